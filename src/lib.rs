@@ -1,0 +1,9 @@
+//! rollsafe: can this PostgreSQL change go out, and can we get back if it fails?
+//!
+//! The library behind the `rollsafe` binary. `migration` reads SQL and computes what it locks,
+//! rewrites, destroys and breaks; `backup` reads pg_dump archives and proves them whole; `postgres`
+//! starts and talks to servers; `report` writes what was found. `migration` and `backup` don't know
+//! each other.
+
+pub mod finding;
+pub mod source;
