@@ -6,4 +6,5 @@
 //! each other.
 
 pub mod finding;
+pub mod migration;
 pub mod source;

@@ -48,7 +48,8 @@ impl LockMode {
     /// From the manual's spelling, or `pg_locks.mode` ("AccessExclusiveLock").
     pub fn from_name(name: &str) -> Option<LockMode> {
         let name = name.strip_suffix("Lock").unwrap_or(name);
-        let bare = |s: &str| s.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>().to_ascii_lowercase();
+        let bare =
+            |s: &str| s.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>().to_ascii_lowercase();
         LockMode::ALL.into_iter().find(|mode| bare(mode.as_str()) == bare(name))
     }
 
@@ -108,10 +109,27 @@ mod tests {
             (AccessShare, &[AccessExclusive]),
             (RowShare, &[Exclusive, AccessExclusive]),
             (RowExclusive, &[Share, ShareRowExclusive, Exclusive, AccessExclusive]),
-            (ShareUpdateExclusive, &[ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive]),
+            (
+                ShareUpdateExclusive,
+                &[ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+            ),
             (Share, &[RowExclusive, ShareUpdateExclusive, ShareRowExclusive, Exclusive, AccessExclusive]),
-            (ShareRowExclusive, &[RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive]),
-            (Exclusive, &[RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive]),
+            (
+                ShareRowExclusive,
+                &[RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive],
+            ),
+            (
+                Exclusive,
+                &[
+                    RowShare,
+                    RowExclusive,
+                    ShareUpdateExclusive,
+                    Share,
+                    ShareRowExclusive,
+                    Exclusive,
+                    AccessExclusive,
+                ],
+            ),
             (AccessExclusive, &LockMode::ALL),
         ];
         for (mode, conflicts) in table {

@@ -258,7 +258,13 @@ pub enum Body {
     /// ALTER DOMAIN other than rename, schema and owner.
     AlterDomain { name: Name, action: DomainAction },
     /// CREATE SEQUENCE.
-    CreateSequence { name: Name, if_not_exists: bool, temporary: bool, unlogged: bool, options: Vec<SequenceOption> },
+    CreateSequence {
+        name: Name,
+        if_not_exists: bool,
+        temporary: bool,
+        unlogged: bool,
+        options: Vec<SequenceOption>,
+    },
     /// ALTER SEQUENCE with options.
     AlterSequence { name: Name, if_exists: bool, options: Vec<SequenceOption> },
     /// CREATE VIEW.
@@ -356,12 +362,54 @@ pub struct Other {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum ObjectKind {
-    AccessMethod, Aggregate, Cast, Collation, Column, Constraint, DomainConstraint, Conversion, Database, Domain,
-    EventTrigger, Extension, ForeignDataWrapper, ForeignTable, Function, Group, Index, Language,
-    LargeObject, MaterializedView, Operator, OperatorClass, OperatorFamily, Parameter, Policy,
-    Procedure, Publication, Role, Routine, Rule, Schema, Sequence, Server, Statistics,
-    Subscription, Table, Tablespace, TextSearchConfiguration, TextSearchDictionary,
-    TextSearchParser, TextSearchTemplate, Transform, Trigger, Type, User, UserMapping, View, Attribute,
+    AccessMethod,
+    Aggregate,
+    Cast,
+    Collation,
+    Column,
+    Constraint,
+    DomainConstraint,
+    Conversion,
+    Database,
+    Domain,
+    EventTrigger,
+    Extension,
+    ForeignDataWrapper,
+    ForeignTable,
+    Function,
+    Group,
+    Index,
+    Language,
+    LargeObject,
+    MaterializedView,
+    Operator,
+    OperatorClass,
+    OperatorFamily,
+    Parameter,
+    Policy,
+    Procedure,
+    Publication,
+    Role,
+    Routine,
+    Rule,
+    Schema,
+    Sequence,
+    Server,
+    Statistics,
+    Subscription,
+    Table,
+    Tablespace,
+    TextSearchConfiguration,
+    TextSearchDictionary,
+    TextSearchParser,
+    TextSearchTemplate,
+    Transform,
+    Trigger,
+    Type,
+    User,
+    UserMapping,
+    View,
+    Attribute,
 }
 
 impl ObjectKind {
@@ -479,7 +527,11 @@ pub struct PartitionBy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionStrategy { List, Range, Hash }
+pub enum PartitionStrategy {
+    List,
+    Range,
+    Hash,
+}
 
 /// LIKE source INCLUDING ….
 #[derive(Clone, Debug)]
@@ -524,16 +576,28 @@ pub struct Constraint {
 /// What a constraint demands. For column constraints `columns` holds that column.
 #[derive(Clone, Debug)]
 pub enum ConstraintKind {
-    NotNull { column: Ident },
+    NotNull {
+        column: Ident,
+    },
     /// An explicit NULL.
     Null,
     Default(Expr),
     Check(Expr),
-    Generated { expr: Expr, stored: bool },
-    Identity { always: bool, options: Vec<SequenceOption> },
+    Generated {
+        expr: Expr,
+        stored: bool,
+    },
+    Identity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     Unique(IndexConstraint),
     PrimaryKey(IndexConstraint),
-    Exclude { method: Option<Ident>, columns: Vec<IndexColumn>, predicate: Option<Expr> },
+    Exclude {
+        method: Option<Ident>,
+        columns: Vec<IndexColumn>,
+        predicate: Option<Expr>,
+    },
     ForeignKey(ForeignKey),
 }
 
@@ -601,67 +665,190 @@ pub struct Action {
 /// The actions of ALTER TABLE.
 #[derive(Clone, Debug)]
 pub enum ActionKind {
-    AddColumn { column: Box<ColumnDefinition>, if_not_exists: bool },
-    DropColumn { column: Ident, if_exists: bool, cascade: bool },
-    SetType { column: Ident, type_name: TypeName, collation: Option<Name>, using: Option<Expr> },
-    SetDefault { column: Ident, default: Expr },
-    DropDefault { column: Ident },
-    SetNotNull { column: Ident },
-    DropNotNull { column: Ident },
-    SetExpression { column: Ident, expr: Expr },
-    DropExpression { column: Ident, if_exists: bool },
-    AddIdentity { column: Ident, always: bool, options: Vec<SequenceOption> },
+    AddColumn {
+        column: Box<ColumnDefinition>,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        column: Ident,
+        if_exists: bool,
+        cascade: bool,
+    },
+    SetType {
+        column: Ident,
+        type_name: TypeName,
+        collation: Option<Name>,
+        using: Option<Expr>,
+    },
+    SetDefault {
+        column: Ident,
+        default: Expr,
+    },
+    DropDefault {
+        column: Ident,
+    },
+    SetNotNull {
+        column: Ident,
+    },
+    DropNotNull {
+        column: Ident,
+    },
+    SetExpression {
+        column: Ident,
+        expr: Expr,
+    },
+    DropExpression {
+        column: Ident,
+        if_exists: bool,
+    },
+    AddIdentity {
+        column: Ident,
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     /// SET GENERATED, RESTART and SET option.
-    AlterIdentity { column: Ident, always: Option<bool>, options: Vec<SequenceOption> },
-    DropIdentity { column: Ident, if_exists: bool },
+    AlterIdentity {
+        column: Ident,
+        always: Option<bool>,
+        options: Vec<SequenceOption>,
+    },
+    DropIdentity {
+        column: Ident,
+        if_exists: bool,
+    },
     /// Columns by name; an index's columns by number.
-    SetStatistics { column: Ident },
+    SetStatistics {
+        column: Ident,
+    },
     /// SET (n_distinct = …) on a column; RESET.
-    SetColumnOptions { column: Ident, options: Vec<StorageOption>, reset: bool },
-    SetStorage { column: Ident, storage: Ident },
-    SetCompression { column: Ident, method: Ident },
+    SetColumnOptions {
+        column: Ident,
+        options: Vec<StorageOption>,
+        reset: bool,
+    },
+    SetStorage {
+        column: Ident,
+        storage: Ident,
+    },
+    SetCompression {
+        column: Ident,
+        method: Ident,
+    },
     AddConstraint(Box<Constraint>),
-    AlterConstraint { name: Ident, deferrable: Option<bool>, initially_deferred: Option<bool>, enforced: Option<bool>, inherit: Option<bool> },
-    ValidateConstraint { name: Ident },
-    DropConstraint { name: Ident, if_exists: bool, cascade: bool },
-    RenameColumn { column: Ident, to: Ident },
-    RenameConstraint { name: Ident, to: Ident },
-    RenameTo { to: Ident },
-    SetSchema { schema: Ident },
-    OwnerTo { role: Ident },
+    AlterConstraint {
+        name: Ident,
+        deferrable: Option<bool>,
+        initially_deferred: Option<bool>,
+        enforced: Option<bool>,
+        inherit: Option<bool>,
+    },
+    ValidateConstraint {
+        name: Ident,
+    },
+    DropConstraint {
+        name: Ident,
+        if_exists: bool,
+        cascade: bool,
+    },
+    RenameColumn {
+        column: Ident,
+        to: Ident,
+    },
+    RenameConstraint {
+        name: Ident,
+        to: Ident,
+    },
+    RenameTo {
+        to: Ident,
+    },
+    SetSchema {
+        schema: Ident,
+    },
+    OwnerTo {
+        role: Ident,
+    },
     /// ENABLE/DISABLE TRIGGER; `None`: ALL, `user`: USER.
-    Trigger { name: TriggerTarget, state: TriggerState },
-    Rule { name: Ident, state: TriggerState },
+    Trigger {
+        name: TriggerTarget,
+        state: TriggerState,
+    },
+    Rule {
+        name: Ident,
+        state: TriggerState,
+    },
     /// ENABLE (true), DISABLE (false) ROW LEVEL SECURITY.
-    RowSecurity { enable: bool },
-    ForceRowSecurity { force: bool },
-    ClusterOn { index: Ident },
+    RowSecurity {
+        enable: bool,
+    },
+    ForceRowSecurity {
+        force: bool,
+    },
+    ClusterOn {
+        index: Ident,
+    },
     SetWithoutCluster,
     SetWithoutOids,
-    SetAccessMethod { method: Option<Ident> },
-    SetTablespace { tablespace: Ident },
+    SetAccessMethod {
+        method: Option<Ident>,
+    },
+    SetTablespace {
+        tablespace: Ident,
+    },
     SetLogged,
     SetUnlogged,
-    SetOptions { options: Vec<StorageOption>, reset: bool },
-    Inherit { parent: Name },
-    NoInherit { parent: Name },
-    OfType { type_name: Name },
+    SetOptions {
+        options: Vec<StorageOption>,
+        reset: bool,
+    },
+    Inherit {
+        parent: Name,
+    },
+    NoInherit {
+        parent: Name,
+    },
+    OfType {
+        type_name: Name,
+    },
     NotOfType,
-    ReplicaIdentity { index: Option<Ident>, mode: ReplicaIdentity },
-    AttachPartition { partition: Name, bound: Option<PartitionBound> },
-    DetachPartition { partition: Name, concurrently: bool, finalize: bool },
+    ReplicaIdentity {
+        index: Option<Ident>,
+        mode: ReplicaIdentity,
+    },
+    AttachPartition {
+        partition: Name,
+        bound: Option<PartitionBound>,
+    },
+    DetachPartition {
+        partition: Name,
+        concurrently: bool,
+        finalize: bool,
+    },
     /// ALTER INDEX … [NO] DEPENDS ON EXTENSION, FOREIGN TABLE … OPTIONS, and the like: no effect.
     Harmless,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum TriggerTarget { Named(Ident), All, User }
+pub enum TriggerTarget {
+    Named(Ident),
+    All,
+    User,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TriggerState { Enable, Disable, EnableReplica, EnableAlways }
+pub enum TriggerState {
+    Enable,
+    Disable,
+    EnableReplica,
+    EnableAlways,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplicaIdentity { Default, Full, Nothing, Index }
+pub enum ReplicaIdentity {
+    Default,
+    Full,
+    Nothing,
+    Index,
+}
 
 /// `fillfactor = 70`.
 #[derive(Clone, Debug, PartialEq)]
@@ -745,7 +932,10 @@ pub struct AlterObject {
 pub enum ObjectChange {
     RenameTo(Ident),
     /// ALTER DOMAIN … RENAME CONSTRAINT a TO b.
-    RenameConstraint { name: Ident, to: Ident },
+    RenameConstraint {
+        name: Ident,
+        to: Ident,
+    },
     SetSchema(Ident),
     OwnerTo(Ident),
     /// [NO] DEPENDS ON EXTENSION, REFRESH VERSION, ENABLE/DISABLE (event triggers), SET (…) … .
@@ -790,7 +980,13 @@ pub struct Reindex {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReindexTarget { Index, Table, Schema, Database, System }
+pub enum ReindexTarget {
+    Index,
+    Table,
+    Schema,
+    Database,
+    System,
+}
 
 /// COPY.
 #[derive(Clone, Debug)]
@@ -826,9 +1022,20 @@ pub struct AlterType {
 
 #[derive(Clone, Debug)]
 pub enum TypeAction {
-    AddValue { value: String, if_not_exists: bool, positioned: bool },
-    RenameValue { from: String, to: String },
-    RenameAttribute { name: Ident, to: Ident, cascade: bool },
+    AddValue {
+        value: String,
+        if_not_exists: bool,
+        positioned: bool,
+    },
+    RenameValue {
+        from: String,
+        to: String,
+    },
+    RenameAttribute {
+        name: Ident,
+        to: Ident,
+        cascade: bool,
+    },
     /// ADD/DROP/ALTER ATTRIBUTE, in order, each with whether CASCADE.
     Attributes(Vec<AttributeAction>),
     /// SET (…) of a base type.
@@ -924,7 +1131,12 @@ pub struct CreateRoutine {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Volatility { Immutable, Stable, #[default] Volatile }
+pub enum Volatility {
+    Immutable,
+    Stable,
+    #[default]
+    Volatile,
+}
 
 /// CREATE TRIGGER.
 #[derive(Clone, Debug)]
@@ -943,7 +1155,12 @@ pub struct CreateTrigger {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublicationAction { Add, Set, Drop, SetOptions }
+pub enum PublicationAction {
+    Add,
+    Set,
+    Drop,
+    SetOptions,
+}
 
 /// GRANT, REVOKE.
 #[derive(Clone, Debug)]
@@ -978,16 +1195,23 @@ pub struct SetSetting {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetScope { Session, Local }
+pub enum SetScope {
+    Session,
+    Local,
+}
 
 /// BEGIN and its kin.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TransactionControl {
     Begin,
     /// COMMIT, END; `chain`: AND CHAIN.
-    Commit { chain: bool },
+    Commit {
+        chain: bool,
+    },
     /// ROLLBACK, ABORT.
-    Rollback { chain: bool },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(Ident),
     Release(Ident),
     RollbackTo(Ident),
@@ -1058,7 +1282,16 @@ pub struct Query {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum QueryKind { #[default] Select, Values, Table, Insert, Update, Delete, Merge }
+pub enum QueryKind {
+    #[default]
+    Select,
+    Values,
+    Table,
+    Insert,
+    Update,
+    Delete,
+    Merge,
+}
 
 /// A part of a query that changes rows.
 #[derive(Clone, Debug)]

@@ -1,0 +1,596 @@
+//! A place in a list of tokens, and the small questions that recognisers ask there.
+
+use compact_str::CompactString;
+
+use super::keywords;
+use super::lex::{LexError, Token, TokenKind};
+use crate::migration::statement::{Ident, Name, Problem};
+use crate::source::Span;
+
+/// What a recogniser gives back.
+pub type Parsed<T> = Result<T, Problem>;
+
+/// Parentheses, subqueries and nested statements deeper than this are not followed: the reader stays
+/// clear of the end of any thread's stack.
+pub const MAX_DEPTH: u32 = 96;
+
+/// A place in the tokens of one statement. Cheap to copy, to try something and come back.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    /// The whole text that spans refer to.
+    pub text: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    /// How deep in parentheses and subqueries the recogniser stands; see [`MAX_DEPTH`].
+    pub depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the first of `tokens`, the tokens of one statement.
+    pub fn new(text: &'a str, tokens: &'a [Token]) -> Self {
+        Cursor { text, tokens, at: 0, depth: 0 }
+    }
+
+    /// The token here.
+    pub fn peek(&self) -> Option<Token> {
+        self.tokens.get(self.at).copied()
+    }
+
+    /// The kind of the token here.
+    pub fn kind(&self) -> Option<TokenKind> {
+        self.peek().map(|token| token.kind)
+    }
+
+    /// The token `n` places further on.
+    pub fn nth(&self, n: usize) -> Option<Token> {
+        self.tokens.get(self.at + n).copied()
+    }
+
+    /// Whether all tokens have been read.
+    pub fn is_done(&self) -> bool {
+        self.at >= self.tokens.len()
+    }
+
+    /// How many tokens have been read.
+    pub fn index(&self) -> usize {
+        self.at
+    }
+
+    /// The tokens from here on.
+    pub fn rest(&self) -> &'a [Token] {
+        self.tokens.get(self.at..).unwrap_or(&[])
+    }
+
+    /// Passes one token and gives it.
+    pub fn bump(&mut self) -> Option<Token> {
+        let token = self.peek()?;
+        self.at += 1;
+        Some(token)
+    }
+
+    /// The span of the token here, or an empty one behind the last token.
+    pub fn span(&self) -> Span {
+        match self.peek() {
+            Some(token) => token.span,
+            None => Span::at(self.tokens.last().map_or(0, |token| token.span.end as usize)),
+        }
+    }
+
+    /// From the token with index `first` (see [`Cursor::index`]) to the last one read.
+    pub fn span_since(&self, first: usize) -> Span {
+        match (self.tokens.get(first), self.at.checked_sub(1).and_then(|last| self.tokens.get(last))) {
+            (Some(a), Some(b)) if first < self.at => a.span.to(b.span),
+            _ => Span::at(self.span().start as usize),
+        }
+    }
+
+    /// The text of a token.
+    pub fn str(&self, token: Token) -> &'a str {
+        self.text.get(token.span.range()).unwrap_or("")
+    }
+
+    // ---- words ----
+
+    /// The unquoted word `n` places further on, as written.
+    pub fn word_at(&self, n: usize) -> Option<&'a str> {
+        let token = self.nth(n)?;
+        (token.kind == TokenKind::Word).then(|| self.str(token))
+    }
+
+    /// Whether the word here is `word` (given in lower case).
+    pub fn is(&self, word: &str) -> bool {
+        self.is_nth(0, word)
+    }
+
+    /// Whether the word `n` places further on is `word`.
+    pub fn is_nth(&self, n: usize, word: &str) -> bool {
+        self.word_at(n).is_some_and(|written| written.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether `words` stand here, one after the other.
+    pub fn is_seq(&self, words: &[&str]) -> bool {
+        words.iter().enumerate().all(|(n, word)| self.is_nth(n, word))
+    }
+
+    /// Whether one of `words` stands here.
+    pub fn is_any(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.is(word))
+    }
+
+    /// Passes `word` if it stands here.
+    pub fn eat(&mut self, word: &str) -> bool {
+        let found = self.is(word);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Passes all of `words` if they stand here.
+    pub fn eat_seq(&mut self, words: &[&str]) -> bool {
+        let found = self.is_seq(words);
+        self.at += if found { words.len() } else { 0 };
+        found
+    }
+
+    /// Passes the first of `words` that stands here, and tells which.
+    pub fn eat_any(&mut self, words: &[&'static str]) -> Option<&'static str> {
+        let found = words.iter().find(|word| self.is(word))?;
+        self.at += 1;
+        Some(found)
+    }
+
+    /// Passes `word`, or says that it is missing.
+    pub fn expect(&mut self, word: &str) -> Parsed<Span> {
+        let span = self.span();
+        if self.eat(word) { Ok(span) } else { Err(self.expected(&format!("`{}`", word.to_uppercase()))) }
+    }
+
+    /// Passes `words`, or says which is missing.
+    pub fn expect_seq(&mut self, words: &[&str]) -> Parsed<()> {
+        words.iter().try_for_each(|word| self.expect(word).map(|_| ()))
+    }
+
+    /// `IF EXISTS`.
+    pub fn if_exists(&mut self) -> bool {
+        self.eat_seq(&["if", "exists"])
+    }
+
+    /// `IF NOT EXISTS`.
+    pub fn if_not_exists(&mut self) -> bool {
+        self.eat_seq(&["if", "not", "exists"])
+    }
+
+    // ---- punctuation and operators ----
+
+    /// Whether a token of `kind` stands here.
+    pub fn at(&self, kind: TokenKind) -> bool {
+        self.kind() == Some(kind)
+    }
+
+    /// Passes a token of `kind` if one stands here.
+    pub fn eat_kind(&mut self, kind: TokenKind) -> bool {
+        let found = self.at(kind);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Passes a token of `kind`, or says that `what` is missing.
+    pub fn expect_kind(&mut self, kind: TokenKind, what: &str) -> Parsed<Token> {
+        match self.peek() {
+            Some(token) if token.kind == kind => {
+                self.at += 1;
+                Ok(token)
+            }
+            _ => Err(self.expected(what)),
+        }
+    }
+
+    /// Passes `(`.
+    pub fn open(&mut self) -> Parsed<()> {
+        self.expect_kind(TokenKind::LeftParen, "`(`").map(|_| ())
+    }
+
+    /// Passes `)`.
+    pub fn close(&mut self) -> Parsed<()> {
+        self.expect_kind(TokenKind::RightParen, "`)`").map(|_| ())
+    }
+
+    /// Passes `,` if it stands here.
+    pub fn comma(&mut self) -> bool {
+        self.eat_kind(TokenKind::Comma)
+    }
+
+    /// Whether the operator `operator` stands here.
+    pub fn is_operator(&self, operator: &str) -> bool {
+        self.peek().is_some_and(|token| token.kind == TokenKind::Operator && self.str(token) == operator)
+    }
+
+    /// Passes the operator `operator` if it stands here.
+    pub fn eat_operator(&mut self, operator: &str) -> bool {
+        let found = self.is_operator(operator);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// One or more of what `item` reads, with commas between.
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+        let mut items = vec![item(self)?];
+        while self.comma() {
+            items.push(item(self)?);
+        }
+        Ok(items)
+    }
+
+    /// `( item, … )`, at least one.
+    pub fn paren_list<T>(&mut self, item: impl FnMut(&mut Self) -> Parsed<T>) -> Parsed<Vec<T>> {
+        self.open()?;
+        let items = self.list(item)?;
+        self.close()?;
+        Ok(items)
+    }
+
+    /// One level deeper, or a problem where the text is nested absurdly.
+    pub fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Problem {
+                span: self.span(),
+                message: format!("nested more than {MAX_DEPTH} levels deep: not read any further"),
+                certain: false,
+            });
+        }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    // ---- names and literals ----
+
+    /// The identifier that a token is, folded.
+    fn ident_of(&self, token: Token) -> Option<Ident> {
+        let written = self.str(token);
+        match token.kind {
+            TokenKind::Word => Some(Ident { value: fold(written), quoted: false, span: token.span }),
+            TokenKind::Quoted => {
+                Some(Ident { value: unquote(written, b'"'), quoted: true, span: token.span })
+            }
+            TokenKind::UnicodeQuoted => {
+                let inner = unquote(written.get(2..)?, b'"');
+                Some(Ident { value: unicode_unescape(&inner).into(), quoted: true, span: token.span })
+            }
+            // A placeholder stands for a name that is known only when the tool runs.
+            TokenKind::Placeholder => Some(Ident { value: written.into(), quoted: true, span: token.span }),
+            _ => None,
+        }
+    }
+
+    fn ident_if(&mut self, what: &str, usable: fn(&str) -> bool) -> Parsed<Ident> {
+        if let Some(token) = self.peek() {
+            if token.kind != TokenKind::Word || usable(self.str(token)) {
+                if let Some(ident) = self.ident_of(token) {
+                    self.at += 1;
+                    return Ok(ident);
+                }
+            }
+        }
+        Err(self.expected(what))
+    }
+
+    /// A name of a column, table or other object (`ColId`).
+    pub fn ident(&mut self, what: &str) -> Parsed<Ident> {
+        self.ident_if(what, keywords::is_column_identifier)
+    }
+
+    /// A name where any keyword is allowed (`ColLabel`).
+    pub fn label(&mut self, what: &str) -> Parsed<Ident> {
+        self.ident_if(what, |_| true)
+    }
+
+    /// Whether a name (`ColId`) stands here.
+    pub fn at_ident(&self) -> bool {
+        let mut probe = *self;
+        probe.ident("").is_ok()
+    }
+
+    /// A name with an optional schema: `a`, `s.a`, `db.s.a` (the last two parts count).
+    pub fn name(&mut self, what: &str) -> Parsed<Name> {
+        let first = self.ident(what)?;
+        self.name_after(first, what)
+    }
+
+    /// A function's or type's name with an optional schema.
+    pub fn routine_name(&mut self, what: &str) -> Parsed<Name> {
+        let qualified = self.nth(1).is_some_and(|token| token.kind == TokenKind::Dot);
+        let first = if qualified {
+            self.ident(what)?
+        } else {
+            self.ident_if(what, |word| {
+                keywords::is_type_or_function(word) || keywords::is_column_identifier(word)
+            })?
+        };
+        self.name_after(first, what)
+    }
+
+    fn name_after(&mut self, first: Ident, what: &str) -> Parsed<Name> {
+        let mut name = Name { schema: None, name: first };
+        while self.at(TokenKind::Dot) && self.nth(1).is_some_and(|token| self.ident_of(token).is_some()) {
+            self.at += 1;
+            let next = self.label(what)?;
+            name = Name { schema: Some(name.name), name: next };
+        }
+        Ok(name)
+    }
+
+    /// A string constant, unescaped. Strings on several lines that continue each other are one.
+    pub fn string(&mut self, what: &str) -> Parsed<String> {
+        let Some(token) = self.peek() else { return Err(self.expected(what)) };
+        let Some(mut text) = string_value(self.str(token), token.kind) else {
+            return Err(self.expected(what));
+        };
+        self.at += 1;
+        while let Some(next) = self.peek() {
+            let between = self.text.get(self.tokens[self.at - 1].span.end as usize..next.span.start as usize);
+            if next.kind == TokenKind::String && between.is_some_and(|b| b.contains('\n')) {
+                text.push_str(&string_value(self.str(next), next.kind).unwrap_or_default());
+                self.at += 1;
+            } else {
+                break;
+            }
+        }
+        Ok(text)
+    }
+
+    /// Whether a string constant stands here.
+    pub fn at_string(&self) -> bool {
+        matches!(
+            self.kind(),
+            Some(
+                TokenKind::String
+                    | TokenKind::EscapeString
+                    | TokenKind::UnicodeString
+                    | TokenKind::DollarString
+            )
+        )
+    }
+
+    /// A whole number with an optional sign. Numbers beyond `i64` are cut to its ends.
+    pub fn integer(&mut self, what: &str) -> Parsed<i64> {
+        let mut probe = *self;
+        let negative = probe.eat_operator("-");
+        if !negative {
+            probe.eat_operator("+");
+        }
+        let token = probe.expect_kind(TokenKind::Number, what)?;
+        let digits = self.str(token).replace('_', "");
+        let value = if let Some(hex) = digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
+            i128::from_str_radix(hex, 16).unwrap_or(i128::MAX)
+        } else if digits.bytes().all(|b| b.is_ascii_digit()) {
+            digits.parse().unwrap_or(i128::MAX)
+        } else {
+            return Err(self.expected(what));
+        };
+        let value = if negative { value.saturating_neg() } else { value };
+        *self = probe;
+        Ok(value.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    }
+
+    // ---- skipping and failing ----
+
+    /// Passes a balanced `( … )` whatever it holds, and gives its span.
+    pub fn skip_parens(&mut self) -> Parsed<Span> {
+        let first = self.at;
+        self.open()?;
+        let mut depth = 1usize;
+        while depth > 0 {
+            match self.bump().map(|token| token.kind) {
+                Some(TokenKind::LeftParen) => depth += 1,
+                Some(TokenKind::RightParen) => depth -= 1,
+                Some(_) => {}
+                None => return Err(self.expected("`)`")),
+            }
+        }
+        Ok(self.span_since(first))
+    }
+
+    /// "expected …, found …" at this place. Certain where the statement ends too early or the token
+    /// here is none.
+    pub fn expected(&self, what: &str) -> Problem {
+        match self.peek() {
+            None => Problem {
+                span: self.span(),
+                message: format!("expected {what}, but the statement ends here"),
+                certain: true,
+            },
+            Some(Token { kind: TokenKind::Invalid(error), span }) => Problem {
+                span,
+                message: error.message().to_owned(),
+                certain: error != LexError::UnexpectedCharacter,
+            },
+            Some(token) => {
+                let mut found = self.str(token);
+                if let Some((cut, _)) = found.char_indices().nth(40) {
+                    found = &found[..cut]; // `cut` is a character boundary
+                }
+                Problem {
+                    span: token.span,
+                    message: format!("expected {what}, found `{found}`"),
+                    certain: false,
+                }
+            }
+        }
+    }
+
+    /// Fails unless every token has been read.
+    pub fn expect_end(&self) -> Parsed<()> {
+        if self.is_done() { Ok(()) } else { Err(self.expected("the end of the statement")) }
+    }
+}
+
+/// Folds an unquoted identifier as the server does: ASCII letters to lower case.
+pub fn fold(word: &str) -> CompactString {
+    let mut folded = CompactString::from(word);
+    folded.make_ascii_lowercase();
+    folded
+}
+
+/// The text between the quotes, doubled quotes made one.
+fn unquote(written: &str, quote: u8) -> CompactString {
+    let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or("");
+    if inner.as_bytes().contains(&quote) {
+        let (doubled, one) = if quote == b'"' { ("\"\"", "\"") } else { ("''", "'") };
+        inner.replace(doubled, one).into()
+    } else {
+        inner.into()
+    }
+}
+
+/// The value of a string token, unescaped; `None` where the token isn't a string.
+pub fn string_value(written: &str, kind: TokenKind) -> Option<String> {
+    let inner = |from: usize| written.get(from..written.len().saturating_sub(1)).unwrap_or("");
+    Some(match kind {
+        TokenKind::String => {
+            // N'…' has one byte more in front.
+            inner(if written.starts_with('\'') { 1 } else { 2 }).replace("''", "'")
+        }
+        TokenKind::EscapeString => backslash_unescape(inner(2)),
+        TokenKind::UnicodeString => unicode_unescape(&inner(3).replace("''", "'")),
+        TokenKind::DollarString => {
+            let tag = written.get(1..)?.find('$')? + 2;
+            written.get(tag..written.len().checked_sub(tag)?)?.to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// `E'…'` escapes (PostgreSQL manual, "String Constants with C-Style Escapes").
+fn backslash_unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                // Doubled.
+                chars.next_if_eq(&'\'');
+                out.push('\'');
+            }
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some('b') => out.push('\u{8}'),
+                Some('f') => out.push('\u{c}'),
+                Some(digits @ ('u' | 'U' | 'x')) => {
+                    let most = match digits {
+                        'u' => 4,
+                        'U' => 8,
+                        _ => 2,
+                    };
+                    let mut code = 0u32;
+                    for _ in 0..most {
+                        match chars.next_if(char::is_ascii_hexdigit) {
+                            Some(digit) => code = code.wrapping_mul(16) + digit.to_digit(16).unwrap_or(0),
+                            None => break,
+                        }
+                    }
+                    out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                Some(digit @ '0'..='7') => {
+                    let mut code = digit.to_digit(8).unwrap_or(0);
+                    for _ in 0..2 {
+                        match chars.next_if(|c| ('0'..='7').contains(c)) {
+                            Some(digit) => code = code * 8 + digit.to_digit(8).unwrap_or(0),
+                            None => break,
+                        }
+                    }
+                    out.push(char::from_u32(code & 0xFF).unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// `U&'…'` escapes with the default escape character.
+fn unicode_unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]); // `at` was found in `rest`
+        let tail = &rest[at + 1..];
+        let (digits, skip) = match tail.as_bytes().first() {
+            Some(b'\\') => {
+                out.push('\\');
+                rest = &tail[1..];
+                continue;
+            }
+            Some(b'+') => (tail.get(1..7), 7),
+            _ => (tail.get(0..4), 4),
+        };
+        match digits.and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32) {
+            Some(c) => {
+                out.push(c);
+                rest = &tail[skip..];
+            }
+            None => {
+                out.push('\\');
+                rest = tail;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::parse::lex::Lexer;
+
+    fn with<T>(text: &str, read: impl FnOnce(&mut Cursor<'_>) -> T) -> T {
+        let mut lexer = Lexer::new(text, 0..text.len());
+        let tokens: Vec<Token> = std::iter::from_fn(|| lexer.next_token()).collect();
+        read(&mut Cursor::new(text, &tokens))
+    }
+
+    #[test]
+    fn names_are_folded_and_qualified() {
+        let name = with("Db.\"Sch\"\"ema\".Users x", |c| c.name("a table")).unwrap();
+        assert_eq!(name.schema.as_ref().unwrap().value, "Sch\"ema");
+        assert_eq!(name.name.value, "users");
+        assert!(with("select", |c| c.name("a table")).is_err());
+        assert_eq!(with("U&\"d\\0061t\\+000061\"", |c| c.name("a table")).unwrap().name.value, "data");
+    }
+
+    #[test]
+    fn strings_are_unescaped() {
+        assert_eq!(with("'it''s'", |c| c.string("")).unwrap(), "it's");
+        assert_eq!(with("E'a\\n\\'\\x41\\u00e9\\101'", |c| c.string("")).unwrap(), "a\n'AéA");
+        assert_eq!(with("$x$a'b$x$", |c| c.string("")).unwrap(), "a'b");
+        assert_eq!(with("'a'\n  'b'", |c| c.string("")).unwrap(), "ab");
+        assert_eq!(with("U&'d!\\0061'", |c| c.string("")).unwrap(), "d!a");
+    }
+
+    #[test]
+    fn a_problem_names_what_was_found() {
+        let problem = with("ADD ;", |c| {
+            c.eat("add");
+            c.ident("a column name").unwrap_err()
+        });
+        assert_eq!(problem.message, "expected a column name, found `;`");
+        assert!(!problem.certain);
+        let problem = with("ADD", |c| {
+            c.eat("add");
+            c.ident("a column name").unwrap_err()
+        });
+        assert!(problem.certain);
+    }
+
+    #[test]
+    fn integers_have_signs_and_limits() {
+        assert_eq!(with("-1_000", |c| c.integer("")).unwrap(), -1000);
+        assert_eq!(with("99999999999999999999", |c| c.integer("")).unwrap(), i64::MAX);
+        assert!(with("1.5", |c| c.integer("")).is_err());
+    }
+}
