@@ -1,0 +1,388 @@
+//! The catalog: what exists in the database before a statement runs.
+//!
+//! Built by replaying earlier migrations (`apply`), or from a schema dump or a snapshot of a live database.
+//! What it doesn't know it says: a relation that no replayed statement made is absent, and
+//! [`Catalog::complete`] tells whether absence proves anything.
+
+mod apply;
+mod relation;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
+
+pub use apply::Applied;
+pub use relation::{
+    Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
+    Relation, RelationKind, Size, Trigger,
+};
+
+/// The schema that unqualified names belong to unless a search_path says otherwise.
+pub const PUBLIC: &str = "public";
+
+/// A name with its schema: what identifies a relation, type or function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QName {
+    /// The schema.
+    pub schema: CompactString,
+    /// The name, folded and unquoted.
+    pub name: CompactString,
+}
+
+impl QName {
+    /// `schema.name`.
+    pub fn new(schema: &str, name: &str) -> Self {
+        QName { schema: schema.into(), name: name.into() }
+    }
+}
+
+/// As `regclass` prints it with `search_path = public`: `users`, `billing.orders`, `"Users"`.
+impl fmt::Display for QName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.schema != PUBLIC && self.schema != "pg_catalog" && !self.schema.is_empty() {
+            write!(f, "{}.", quote_ident(&self.schema))?;
+        }
+        f.write_str(&quote_ident(&self.name))
+    }
+}
+
+/// A type that isn't built in.
+#[derive(Clone, Debug)]
+pub struct Type {
+    /// Its name.
+    pub name: QName,
+    /// What it is.
+    pub kind: TypeKind,
+    /// Since when it is there.
+    pub born: Born,
+}
+
+/// What a type is.
+#[derive(Clone, Debug)]
+pub enum TypeKind {
+    /// Labels, in order, each with the transaction that added it where this run did (see [`Born`]).
+    Enum(Vec<(CompactString, Born)>),
+    /// Attributes.
+    Composite(Vec<Column>),
+    /// A domain.
+    Domain(Domain),
+    /// CREATE TYPE … AS RANGE.
+    Range,
+    /// A base or shell type, or one of an extension.
+    Base,
+}
+
+/// A domain over another type.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// The type under it.
+    pub base: TypeName,
+    /// NOT NULL.
+    pub not_null: bool,
+    /// DEFAULT.
+    pub default: Option<ColumnDefault>,
+    /// CHECK constraints: name, expression, validated.
+    pub checks: Vec<(CompactString, Expr, bool)>,
+}
+
+impl Domain {
+    /// Whether a value has to be tested against something.
+    pub fn is_constrained(&self) -> bool {
+        self.not_null || !self.checks.is_empty()
+    }
+}
+
+/// A function or procedure that migrations made.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its name.
+    pub name: QName,
+    /// As it was defined last.
+    pub definition: Arc<CreateRoutine>,
+    /// Since when it is there.
+    pub born: Born,
+}
+
+/// What exists. Cheap to clone: relations are shared until they change.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    schemas: HashMap<CompactString, Born>,
+    relations: HashMap<QName, Arc<Relation>>,
+    /// Index → its table. Indexes share the relations' name space.
+    indexes: HashMap<QName, QName>,
+    types: HashMap<QName, Arc<Type>>,
+    functions: HashMap<QName, Vec<Function>>,
+    extensions: HashMap<CompactString, Born>,
+    /// Publication → (all tables, tables).
+    publications: HashMap<CompactString, (bool, Vec<QName>)>,
+    /// Parent → partitions and inheritance children.
+    children: HashMap<QName, Vec<QName>>,
+    /// Target → tables with a foreign key to it.
+    referencing: HashMap<QName, Vec<QName>>,
+    /// Used relation → views and materialized views over it.
+    views_over: HashMap<QName, Vec<QName>>,
+    /// Whether the history is known from an empty database on: then what is absent does not exist.
+    complete: bool,
+}
+
+impl Catalog {
+    /// An empty database whose whole history is about to be replayed.
+    pub fn empty() -> Self {
+        let mut catalog = Catalog { complete: true, ..Catalog::default() };
+        catalog.schemas.insert(PUBLIC.into(), Born::Before);
+        catalog
+    }
+
+    /// A database about which nothing is known yet.
+    pub fn unknown() -> Self {
+        Catalog { complete: false, ..Catalog::empty() }
+    }
+
+    /// Whether what is absent here does not exist.
+    pub fn complete(&self) -> bool {
+        self.complete
+    }
+
+    /// From now on absence proves nothing.
+    pub fn set_incomplete(&mut self) {
+        self.complete = false;
+    }
+
+    /// The relation that `name` means under `search_path`: the first schema that holds it, else the first
+    /// schema of the path.
+    pub fn resolve(&self, name: &Name, search_path: &[CompactString]) -> QName {
+        self.resolve_with(name, search_path, |q| {
+            self.relations.contains_key(q) || self.indexes.contains_key(q)
+        })
+    }
+
+    /// As [`Catalog::resolve`], for types.
+    pub fn resolve_type(&self, name: &Name, search_path: &[CompactString]) -> QName {
+        self.resolve_with(name, search_path, |q| self.types.contains_key(q) || self.relations.contains_key(q))
+    }
+
+    /// As [`Catalog::resolve`], for functions.
+    pub fn resolve_function(&self, name: &Name, search_path: &[CompactString]) -> QName {
+        self.resolve_with(name, search_path, |q| self.functions.contains_key(q))
+    }
+
+    fn resolve_with(&self, name: &Name, path: &[CompactString], exists: impl Fn(&QName) -> bool) -> QName {
+        let object = name.name.value.clone();
+        if let Some(schema) = &name.schema {
+            return QName { schema: schema.value.clone(), name: object };
+        }
+        let mut first = None;
+        for schema in path {
+            let candidate = QName { schema: schema.clone(), name: object.clone() };
+            if exists(&candidate) {
+                return candidate;
+            }
+            first.get_or_insert(candidate);
+        }
+        first.unwrap_or_else(|| QName { schema: PUBLIC.into(), name: object })
+    }
+
+    /// A relation (not an index).
+    pub fn relation(&self, name: &QName) -> Option<&Relation> {
+        self.relations.get(name).map(Arc::as_ref)
+    }
+
+    /// All relations, in the order of their names.
+    pub fn relations(&self) -> Vec<&Relation> {
+        let mut all: Vec<&Relation> = self.relations.values().map(Arc::as_ref).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The table of an index, and the index.
+    pub fn index(&self, name: &QName) -> Option<(&Relation, &Index)> {
+        let table = self.relation(self.indexes.get(name)?)?;
+        Some((table, table.indexes.iter().find(|index| index.name == name.name)?))
+    }
+
+    /// A type that migrations (or an extension known to the catalog) made.
+    pub fn type_named(&self, name: &QName) -> Option<&Type> {
+        self.types.get(name).map(Arc::as_ref)
+    }
+
+    /// All such types, in the order of their names.
+    pub fn types(&self) -> Vec<&Type> {
+        let mut all: Vec<&Type> = self.types.values().map(Arc::as_ref).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The overloads of a function.
+    pub fn functions(&self, name: &QName) -> &[Function] {
+        self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All functions.
+    pub fn all_functions(&self) -> impl Iterator<Item = &Function> {
+        self.functions.values().flatten()
+    }
+
+    /// Whether a schema is known to exist.
+    pub fn has_schema(&self, name: &str) -> bool {
+        self.schemas.contains_key(name) || name.starts_with("pg_") || name == "information_schema"
+    }
+
+    /// All known schemas, sorted.
+    pub fn schemas(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self.schemas.keys().map(CompactString::as_str).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Whether an extension is known to be installed.
+    pub fn has_extension(&self, name: &str) -> bool {
+        self.extensions.contains_key(name)
+    }
+
+    /// Publications that hold a table: (name, whether by ALL TABLES).
+    pub fn publications_of(&self, table: &QName) -> Vec<(&str, bool)> {
+        let mut found: Vec<(&str, bool)> = self
+            .publications
+            .iter()
+            .filter(|(_, (all, tables))| *all || tables.contains(table))
+            .map(|(name, (all, _))| (name.as_str(), *all))
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Direct partitions and inheritance children.
+    pub fn children(&self, parent: &QName) -> &[QName] {
+        self.children.get(parent).map_or(&[], Vec::as_slice)
+    }
+
+    /// All partitions and inheritance children, at any depth, the relation itself left out.
+    pub fn descendants(&self, parent: &QName) -> Vec<QName> {
+        let mut found: Vec<QName> = Vec::new();
+        let mut open = vec![parent.clone()];
+        while let Some(next) = open.pop() {
+            for child in self.children(&next) {
+                if !found.contains(child) && child != parent {
+                    found.push(child.clone());
+                    open.push(child.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// The partitioned tables above a partition, nearest first.
+    pub fn partition_ancestors(&self, partition: &QName) -> Vec<QName> {
+        let mut found: Vec<QName> = Vec::new();
+        let mut at = partition.clone();
+        while let Some(parent) =
+            self.relation(&at).and_then(|r| r.partition_of.as_ref()).map(|p| p.parent.clone())
+        {
+            if found.contains(&parent) {
+                break;
+            }
+            found.push(parent.clone());
+            at = parent;
+        }
+        found
+    }
+
+    /// Foreign keys that point to `target`: (table, constraint), in the order of tables.
+    pub fn foreign_keys_to(&self, target: &QName) -> Vec<(&Relation, &Constraint)> {
+        let mut tables: Vec<&QName> = self.referencing.get(target).into_iter().flatten().collect();
+        tables.sort();
+        tables.dedup();
+        tables
+            .into_iter()
+            .filter_map(|table| self.relation(table))
+            .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
+            .filter(|(_, constraint)| {
+                matches!(&constraint.detail, ConstraintDetail::ForeignKey { target: to, .. } if to == target)
+            })
+            .collect()
+    }
+
+    /// Views and materialized views directly over a relation, sorted.
+    pub fn views_over(&self, relation: &QName) -> Vec<&Relation> {
+        let mut names: Vec<&QName> = self.views_over.get(relation).into_iter().flatten().collect();
+        names.sort();
+        names.dedup();
+        names.into_iter().filter_map(|name| self.relation(name)).collect()
+    }
+
+    /// Views and materialized views over a relation at any depth, nearest first.
+    pub fn all_views_over(&self, relation: &QName) -> Vec<&Relation> {
+        let mut found: Vec<&Relation> = Vec::new();
+        let mut open = vec![relation.clone()];
+        while let Some(next) = open.pop() {
+            for view in self.views_over(&next) {
+                if !found.iter().any(|known| known.name == view.name) {
+                    found.push(view);
+                    open.push(view.name.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Tables, partitioned tables and materialized views with a column of this type (domain, enum,
+    /// composite; arrays of it and domains over it count), with the columns.
+    pub fn relations_using_type(&self, name: &QName) -> Vec<(&Relation, Vec<&Column>)> {
+        let mut names = vec![name.clone()];
+        let mut at = 0;
+        while at < names.len() {
+            let over = names[at].clone(); // in bounds: the loop's condition
+            at += 1;
+            for (other, definition) in &self.types {
+                let uses = match &definition.kind {
+                    TypeKind::Domain(domain) => self.is_type(&domain.base, &over),
+                    TypeKind::Composite(attributes) => {
+                        attributes.iter().any(|attribute| self.is_type(&attribute.type_name, &over))
+                    }
+                    _ => false,
+                };
+                if uses && !names.contains(other) {
+                    names.push(other.clone());
+                }
+            }
+        }
+        let mut found: Vec<(&Relation, Vec<&Column>)> = self
+            .relations
+            .values()
+            .filter(|relation| relation.kind.has_storage())
+            .map(|relation| {
+                let columns: Vec<&Column> = relation
+                    .columns
+                    .iter()
+                    .filter(|column| names.iter().any(|name| self.is_type(&column.type_name, name)))
+                    .collect();
+                (relation.as_ref(), columns)
+            })
+            .filter(|(_, columns)| !columns.is_empty())
+            .collect();
+        found.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+        found
+    }
+
+    /// Whether a column's written type is the type `name`. Columns' type names are resolved when they
+    /// are stored: a schema is written there whenever the type isn't built in.
+    fn is_type(&self, written: &TypeName, name: &QName) -> bool {
+        written.name.name.value == name.name
+            && written.name.schema.as_ref().is_none_or(|schema| schema.value == name.schema)
+    }
+
+    /// The domain, enum or composite type behind a written type, `None` for built-in and unknown ones.
+    pub fn type_of(&self, written: &TypeName) -> Option<&Type> {
+        if written.dimensions > 0 {
+            return None;
+        }
+        match &written.name.schema {
+            Some(schema) => self.type_named(&QName::new(&schema.value, &written.name.name.value)),
+            None => self.type_named(&QName::new(PUBLIC, &written.name.name.value)),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! A relation as the catalog knows it: columns, constraints, indexes and what hangs on them.
+
+use compact_str::CompactString;
+
+use super::QName;
+use crate::migration::statement::{
+    Expr, PartitionBound, PartitionBy, Persistence, ReplicaIdentity, TriggerState, TypeName,
+};
+use crate::source::Span;
+
+/// Since when an object is there, seen from the run of migrations that is being judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Born {
+    /// Before the migrations that are judged: other sessions use it.
+    #[default]
+    Before,
+    /// Made by a migration that is judged.
+    Here {
+        /// Which migration, by its place in the order.
+        migration: u32,
+        /// Which transaction (see `Session::transaction`); numbers aren't reused within a run.
+        transaction: u32,
+        /// Made with IF NOT EXISTS where its absence wasn't proved: it may be old, and full of data.
+        maybe_old: bool,
+    },
+}
+
+/// What kind of relation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RelationKind {
+    /// An ordinary table.
+    #[default]
+    Table,
+    /// A partitioned table: no rows of its own.
+    PartitionedTable,
+    /// A foreign table.
+    ForeignTable,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A sequence.
+    Sequence,
+}
+
+impl RelationKind {
+    /// In a sentence: "table", "materialized view".
+    pub fn noun(self) -> &'static str {
+        match self {
+            RelationKind::Table => "table",
+            RelationKind::PartitionedTable => "partitioned table",
+            RelationKind::ForeignTable => "foreign table",
+            RelationKind::View => "view",
+            RelationKind::MaterializedView => "materialized view",
+            RelationKind::Sequence => "sequence",
+        }
+    }
+
+    /// Whether it (or its partitions) holds rows.
+    pub fn has_storage(self) -> bool {
+        matches!(self, RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView)
+    }
+}
+
+/// How large a relation is, where known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Rows, estimated (`pg_class.reltuples`).
+    pub rows: u64,
+    /// Bytes of the heap and its toast.
+    pub bytes: u64,
+    /// Bytes of all its indexes.
+    pub index_bytes: u64,
+}
+
+/// A relation.
+#[derive(Clone, Debug, Default)]
+pub struct Relation {
+    /// Its name.
+    pub name: QName,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Columns, in order; dropped ones are gone.
+    pub columns: Vec<Column>,
+    /// Whether `columns` is all there is: false for CREATE TABLE AS with `*`, a typed table of an unknown
+    /// type, a relation of which only parts have been seen.
+    pub columns_known: bool,
+    /// Constraints, primary key and unique ones included (their index is in `indexes`).
+    pub constraints: Vec<Constraint>,
+    /// Indexes.
+    pub indexes: Vec<Index>,
+    /// Triggers, foreign keys' internal ones left out.
+    pub triggers: Vec<Trigger>,
+    /// Row security policies.
+    pub policies: Vec<Policy>,
+    /// Rewrite rules by name (a view's own left out).
+    pub rules: Vec<CompactString>,
+    /// LOGGED or not.
+    pub persistence: Persistence,
+    /// PARTITION BY.
+    pub partition_by: Option<PartitionBy>,
+    /// What it is a partition of.
+    pub partition_of: Option<Partition>,
+    /// Inheritance parents (partitions' parents left out).
+    pub inherits: Vec<QName>,
+    /// Views: relations read, and columns named.
+    pub reads: Vec<QName>,
+    /// Views: every identifier in the query, to tell whether a column may be used.
+    pub mentions: Vec<CompactString>,
+    /// ENABLE ROW LEVEL SECURITY.
+    pub row_security: bool,
+    /// REPLICA IDENTITY.
+    pub replica_identity: Option<(ReplicaIdentity, Option<CompactString>)>,
+    /// A sequence: the column that owns it.
+    pub owned_by: Option<(QName, CompactString)>,
+    /// Its size, where a snapshot told it.
+    pub size: Option<Size>,
+    /// Since when it is there.
+    pub born: Born,
+    /// Rows have been written to it by this run (INSERT, COPY), by transaction: it isn't empty.
+    pub filled_here: bool,
+}
+
+impl Relation {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(super) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
+        self.columns.iter_mut().find(|column| column.name == name)
+    }
+
+    /// The constraint of that name.
+    pub fn constraint(&self, name: &str) -> Option<&Constraint> {
+        self.constraints.iter().find(|constraint| constraint.name == name)
+    }
+
+    /// The index of that name.
+    pub fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The primary key.
+    pub fn primary_key(&self) -> Option<&Constraint> {
+        self.constraints.iter().find(|c| matches!(c.detail, ConstraintDetail::PrimaryKey { .. }))
+    }
+
+    /// Whether it is a partitioned table.
+    pub fn is_partitioned(&self) -> bool {
+        self.kind == RelationKind::PartitionedTable
+    }
+}
+
+/// A column.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    /// Its name.
+    pub name: CompactString,
+    /// Its type; a type that isn't built in carries its schema.
+    pub type_name: TypeName,
+    /// COLLATE, where written.
+    pub collation: Option<CompactString>,
+    /// NOT NULL in force (validated), by itself or through the primary key or an identity.
+    pub not_null: bool,
+    /// DEFAULT.
+    pub default: Option<ColumnDefault>,
+    /// GENERATED ALWAYS AS (…).
+    pub generated: Option<Generated>,
+    /// GENERATED … AS IDENTITY: `Some(true)` for ALWAYS.
+    pub identity: Option<bool>,
+    /// Since when it is there.
+    pub born: Born,
+}
+
+/// A column's default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnDefault {
+    /// The expression as written.
+    pub text: String,
+    /// `nextval` of a serial.
+    pub serial: bool,
+}
+
+/// A generated column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The expression as written.
+    pub text: String,
+    /// STORED; else VIRTUAL (18).
+    pub stored: bool,
+    /// Columns that it reads.
+    pub columns: Vec<CompactString>,
+}
+
+/// A constraint of a table.
+#[derive(Clone, Debug)]
+pub struct Constraint {
+    /// Its name, PostgreSQL's choice where none was written.
+    pub name: CompactString,
+    /// Whether the name was written, not chosen.
+    pub named: bool,
+    /// What it demands.
+    pub detail: ConstraintDetail,
+    /// False after NOT VALID, until VALIDATE.
+    pub validated: bool,
+    /// False: NOT ENFORCED.
+    pub enforced: bool,
+    /// DEFERRABLE.
+    pub deferrable: bool,
+    /// NO INHERIT.
+    pub no_inherit: bool,
+    /// Since when it is there.
+    pub born: Born,
+    /// Where it was written, in the migration that made it.
+    pub span: Span,
+}
+
+/// What a constraint demands.
+#[derive(Clone, Debug)]
+pub enum ConstraintDetail {
+    /// CHECK.
+    Check {
+        /// The expression.
+        expr: Expr,
+        /// Its text.
+        text: String,
+    },
+    /// A NOT NULL constraint that is not (yet) in force for all rows, or has a name of its own (18).
+    NotNull {
+        /// The column.
+        column: CompactString,
+    },
+    /// PRIMARY KEY.
+    PrimaryKey {
+        /// Its columns.
+        columns: Vec<CompactString>,
+        /// Its index.
+        index: CompactString,
+    },
+    /// UNIQUE.
+    Unique {
+        /// Its columns.
+        columns: Vec<CompactString>,
+        /// Its index.
+        index: CompactString,
+    },
+    /// EXCLUDE.
+    Exclude {
+        /// Its index.
+        index: CompactString,
+    },
+    /// FOREIGN KEY.
+    ForeignKey {
+        /// The referencing columns.
+        columns: Vec<CompactString>,
+        /// The referenced table.
+        target: QName,
+        /// The referenced columns; empty where they are the primary key of an unknown table.
+        target_columns: Vec<CompactString>,
+        /// `cascade`, `set null` …
+        on_delete: Option<&'static str>,
+        /// `cascade`, `set null` …
+        on_update: Option<&'static str>,
+    },
+}
+
+/// An index.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// Its name, PostgreSQL's choice where none was written.
+    pub name: CompactString,
+    /// UNIQUE (also a primary key's).
+    pub unique: bool,
+    /// btree, hash, gin …
+    pub method: CompactString,
+    /// Key columns.
+    pub keys: Vec<IndexKey>,
+    /// INCLUDE columns.
+    pub include: Vec<CompactString>,
+    /// WHERE, as written.
+    pub predicate: Option<String>,
+    /// False: a failed or unfinished CONCURRENTLY build, or ON ONLY a partitioned table without all parts attached.
+    pub valid: bool,
+    /// NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
+    /// The constraint that owns it.
+    pub constraint: Option<CompactString>,
+    /// Since when it is there.
+    pub born: Born,
+    /// Where it was written, in the migration that made it.
+    pub span: Span,
+    /// Bytes, where a snapshot told it.
+    pub bytes: Option<u64>,
+}
+
+impl Index {
+    /// The key columns when all keys are plain columns.
+    pub fn plain_columns(&self) -> Option<Vec<&str>> {
+        self.keys.iter().map(|key| key.column.as_deref()).collect()
+    }
+}
+
+/// A key of an index.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IndexKey {
+    /// The column, when it is a plain one.
+    pub column: Option<CompactString>,
+    /// The expression as written, otherwise.
+    pub text: String,
+    /// Columns named in it.
+    pub columns: Vec<CompactString>,
+    /// Operator class, where written.
+    pub operator_class: Option<CompactString>,
+    /// COLLATE, where written.
+    pub collation: Option<CompactString>,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST / LAST, where written.
+    pub nulls_first: Option<bool>,
+}
+
+/// What a partition belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partition {
+    /// The partitioned table.
+    pub parent: QName,
+    /// FOR VALUES …; `None` where unknown.
+    pub bound: Option<PartitionBound>,
+}
+
+/// A trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    /// Its name.
+    pub name: CompactString,
+    /// The function it calls.
+    pub function: QName,
+    /// Whether it fires.
+    pub state: TriggerState,
+}
+
+/// A row security policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Its name.
+    pub name: CompactString,
+}

@@ -1,0 +1,227 @@
+//! Effects: what PostgreSQL does when it runs a statement on a given catalog, at a given version.
+//!
+//! The one place that knows. Rules are policies over these; a rehearsal measures the same on a server.
+
+use compact_str::CompactString;
+
+use super::catalog::QName;
+use super::lock_mode::LockMode;
+use super::statement::{ObjectKind, TypeName};
+use crate::source::Span;
+
+/// All that a statement does.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// Locks on relations, catalogs, indexes, sequences and toast left out; at most one for each relation and
+    /// action. Relations that the statement itself creates are left out.
+    pub locks: Vec<Lock>,
+    /// Relations whose heap is written anew.
+    pub rewrites: Vec<Rewrite>,
+    /// Relations read in full, for validation or to build an index; a rewrite counts as a scan too.
+    pub scans: Vec<Scan>,
+    /// Indexes built, rebuilt by a rewrite or type change included.
+    pub index_builds: Vec<IndexBuild>,
+    /// What is gone afterwards.
+    pub destroys: Vec<Destroyed>,
+    /// Whether plain SQL can undo it without a backup.
+    pub reversible: bool,
+}
+
+/// A lock taken on a relation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lock {
+    /// On what.
+    pub relation: QName,
+    /// How strong.
+    pub mode: LockMode,
+    /// The action that takes it.
+    pub span: Span,
+    /// Why, where it isn't plain: "referenced by a foreign key", "partition of orders".
+    pub because: Option<String>,
+    /// CONCURRENTLY's own waiting locks and the like: held only for moments, or released before the transaction ends.
+    pub brief: bool,
+}
+
+/// A relation written anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rewrite {
+    /// What.
+    pub relation: QName,
+    /// Why.
+    pub reason: RewriteReason,
+    /// The action that causes it.
+    pub span: Span,
+}
+
+/// Why a relation is written anew.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RewriteReason {
+    /// ADD COLUMN with a default that calls a volatile function.
+    VolatileDefault { column: CompactString, function: Option<String> },
+    /// ADD COLUMN serial.
+    Serial { column: CompactString },
+    /// ADD COLUMN … GENERATED AS IDENTITY.
+    Identity { column: CompactString },
+    /// ADD COLUMN … GENERATED ALWAYS AS (…) STORED.
+    StoredGenerated { column: CompactString },
+    /// ADD COLUMN of a domain with constraints.
+    ConstrainedDomain { column: CompactString, domain: QName },
+    /// ALTER COLUMN TYPE.
+    ColumnType { column: CompactString, from: Option<TypeName>, to: TypeName },
+    /// ALTER COLUMN SET EXPRESSION of a stored column.
+    Expression { column: CompactString },
+    /// SET LOGGED / UNLOGGED.
+    Persistence,
+    /// SET TABLESPACE: copied, file by file.
+    Tablespace,
+    /// SET ACCESS METHOD.
+    AccessMethod,
+    /// CLUSTER.
+    Cluster,
+    /// VACUUM FULL.
+    VacuumFull,
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh,
+    /// ALTER TYPE of a composite type that a typed table is made of.
+    CompositeType,
+}
+
+/// A relation read in full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// What.
+    pub relation: QName,
+    /// Why.
+    pub reason: ScanReason,
+    /// The action that causes it.
+    pub span: Span,
+    /// The lock held on the relation meanwhile.
+    pub under: LockMode,
+}
+
+/// Why a relation is read in full.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScanReason {
+    /// ADD CHECK without NOT VALID, or ADD COLUMN … CHECK.
+    Check { constraint: Option<CompactString> },
+    /// SET NOT NULL, or ADD NOT NULL.
+    NotNull { column: CompactString },
+    /// ADD FOREIGN KEY without NOT VALID: this is the referencing or the referenced table.
+    ForeignKey { constraint: Option<CompactString>, referencing: bool },
+    /// VALIDATE CONSTRAINT.
+    Validate { constraint: CompactString },
+    /// ATTACH PARTITION: rows against the bound.
+    PartitionBound { parent: QName },
+    /// A new partition: rows of the default partition against it.
+    DefaultPartition { parent: QName },
+    /// An index is built from it.
+    IndexBuild { index: Option<CompactString>, concurrently: bool },
+    /// ALTER DOMAIN.
+    Domain { domain: QName },
+    /// ALTER COLUMN TYPE that checks each value and writes none.
+    ColumnType { column: CompactString },
+    /// It is written anew.
+    Rewrite,
+}
+
+/// An index built from a relation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexBuild {
+    /// The indexed relation.
+    pub relation: QName,
+    /// The index, where it has a name yet.
+    pub index: Option<CompactString>,
+    /// CONCURRENTLY.
+    pub concurrently: bool,
+    /// The lock held on the relation meanwhile.
+    pub under: LockMode,
+    /// Why.
+    pub reason: IndexBuildReason,
+    /// The action that causes it.
+    pub span: Span,
+}
+
+/// Why an index is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexBuildReason {
+    /// CREATE INDEX.
+    Create,
+    /// ADD UNIQUE, or a UNIQUE column.
+    Unique,
+    /// ADD PRIMARY KEY.
+    PrimaryKey,
+    /// ADD EXCLUDE.
+    Exclude,
+    /// REINDEX.
+    Reindex,
+    /// A type change that keeps the heap but not the index.
+    ColumnType,
+    /// A relation that is written anew.
+    Rewrite,
+    /// ATTACH PARTITION / CREATE … PARTITION OF builds the parent's indexes on the partition.
+    Partition,
+}
+
+/// Something that is gone afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destroyed {
+    /// What kind of thing; [`ObjectKind::Table`] with `rows` for rows.
+    pub what: DestroyedKind,
+    /// Its name, as it is shown: `users`, `users.email`.
+    pub name: String,
+    /// The relation whose data goes, where there is one.
+    pub relation: Option<QName>,
+    /// The action that causes it.
+    pub span: Span,
+    /// It goes because something else does (CASCADE, a partition of a dropped table, an index of a dropped column).
+    pub cascaded: bool,
+}
+
+/// What kind of thing is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestroyedKind {
+    /// An object of the schema.
+    Object(ObjectKind),
+    /// Rows: TRUNCATE, DELETE.
+    Rows,
+    /// Old values: UPDATE, a narrowing type change.
+    Values,
+}
+
+impl DestroyedKind {
+    /// The JSON word: `table`, `column`, `rows`.
+    pub fn as_str(self) -> String {
+        match self {
+            DestroyedKind::Object(kind) => kind.sql().to_lowercase(),
+            DestroyedKind::Rows => "rows".to_owned(),
+            DestroyedKind::Values => "values".to_owned(),
+        }
+    }
+}
+
+impl Effects {
+    /// The strongest lock on a relation.
+    pub fn lock_on(&self, relation: &QName) -> Option<LockMode> {
+        self.locks.iter().filter(|lock| lock.relation == *relation).map(|lock| lock.mode).max()
+    }
+
+    /// Each locked relation with its strongest mode, in the order of names.
+    pub fn strongest_locks(&self) -> Vec<(&QName, LockMode)> {
+        let mut strongest: std::collections::BTreeMap<&QName, LockMode> = std::collections::BTreeMap::new();
+        for lock in &self.locks {
+            let mode = strongest.entry(&lock.relation).or_insert(lock.mode);
+            *mode = (*mode).max(lock.mode);
+        }
+        strongest.into_iter().collect()
+    }
+}
+
+use super::catalog::Catalog;
+use super::session::Session;
+use super::statement::Statement;
+
+/// What `statement` does on `catalog` (as it is before it) in `session`, on PostgreSQL `version` (a major, 12 to 18).
+pub fn compute(statement: &Statement, catalog: &Catalog, session: &Session, version: u16) -> Effects {
+    let _ = (statement, catalog, session, version);
+    Effects::default()
+}

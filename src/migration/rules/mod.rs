@@ -1,0 +1,327 @@
+//! Rules: small policies over statements, effects and the catalog, and the registry of them.
+//!
+//! A rule does no I/O and can't fail. It says where and what; code, category and severity come from its page
+//! and the configuration. A new rule is a file here, its page under `rules/migration/`, and two lines below.
+
+use compact_str::CompactString;
+
+use crate::finding::{Edit, Fix};
+use crate::source::Span;
+
+use super::catalog::{Born, Catalog, QName, Relation};
+use super::effects::{Effects, Lock};
+use super::session::{HeldLock, Session};
+use super::statement::{Inner, Name, Statement};
+
+/// A rule: its code, its page, and what it looks at.
+pub struct Rule {
+    /// The code: the name of the page and of the module.
+    pub code: &'static str,
+    /// The page, in Markdown.
+    pub page: &'static str,
+    /// What it looks at.
+    pub check: Check,
+}
+
+/// When a rule is asked.
+pub enum Check {
+    /// For each statement of a judged migration, before the catalog learns of it; statements inside DO blocks
+    /// and called functions too, right after the statement that runs them.
+    Statement(fn(&StatementContext<'_>, &mut Sink)),
+    /// Once for each judged migration, after its last statement.
+    Migration(fn(&MigrationContext<'_>, &mut Sink)),
+    /// Once for the run, after the last migration.
+    Run(fn(&RunContext<'_>, &mut Sink)),
+    /// The engine itself reports it (a statement that can't be read, a suppression that does nothing).
+    Engine,
+}
+
+/// The text of a rule's page, for `Rule::page`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! migration_page {
+    ($code:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/migration/", $code, ".md"))
+    };
+}
+
+/// Settings that rules heed.
+#[derive(Clone, Debug)]
+pub struct RuleOptions {
+    /// The PostgreSQL major version that the migrations run on.
+    pub version: u16,
+    /// Relations known to have fewer rows than this don't count as large.
+    pub small_rows: u64,
+    /// A lock_timeout over this many milliseconds is as good as none.
+    pub longest_lock_timeout: u64,
+}
+
+impl Default for RuleOptions {
+    fn default() -> Self {
+        RuleOptions { version: 18, small_rows: 0, longest_lock_timeout: 60_000 }
+    }
+}
+
+/// What a rule sees of one statement.
+pub struct StatementContext<'a> {
+    /// The statement.
+    pub statement: &'a Statement,
+    /// What it does. For a DO block: all that its inner statements do.
+    pub effects: &'a Effects,
+    /// What existed before it.
+    pub before: &'a Catalog,
+    /// The session before it.
+    pub session: &'a Session,
+    /// The whole text of the file; spans are its.
+    pub text: &'a str,
+    /// The migration, by its place in the order.
+    pub migration: u32,
+    /// The statement, by its place in the migration.
+    pub index: usize,
+    /// All statements of the migration, this one at `index` (an inner statement: the one that runs it).
+    pub statements: &'a [Statement],
+    /// Set for a statement inside a DO block or function: its place in control flow.
+    pub inner: Option<&'a Inner>,
+    /// How the migration is run.
+    pub run: &'a RunFacts,
+    /// Settings.
+    pub options: &'a RuleOptions,
+}
+
+/// How a migration is run, as far as rules need it.
+#[derive(Clone, Debug, Default)]
+pub struct RunFacts {
+    /// The runner's name ("flyway"), where known.
+    pub runner: Option<&'static str>,
+    /// It is a down migration.
+    pub down: bool,
+    /// All statements (of the submission unit) go as one query string.
+    pub one_query: bool,
+    /// The runner's transaction is open around the whole migration.
+    pub runner_transaction: bool,
+    /// psql runs it, so meta-commands and COPY data work.
+    pub psql: bool,
+    /// The runner puts all pending migrations in one transaction.
+    pub one_transaction_for_all: bool,
+}
+
+impl<'a> StatementContext<'a> {
+    /// The text of a span.
+    pub fn sql(&self, span: Span) -> &'a str {
+        span.of(self.text)
+    }
+
+    /// The relation that a written name means here.
+    pub fn resolve(&self, name: &Name) -> QName {
+        self.before.resolve(name, &self.session.search_path)
+    }
+
+    /// The relation behind a written name, if the catalog knows it.
+    pub fn relation(&self, name: &Name) -> Option<&'a Relation> {
+        self.before.relation(&self.resolve(name))
+    }
+
+    /// Whether other sessions may be using this relation and it may hold data: false for one that was made
+    /// in the same transaction, or in the same migration and not filled since, or by the statement itself.
+    /// An unknown relation counts as in use.
+    pub fn in_use(&self, relation: &QName) -> bool {
+        match self.before.relation(relation) {
+            None => true,
+            Some(relation) => self.in_use_since(relation.born),
+        }
+    }
+
+    /// The same, from since when an object is there.
+    pub fn in_use_since(&self, born: Born) -> bool {
+        match born {
+            Born::Before => true,
+            Born::Here { maybe_old: true, .. } => true,
+            Born::Here { migration, transaction, .. } => {
+                migration != self.migration && transaction != self.session.transaction
+            }
+        }
+    }
+
+    /// Whether the relation is in use and, where its size is known, not below the configured size: whether work
+    /// in proportion to its rows can hurt.
+    pub fn may_be_large(&self, relation: &QName) -> bool {
+        self.in_use(relation)
+            && match self.before.relation(relation).and_then(|relation| relation.size) {
+                Some(size) => size.rows >= self.options.small_rows,
+                None => true,
+            }
+    }
+
+    /// `Some(true)` when it runs together with other statements in one transaction.
+    pub fn in_transaction(&self) -> Option<bool> {
+        self.session.in_transaction()
+    }
+
+    /// The strong locks (those that block reads or writes) that this statement takes on relations in use.
+    pub fn strong_locks(&self) -> impl Iterator<Item = &'a Lock> + use<'a, '_> {
+        self.effects
+            .locks
+            .iter()
+            .filter(|lock| lock.mode.blocks_writes() && !lock.brief && self.in_use(&lock.relation))
+    }
+}
+
+/// What a rule keeps of a statement that has been looked at.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The statement, by its place in the migration.
+    pub index: usize,
+    /// Its place in the file.
+    pub span: Span,
+    /// What it did.
+    pub effects: Effects,
+    /// Whether it ran in a transaction.
+    pub in_transaction: Option<bool>,
+    /// Which transaction.
+    pub transaction: u32,
+    /// Strong locks that the transaction held before it, on relations in use.
+    pub held: Vec<HeldLock>,
+    /// Relations it locks strongly that were in use (see [`StatementContext::in_use`]).
+    pub strong: Vec<(QName, super::lock_mode::LockMode)>,
+}
+
+/// What a rule sees of a whole migration.
+pub struct MigrationContext<'a> {
+    /// Its statements.
+    pub statements: &'a [Statement],
+    /// What was noted of each statement.
+    pub records: &'a [Record],
+    /// The catalog after it.
+    pub after: &'a Catalog,
+    /// The session after it.
+    pub session: &'a Session,
+    /// The whole text of the file.
+    pub text: &'a str,
+    /// Its place in the order.
+    pub migration: u32,
+    /// How it is run.
+    pub run: &'a RunFacts,
+    /// Settings.
+    pub options: &'a RuleOptions,
+}
+
+impl<'a> MigrationContext<'a> {
+    /// Whether an object was made by this migration.
+    pub fn born_here(&self, born: Born) -> bool {
+        matches!(born, Born::Here { migration, .. } if migration == self.migration)
+    }
+
+    /// The text of a span.
+    pub fn sql(&self, span: Span) -> &'a str {
+        span.of(self.text)
+    }
+}
+
+/// What a rule sees of the run: all judged migrations with their records.
+pub struct RunContext<'a> {
+    /// In order: place in the order, path as shown, records.
+    pub migrations: Vec<JudgedMigration<'a>>,
+    /// The catalog after the last one.
+    pub after: &'a Catalog,
+    /// Settings.
+    pub options: &'a RuleOptions,
+}
+
+/// A judged migration, for [`RunContext`].
+pub struct JudgedMigration<'a> {
+    /// Its place in the order.
+    pub migration: u32,
+    /// Its path as it is shown.
+    pub path: &'a str,
+    /// Its statements.
+    pub statements: &'a [Statement],
+    /// What was noted of each.
+    pub records: &'a [Record],
+    /// How it is run.
+    pub run: &'a RunFacts,
+}
+
+/// Takes what rules have to say.
+#[derive(Default)]
+pub struct Sink {
+    pub(super) said: Vec<Said>,
+}
+
+/// One thing that a rule said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The part of the file it is about.
+    pub span: Span,
+    /// The migration, where it isn't the one being looked at (rules over the run).
+    pub migration: Option<u32>,
+    /// What is wrong, and why.
+    pub message: String,
+    /// What to do instead.
+    pub help: Option<String>,
+    /// A mechanical fix.
+    pub fix: Option<Fix>,
+}
+
+impl Sink {
+    /// Says something about the part `span` of the file.
+    pub fn say(&mut self, span: Span, message: impl Into<String>) -> &mut Said {
+        self.said.push(Said { span, migration: None, message: message.into(), help: None, fix: None });
+        let last = self.said.len() - 1;
+        &mut self.said[last] // just pushed
+    }
+}
+
+impl Said {
+    /// What to do instead: SQL or a command to paste.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A mechanical fix: what it does, and the replacements in order.
+    pub fn fix(&mut self, title: impl Into<String>, edits: Vec<Edit>) -> &mut Self {
+        self.fix = Some(Fix { title: title.into(), edits });
+        self
+    }
+
+    /// The migration it is about, for rules over the run.
+    pub fn in_migration(&mut self, migration: u32) -> &mut Self {
+        self.migration = Some(migration);
+        self
+    }
+}
+
+/// Names joined for a sentence: "a", "a and b", "a, b and 3 more".
+pub fn joined<T: ToString>(names: &[T]) -> String {
+    const MOST: usize = 4;
+    let shown: Vec<String> = names.iter().map(ToString::to_string).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] if shown.len() <= MOST => format!("{} and {last}", first.join(", ")),
+        _ => format!("{} and {} more", shown[..MOST - 1].join(", "), shown.len() - MOST + 1),
+    }
+}
+
+/// Column names joined for SQL: `a, "B"`.
+pub fn column_list(columns: &[CompactString]) -> String {
+    columns.iter().map(|column| super::statement::quote_ident(column)).collect::<Vec<_>>().join(", ")
+}
+
+// Modules, in the order of the alphabet.
+
+/// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
+pub static RULES: &[&Rule] = &[
+    // destructive
+    // locking
+    // compatibility
+    // transaction
+    // rollback
+    // correctness
+    // convention
+];
+
+/// The rule of a code.
+pub fn rule(code: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.code == code)
+}
