@@ -7,4 +7,5 @@
 
 pub mod finding;
 pub mod migration;
+pub mod postgres;
 pub mod source;

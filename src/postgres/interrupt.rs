@@ -1,0 +1,53 @@
+//! Ctrl-C, SIGTERM and SIGHUP: clean up first, then end as the signal would have ended us.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// Something that must not outlive rollsafe.
+pub(super) trait Remains: Send + Sync {
+    /// Removes it. Called a second time it does nothing.
+    fn remove(&self);
+}
+
+static LIVE: Mutex<BTreeMap<u64, Arc<dyn Remains>>> = Mutex::new(BTreeMap::new());
+static LISTENING: Once = Once::new();
+
+/// As long as this lives, a signal that ends rollsafe removes `remains` first.
+#[derive(Debug)]
+pub(super) struct Registered(u64);
+
+/// Registers `remains`. The first call installs the signal handlers: a program that never starts a
+/// server keeps the ones it has.
+pub(super) fn register(remains: Arc<dyn Remains>) -> Registered {
+    LISTENING.call_once(listen);
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = live.keys().next_back().map_or(0, |last| last + 1);
+    live.insert(number, remains);
+    Registered(number)
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+fn listen() {
+    // Without handlers the guard still cleans up, only a moment after we are gone.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    let thread = std::thread::Builder::new().name("rollsafe-signals".into());
+    let _ = thread.spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let remains: Vec<_> =
+                LIVE.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+            for one in remains {
+                one.remove();
+            }
+            // Ends the process the way the signal would have, so that shells see it.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+}

@@ -1,0 +1,15 @@
+//! PostgreSQL itself: versions, the programs installed here, and throw-away servers.
+//!
+//! The only part of rollsafe that starts processes. Everything started has a time limit and ends
+//! with rollsafe, however rollsafe ends.
+
+pub mod child;
+pub mod cluster;
+mod directory;
+mod guard;
+mod interrupt;
+pub mod sql_text;
+mod template;
+pub mod tools;
+pub mod unprivileged;
+pub mod version;
