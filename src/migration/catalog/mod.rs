@@ -4,7 +4,9 @@
 //! What it doesn't know it says: a relation that no replayed statement made is absent, and
 //! [`Catalog::complete`] tells whether absence proves anything.
 
+mod alter;
 mod apply;
+pub mod naming;
 mod relation;
 
 use std::collections::HashMap;

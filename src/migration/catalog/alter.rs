@@ -1,0 +1,379 @@
+//! Replay of ALTER TABLE, action by action.
+
+use compact_str::CompactString;
+
+use super::apply::Replay;
+use super::naming::cut;
+use super::relation::{Born, ColumnDefault, ConstraintDetail, Generated, Partition, RelationKind};
+use super::{QName, Relation};
+use crate::migration::statement::{Action, ActionKind, AlterTable, ObjectKind, Persistence, TriggerTarget};
+
+impl Replay<'_> {
+    pub(super) fn alter_table(&mut self, alter: &AlterTable) {
+        let mut table = self.resolve(&alter.name);
+        if alter.kind == ObjectKind::Index || self.catalog.indexes.contains_key(&table) {
+            self.alter_index(&table, alter);
+            return;
+        }
+        if alter.kind == ObjectKind::Type {
+            return;
+        }
+        if alter.if_exists && self.catalog.relation(&table).is_none() {
+            return;
+        }
+        for action in &alter.actions {
+            self.action(&mut table, action, alter.only, alter.kind);
+        }
+    }
+
+    fn alter_index(&mut self, index: &QName, alter: &AlterTable) {
+        for action in &alter.actions {
+            match &action.kind {
+                ActionKind::RenameTo { to } => {
+                    let new = QName { schema: index.schema.clone(), name: cut(&to.value).into() };
+                    self.rename_relation(index, new);
+                }
+                ActionKind::AttachPartition { .. } => {
+                    // The parent's index becomes valid with its last part; the last one is near enough here.
+                    let owner = self.catalog.indexes.get(index).cloned();
+                    if let Some(relation) = owner.and_then(|owner| self.known_mut(&owner)) {
+                        for known in relation.indexes.iter_mut().filter(|known| known.name == index.name) {
+                            known.valid = true;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The relation and, unless ONLY, all that inherit from it.
+    fn family(&self, table: &QName, only: bool) -> Vec<QName> {
+        let mut family = vec![table.clone()];
+        if !only {
+            family.extend(self.catalog.descendants(table));
+        }
+        family
+    }
+
+    fn on_column(&mut self, table: &QName, only: bool, column: &str, change: impl Fn(&mut super::Column)) {
+        for member in self.family(table, only) {
+            if let Some(column) = self.known_mut(&member).and_then(|relation| relation.column_mut(column)) {
+                change(column);
+            }
+        }
+    }
+
+    fn action(&mut self, table: &mut QName, action: &Action, only: bool, kind: ObjectKind) {
+        let born = self.born;
+        match &action.kind {
+            ActionKind::AddColumn { column, if_not_exists } => {
+                let known =
+                    self.catalog.relation(table).is_some_and(|r| r.column(&column.name.value).is_some());
+                if *if_not_exists && known {
+                    return;
+                }
+                let born = self.born_if(*if_not_exists);
+                self.ensure(table);
+                for member in self.family(table, only) {
+                    self.add_column(&member, column, born);
+                }
+            }
+            ActionKind::DropColumn { column, cascade, .. } => {
+                self.ensure(table);
+                let views: Vec<QName> = if *cascade {
+                    let over = self.catalog.views_over(table).into_iter();
+                    over.filter(|view| view.mentions.iter().any(|m| *m == column.value || m == "*"))
+                        .map(|view| view.name.clone())
+                        .collect()
+                } else {
+                    Vec::new()
+                };
+                for view in views {
+                    self.drop_relation(&view, true);
+                }
+                for member in self.family(table, only) {
+                    self.drop_column(&member, &column.value);
+                }
+            }
+            ActionKind::SetType { column, type_name, collation, .. } => {
+                let stored = self.stored_type(type_name);
+                self.ensure(table);
+                let known = self.catalog.relation(table).is_some_and(|r| r.column(&column.value).is_some());
+                if !known {
+                    // From here on the type is known.
+                    let stub = super::Column { name: column.value.clone(), ..super::Column::default() };
+                    self.ensure(table).columns.push(stub);
+                }
+                let collation: Option<CompactString> = collation.as_ref().map(|c| c.name.value.clone());
+                self.on_column(table, only, &column.value, |known| {
+                    known.type_name = stored.clone();
+                    known.collation = collation.clone();
+                });
+            }
+            ActionKind::SetDefault { column, default } => {
+                let text = self.slice(default.span);
+                let value = ColumnDefault { text, serial: false };
+                self.on_column(table, only, &column.value, |known| known.default = Some(value.clone()));
+            }
+            ActionKind::DropDefault { column } => {
+                self.on_column(table, only, &column.value, |known| known.default = None);
+            }
+            ActionKind::SetNotNull { column } => {
+                self.on_column(table, only, &column.value, |known| known.not_null = true);
+            }
+            ActionKind::DropNotNull { column } => {
+                self.on_column(table, only, &column.value, |known| known.not_null = false);
+            }
+            ActionKind::SetExpression { column, expr } => {
+                let text = self.slice(expr.span);
+                let columns: Vec<CompactString> = expr.columns.iter().map(|c| c.value.clone()).collect();
+                self.on_column(table, only, &column.value, |known| {
+                    let stored = known.generated.as_ref().is_none_or(|generated| generated.stored);
+                    known.generated =
+                        Some(Generated { text: text.clone(), stored, columns: columns.clone() });
+                });
+            }
+            ActionKind::DropExpression { column, .. } => {
+                self.on_column(table, only, &column.value, |known| known.generated = None);
+            }
+            ActionKind::AddIdentity { column, always, .. } => {
+                let always = *always;
+                self.on_column(table, only, &column.value, |known| known.identity = Some(always));
+            }
+            ActionKind::AlterIdentity { column, always: Some(always), .. } => {
+                let always = *always;
+                self.on_column(table, only, &column.value, |known| known.identity = Some(always));
+            }
+            ActionKind::DropIdentity { column, .. } => {
+                self.on_column(table, only, &column.value, |known| known.identity = None);
+            }
+            ActionKind::AddConstraint(constraint) => {
+                self.ensure(table);
+                let members =
+                    if constraint.no_inherit { vec![table.clone()] } else { self.family(table, only) };
+                for member in members {
+                    self.add_constraint(&member, constraint, None, born);
+                }
+            }
+            ActionKind::AlterConstraint { name, deferrable, initially_deferred, enforced, .. } => {
+                if let Some(relation) = self.known_mut(table) {
+                    for known in relation.constraints.iter_mut().filter(|known| known.name == name.value) {
+                        if let Some(deferrable) = deferrable {
+                            known.deferrable = *deferrable;
+                        }
+                        if *initially_deferred == Some(true) {
+                            known.deferrable = true;
+                        }
+                        if let Some(enforced) = enforced {
+                            known.enforced = *enforced;
+                            known.validated = *enforced;
+                        }
+                    }
+                }
+            }
+            ActionKind::ValidateConstraint { name } => self.validate_constraint(table, only, &name.value),
+            ActionKind::DropConstraint { name, .. } => {
+                for member in self.family(table, only) {
+                    self.drop_constraint(&member, &name.value);
+                }
+            }
+            ActionKind::RenameColumn { column, to } => {
+                self.ensure(table);
+                for member in self.family(table, false) {
+                    self.rename_column(&member, &column.value, cut(&to.value));
+                }
+            }
+            ActionKind::RenameConstraint { name, to } => {
+                let index = QName { schema: table.schema.clone(), name: name.value.clone() };
+                let new = QName { schema: table.schema.clone(), name: cut(&to.value).into() };
+                if self.catalog.indexes.contains_key(&index) {
+                    self.rename_relation(&index, new);
+                } else if let Some(relation) = self.known_mut(table) {
+                    for known in relation.constraints.iter_mut().filter(|known| known.name == name.value) {
+                        known.name = new.name.clone();
+                    }
+                }
+            }
+            ActionKind::RenameTo { to } => {
+                let new = QName { schema: table.schema.clone(), name: cut(&to.value).into() };
+                self.rename_relation(table, new.clone());
+                *table = new;
+            }
+            ActionKind::SetSchema { schema } => {
+                let new = QName { schema: schema.value.clone(), name: table.name.clone() };
+                self.rename_relation(table, new.clone());
+                *table = new;
+            }
+            ActionKind::Trigger { name, state } => {
+                if let Some(relation) = self.known_mut(table) {
+                    for trigger in &mut relation.triggers {
+                        let meant = match name {
+                            TriggerTarget::Named(name) => trigger.name == name.value,
+                            TriggerTarget::All | TriggerTarget::User => true,
+                        };
+                        if meant {
+                            trigger.state = *state;
+                        }
+                    }
+                }
+            }
+            ActionKind::RowSecurity { enable } => self.ensure(table).row_security = *enable,
+            ActionKind::SetLogged => self.ensure(table).persistence = Persistence::Permanent,
+            ActionKind::SetUnlogged => self.ensure(table).persistence = Persistence::Unlogged,
+            ActionKind::Inherit { parent } => {
+                let parent = self.resolve(parent);
+                self.ensure(table).inherits.push(parent.clone());
+                self.catalog.children.entry(parent).or_default().push(table.clone());
+            }
+            ActionKind::NoInherit { parent } => {
+                let parent = self.resolve(parent);
+                self.ensure(table).inherits.retain(|known| *known != parent);
+                if let Some(children) = self.catalog.children.get_mut(&parent) {
+                    children.retain(|child| child != table);
+                }
+            }
+            ActionKind::ReplicaIdentity { index, mode } => {
+                let identity = (*mode, index.as_ref().map(|index| index.value.clone()));
+                self.ensure(table).replica_identity = Some(identity);
+            }
+            ActionKind::AttachPartition { partition, bound } if kind != ObjectKind::Index => {
+                let partition = self.resolve(partition);
+                self.ensure(table).kind = RelationKind::PartitionedTable;
+                self.ensure(&partition).partition_of =
+                    Some(Partition { parent: table.clone(), bound: bound.clone() });
+                self.catalog.children.entry(table.clone()).or_default().push(partition.clone());
+                self.copy_parent_indexes(table, &partition);
+            }
+            ActionKind::DetachPartition { partition, .. } => {
+                let partition = self.resolve(partition);
+                if let Some(relation) = self.known_mut(&partition) {
+                    relation.partition_of = None;
+                }
+                if let Some(children) = self.catalog.children.get_mut(table) {
+                    children.retain(|child| *child != partition);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn validate_constraint(&mut self, table: &QName, only: bool, name: &str) {
+        self.ensure(table);
+        for member in self.family(table, only) {
+            let Some(relation) = self.known_mut(&member) else { continue };
+            let mut not_null: Vec<CompactString> = Vec::new();
+            for known in relation.constraints.iter_mut().filter(|known| known.name == name) {
+                known.validated = true;
+                if let ConstraintDetail::NotNull { column } = &known.detail {
+                    not_null.push(column.clone());
+                }
+            }
+            for column in not_null {
+                if let Some(column) = relation.column_mut(&column) {
+                    column.not_null = true;
+                }
+            }
+        }
+    }
+
+    fn drop_constraint(&mut self, table: &QName, name: &str) {
+        let Some(relation) = self.known_mut(table) else { return };
+        let Some(constraint) = relation.constraint(name).cloned() else { return };
+        relation.constraints.retain(|known| known.name != name);
+        match &constraint.detail {
+            ConstraintDetail::NotNull { column } => {
+                if let Some(column) = relation.column_mut(column) {
+                    column.not_null = false;
+                }
+            }
+            ConstraintDetail::PrimaryKey { index, .. }
+            | ConstraintDetail::Unique { index, .. }
+            | ConstraintDetail::Exclude { index } => {
+                let index = QName { schema: table.schema.clone(), name: index.clone() };
+                self.drop_index(&index);
+            }
+            ConstraintDetail::ForeignKey { target, .. } => {
+                let still = self.catalog.relation(table).is_some_and(|relation| {
+                    relation.constraints.iter().any(|other| {
+                        matches!(&other.detail, ConstraintDetail::ForeignKey { target: to, .. } if to == target)
+                    })
+                });
+                if !still {
+                    if let Some(tables) = self.catalog.referencing.get_mut(target) {
+                        tables.retain(|other| other != table);
+                    }
+                }
+            }
+            ConstraintDetail::Check { .. } => {}
+        }
+    }
+
+    fn rename_column(&mut self, table: &QName, from: &str, to: &str) {
+        let swap = |name: &mut CompactString| {
+            if name == from {
+                *name = to.into();
+            }
+        };
+        let Some(relation) = self.known_mut(table) else { return };
+        rename_in(relation, &swap);
+        for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
+            let Some(other) = self.known_mut(&referencing) else { continue };
+            for constraint in &mut other.constraints {
+                if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail {
+                    if target == table {
+                        target_columns.iter_mut().for_each(swap);
+                    }
+                }
+            }
+        }
+        let owned: Vec<QName> = self
+            .catalog
+            .relations
+            .values()
+            .filter(|other| other.owned_by.as_ref().is_some_and(|(of, by)| of == table && by == from))
+            .map(|other| other.name.clone())
+            .collect();
+        for sequence in owned {
+            if let Some((_, column)) = self.known_mut(&sequence).and_then(|s| s.owned_by.as_mut()) {
+                *column = to.into();
+            }
+        }
+    }
+}
+
+fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString)) {
+    for column in &mut relation.columns {
+        swap(&mut column.name);
+        if let Some(generated) = &mut column.generated {
+            generated.columns.iter_mut().for_each(swap);
+        }
+    }
+    for index in &mut relation.indexes {
+        for key in &mut index.keys {
+            key.column.iter_mut().for_each(swap);
+            key.columns.iter_mut().for_each(swap);
+        }
+        index.include.iter_mut().for_each(swap);
+    }
+    for constraint in &mut relation.constraints {
+        match &mut constraint.detail {
+            ConstraintDetail::Check { expr, .. } => {
+                expr.columns.iter_mut().for_each(|column| swap(&mut column.value));
+            }
+            ConstraintDetail::NotNull { column } => swap(column),
+            ConstraintDetail::PrimaryKey { columns, .. }
+            | ConstraintDetail::Unique { columns, .. }
+            | ConstraintDetail::ForeignKey { columns, .. } => columns.iter_mut().for_each(swap),
+            ConstraintDetail::Exclude { .. } => {}
+        }
+    }
+}
+
+/// Whether an object was made by the run that is judged.
+impl Born {
+    /// True for objects made by a judged migration, whatever its transaction.
+    pub fn is_here(self) -> bool {
+        matches!(self, Born::Here { .. })
+    }
+}

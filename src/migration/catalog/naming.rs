@@ -1,0 +1,69 @@
+//! The names that PostgreSQL chooses for constraints and indexes without one.
+//!
+//! Source: `ChooseRelationName`, `makeObjectName`, `ChooseIndexColumnNames` in PostgreSQL's sources
+//! (`src/backend/commands/indexcmds.c`), the same from 12 to 18.
+
+use compact_str::CompactString;
+
+/// `NAMEDATALEN - 1`: identifiers are cut to this many bytes.
+pub const MAX_IDENTIFIER: usize = 63;
+
+/// `name` as the server keeps it: cut to 63 bytes, at a character boundary.
+pub fn cut(name: &str) -> &str {
+    let mut end = name.len().min(MAX_IDENTIFIER);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end] // a character boundary
+}
+
+/// `table_columns_label`, the longer of the first two parts cut until it fits; a number is added while `taken`.
+pub fn choose(table: &str, columns: &str, label: &str, taken: impl Fn(&str) -> bool) -> CompactString {
+    let mut pass = 0;
+    loop {
+        let label = if pass == 0 { label.to_owned() } else { format!("{label}{pass}") };
+        let name = object_name(table, columns, &label);
+        if !taken(&name) {
+            return name.into();
+        }
+        pass += 1;
+    }
+}
+
+fn object_name(first: &str, second: &str, label: &str) -> String {
+    let overhead = label.len() + 1 + usize::from(!second.is_empty());
+    let available = MAX_IDENTIFIER.saturating_sub(overhead);
+    let (mut a, mut b) = (first.len(), second.len());
+    while a + b > available {
+        if a > b { a -= 1 } else { b -= 1 }
+    }
+    let part = |text: &str, mut end: usize| {
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text[..end].to_owned() // a character boundary
+    };
+    let mut name = part(first, a);
+    if !second.is_empty() {
+        name.push('_');
+        name.push_str(&part(second, b));
+    }
+    name.push('_');
+    name.push_str(label);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_cut_as_the_server_cuts_them() {
+        assert_eq!(choose("users", "email", "key", |_| false), "users_email_key");
+        assert_eq!(choose("users", "", "pkey", |_| false), "users_pkey");
+        assert_eq!(choose("users", "email", "idx", |n| n == "users_email_idx"), "users_email_idx1");
+        let long = choose(&"t".repeat(60), &"c".repeat(60), "idx", |_| false);
+        assert_eq!(long.len(), MAX_IDENTIFIER);
+        assert!(long.ends_with("_idx"));
+    }
+}
