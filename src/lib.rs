@@ -5,6 +5,7 @@
 //! starts and talks to servers; `report` writes what was found. `migration` and `backup` don't know
 //! each other.
 
+pub mod backup;
 pub mod finding;
 pub mod migration;
 pub mod postgres;

@@ -1,0 +1,380 @@
+//! Custom archives (`pg_dump -Fc`): data blocks behind the table of contents, without gaps.
+//!
+//! After PostgreSQL's `pg_backup_custom.c`. A block is its type, its dump id and chunks, each with its
+//! length before it; the chunks of one table or large object together are one compressed stream.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::compression::{Container, Decoder};
+use super::header::HeaderFormat;
+use super::input::{Cursor, Input, ReadError};
+use super::toc::{DataPlace, PlaceKind};
+use super::{
+    Archive, Block, BlockKind, BlockSink, Format, OpenError, Place, Problem, ProblemKind, read_problem,
+};
+
+const TABLE_DATA: u8 = 1;
+const LARGE_OBJECTS: u8 = 3;
+
+/// Where a block of a custom archive lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Offset of its first byte.
+    pub start: u64,
+    /// Offset of the first byte behind it, where the next block or the file's end is.
+    pub end: u64,
+    /// Whether the file ends there: bytes that lack are a truncation and no damage.
+    pub last: bool,
+}
+
+/// Opens a file that begins with PGDMP.
+pub(super) fn open(path: &Path, input: Input) -> Result<Archive, OpenError> {
+    let mut archive = Archive::new(path, Format::Custom, input.len(), input.gauge());
+    if !archive.read_front(&input, PlaceKind::Offset, None) {
+        return Ok(archive);
+    }
+    if archive.header.as_ref().is_some_and(|header| header.format == HeaderFormat::Tar)
+        && path.file_name().is_some_and(|name| name == "toc.dat")
+    {
+        let what =
+            "it is the table of contents of a directory dump; name the directory that it is in".to_owned();
+        return Err(OpenError::NotRecognised { path: path.to_owned(), what });
+    }
+    find_blocks(&mut archive, &input);
+    Ok(archive)
+}
+
+fn find_blocks(archive: &mut Archive, input: &Input) {
+    let entries = &archive.toc.entries;
+    let with_data: Vec<usize> = (0..entries.len()).filter(|&at| entries[at].has_data).collect(); // at is in range
+    archive.piped = with_data.iter().any(|&at| entries[at].place == DataPlace::NotSet);
+    let mut starts: Vec<(u64, usize)> = with_data
+        .iter()
+        .filter_map(|&at| match entries[at].place {
+            DataPlace::At(offset) => Some((offset, at)),
+            _ => None,
+        })
+        .collect();
+    starts.sort_unstable();
+    // Blocks tile the file: the first begins where the table of contents ends.
+    let tiled = starts.first().is_none_or(|&(offset, _)| offset == archive.toc.end)
+        && starts.windows(2).all(|pair| pair[0].0 < pair[1].0) // windows are of two
+        && starts.last().is_none_or(|&(offset, _)| offset < input.len());
+    if !archive.toc.whole {
+        // Where the data begins isn't known; what is known of it is still read.
+    }
+    if archive.piped || !tiled {
+        if !tiled {
+            let beyond = starts.last().is_some_and(|&(offset, _)| offset >= input.len());
+            let place = Place { offset: Some(input.len()), ..Place::default() };
+            archive.problems.push(if beyond {
+                let what = "the file ends before data that its table of contents places behind this".into();
+                Problem { kind: ProblemKind::Truncated, place, what }
+            } else {
+                let what =
+                    "the table of contents gives places of data blocks that leave gaps or overlap".into();
+                Problem { kind: ProblemKind::Toc, place: Place::default(), what }
+            });
+        }
+        if archive.toc.whole {
+            scan(archive, input, &with_data);
+        }
+        return;
+    }
+    if let (true, None) = (archive.toc.whole, starts.first()) {
+        if archive.toc.end < input.len() {
+            let what = format!(
+                "{} bytes follow the table of contents, which names no data",
+                input.len() - archive.toc.end
+            );
+            let place = Place { offset: Some(archive.toc.end), ..Place::default() };
+            archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
+        }
+    }
+    for (nth, &(start, entry)) in starts.iter().enumerate() {
+        let next = starts.get(nth + 1).map(|next| next.0);
+        let extent = Extent { start, end: next.unwrap_or(input.len()), last: next.is_none() };
+        push_block(archive, input, entry, extent);
+    }
+}
+
+fn push_block(archive: &mut Archive, input: &Input, entry: usize, extent: Extent) {
+    let Some(of) = archive.toc.entries.get(entry) else { return };
+    let kind = if of.kind == "BLOBS" { BlockKind::LargeObjects } else { BlockKind::Table };
+    let place = Place {
+        offset: Some(extent.start),
+        entry: Some(of.dump_id),
+        object: (kind == BlockKind::Table).then(|| of.qualified()),
+        ..Place::default()
+    };
+    archive.blocks.push(Block {
+        entry,
+        kind,
+        input: input.part(0, extent.end),
+        compression: archive.compression,
+        place,
+        custom: Some(extent),
+    });
+}
+
+/// Finds the blocks of an archive that doesn't say where they are, from length to length.
+fn scan(archive: &mut Archive, input: &Input, with_data: &[usize]) {
+    let mut wanted: HashMap<i32, usize> =
+        with_data.iter().filter_map(|&at| Some((archive.toc.entries.get(at)?.dump_id, at))).collect();
+    let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
+    let mut reader = Chunks { cursor: input.cursor(archive.toc.end), int_size };
+    loop {
+        let start = reader.cursor.position();
+        let (kind, dump_id) = match reader.block_head() {
+            Ok(None) => break,
+            Ok(Some(head)) => head,
+            Err(error) => {
+                archive.problems.push(error.problem(Place { offset: Some(start), ..Place::default() }));
+                break;
+            }
+        };
+        let Some(entry) = wanted.remove(&dump_id) else {
+            let what = format!(
+                "a data block says that it belongs to the TOC entry {dump_id}, which has no data to come"
+            );
+            let place = Place { offset: Some(start), ..Place::default() };
+            archive.problems.push(Problem { kind: ProblemKind::BlockDamaged, place, what });
+            break;
+        };
+        let skipped = reader.skip_block(kind);
+        let last = skipped.is_err();
+        let end = if last { input.len() } else { reader.cursor.position() };
+        push_block(archive, input, entry, Extent { start, end, last: end == input.len() });
+        if last {
+            // Reading the block tells what is wrong with it.
+            break;
+        }
+    }
+    let mut missing: Vec<i32> = wanted.into_keys().collect();
+    missing.sort_unstable();
+    for dump_id in missing {
+        let object = archive
+            .toc
+            .entries
+            .iter()
+            .find(|entry| entry.dump_id == dump_id)
+            .map(super::toc::TocEntry::qualified);
+        let place = Place { entry: Some(dump_id), object, ..Place::default() };
+        let what = "the file holds no data block for it".into();
+        archive.problems.push(Problem { kind: ProblemKind::BlockMissing, place, what });
+    }
+}
+
+/// Why a block can't be read on.
+enum Bad {
+    Read(ReadError),
+    /// What pg_dump never writes.
+    Frame(u64, String),
+}
+
+impl From<ReadError> for Bad {
+    fn from(error: ReadError) -> Self {
+        Bad::Read(error)
+    }
+}
+
+impl Bad {
+    fn problem(self, mut place: Place) -> Problem {
+        match self {
+            Bad::Read(error) => read_problem(&error, place),
+            Bad::Frame(offset, what) => {
+                place.offset = Some(offset);
+                Problem { kind: ProblemKind::BlockDamaged, place, what }
+            }
+        }
+    }
+}
+
+/// Reads what blocks are made of.
+struct Chunks {
+    cursor: Cursor,
+    int_size: u8,
+}
+
+impl Chunks {
+    /// Type and dump id of the block that begins here; none at the file's end.
+    fn block_head(&mut self) -> Result<Option<(u8, i32)>, Bad> {
+        let at = self.cursor.position();
+        let Some(kind) = self.cursor.next_byte()? else { return Ok(None) };
+        if kind != TABLE_DATA && kind != LARGE_OBJECTS {
+            return Err(Bad::Frame(
+                at,
+                format!("a data block begins with the type {kind}, which is neither 1 nor 3"),
+            ));
+        }
+        let dump_id = self.number()?;
+        Ok(Some((kind, dump_id)))
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<i32, Bad> {
+        if self.int_size == 4 {
+            if let [sign @ (0 | 1), a, b, c, d, ..] = *self.cursor.available()? {
+                let magnitude = u32::from_le_bytes([a, b, c, d]);
+                if magnitude <= i32::MAX as u32 {
+                    self.cursor.consume(5);
+                    let value = magnitude as i32; // fits, see above
+                    return Ok(if sign == 1 { -value } else { value });
+                }
+            }
+        }
+        self.number_slowly()
+    }
+
+    fn number_slowly(&mut self) -> Result<i32, Bad> {
+        let at = self.cursor.position();
+        let sign = self.cursor.byte()?;
+        let mut magnitude: u64 = 0;
+        for nth in 0..u32::from(self.int_size) {
+            magnitude |= u64::from(self.cursor.byte()?) << (nth * 8); // int_size is at most 8
+        }
+        // OIDs of large objects are written as signed numbers, so that the magnitude reaches 2^31.
+        let value = match sign {
+            0 => i32::try_from(magnitude).ok(),
+            1 => i32::try_from((magnitude as i64).wrapping_neg()).ok(),
+            _ => None,
+        };
+        value.ok_or_else(|| Bad::Frame(at, "a number's sign or size is damaged".into()))
+    }
+
+    /// Length of the next chunk, 0 behind the last.
+    #[inline]
+    fn chunk(&mut self) -> Result<u64, Bad> {
+        let at = self.cursor.position();
+        let length = self.number()?;
+        if length < 0 {
+            return Err(Bad::Frame(at, format!("a chunk has the length {length}")));
+        }
+        Ok(length as u64)
+    }
+
+    fn skip_block(&mut self, kind: u8) -> Result<(), Bad> {
+        loop {
+            if kind == LARGE_OBJECTS && self.number()? == 0 {
+                return Ok(());
+            }
+            loop {
+                let length = self.chunk()?;
+                if length == 0 {
+                    break;
+                }
+                self.cursor.skip(length)?;
+            }
+            if kind == TABLE_DATA {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Decodes the chunks of one stream.
+    fn stream(&mut self, decoder: &mut Decoder, sink: &mut dyn BlockSink) -> Result<(), Bad> {
+        let mut give = |bytes: &[u8]| sink.data(bytes);
+        loop {
+            let at = self.cursor.position();
+            let mut left = self.chunk()?;
+            if left == 0 {
+                break;
+            }
+            if left > self.cursor.remaining() {
+                let has = self.cursor.remaining();
+                return Err(Bad::Frame(
+                    at,
+                    format!("a chunk has the length {left}, and only {has} bytes are left for it"),
+                ));
+            }
+            while left > 0 {
+                let offset = self.cursor.position();
+                let bytes = self.cursor.available()?;
+                let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                if n == 0 {
+                    return Err(Bad::Read(ReadError::Ended { offset }));
+                }
+                // n is at most the length
+                decoder
+                    .push(&bytes[..n], &mut give)
+                    .map_err(|error| Bad::Frame(offset, error.to_string()))?;
+                self.cursor.consume(n);
+                left -= n as u64;
+            }
+        }
+        let at = self.cursor.position();
+        decoder.finish(&mut give).map_err(|error| Bad::Frame(at, error.to_string()))
+    }
+}
+
+/// Reads a whole block.
+pub(super) fn read_block(
+    archive: &Archive,
+    block: &Block,
+    extent: Extent,
+    sink: &mut dyn BlockSink,
+) -> Vec<Problem> {
+    let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
+    let mut reader = Chunks { cursor: block.input.cursor(extent.start), int_size };
+    let result = read_whole(&mut reader, block, sink);
+    let mut problems = vec![];
+    match result {
+        Ok(()) => {
+            let end = reader.cursor.position();
+            if end != extent.end {
+                let what = format!(
+                    "its data block ends at byte {end}, {} bytes before {}",
+                    extent.end.abs_diff(end),
+                    { if extent.last { "the end of the file" } else { "the next one begins" } }
+                );
+                problems.push(Problem { kind: ProblemKind::BlockDamaged, place: block.place.clone(), what });
+            }
+        }
+        Err(bad) => {
+            let mut problem = bad.problem(block.place.clone());
+            // Only the last block can lack bytes because the file is cut; any other runs into its neighbour.
+            let lacks =
+                problem.kind == ProblemKind::Truncated || problem.what.contains("bytes are left for it");
+            if lacks {
+                problem.kind = if extent.last { ProblemKind::Truncated } else { ProblemKind::BlockDamaged };
+                if !extent.last && problem.what == "the file ends here" {
+                    problem.what = "its data block runs into the next one".into();
+                }
+            }
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+fn read_whole(reader: &mut Chunks, block: &Block, sink: &mut dyn BlockSink) -> Result<(), Bad> {
+    let start = reader.cursor.position();
+    let Some((kind, dump_id)) = reader.block_head()? else {
+        return Err(Bad::Read(ReadError::Ended { offset: start }));
+    };
+    let wanted = block.place.entry.unwrap_or(0);
+    if dump_id != wanted {
+        let what = format!("the data block here belongs to the TOC entry {dump_id}, not to {wanted}");
+        return Err(Bad::Frame(start, what));
+    }
+    let wanted_kind = if block.kind == BlockKind::Table { TABLE_DATA } else { LARGE_OBJECTS };
+    if kind != wanted_kind {
+        return Err(Bad::Frame(start, format!("the data block has the type {kind}, not {wanted_kind}")));
+    }
+    let decoder = || {
+        Decoder::new(block.compression, Container::Block)
+            .map_err(|error| Bad::Frame(start, error.to_string()))
+    };
+    if kind == TABLE_DATA {
+        return reader.stream(&mut decoder()?, sink);
+    }
+    loop {
+        let oid = reader.number()?;
+        if oid == 0 {
+            return Ok(());
+        }
+        sink.large_object(oid as u32); // written as a signed number
+        reader.stream(&mut decoder()?, sink)?;
+    }
+}

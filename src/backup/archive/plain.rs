@@ -1,0 +1,689 @@
+//! Plain dumps: SQL text with COPY data in it, read forward once as psql would, but without doing any of it.
+//!
+//! psql's own rules decide where a statement ends (`psqlscan.l`): quotes, dollar quotes, comments,
+//! `BEGIN ATOMIC` bodies. A backslash outside of these is a meta-command wherever it stands.
+
+use std::path::Path;
+
+use super::compression::{Compression, Container, Decoder};
+use super::input::Input;
+use super::{Archive, Format, OpenError, Problem, StreamError};
+
+/// Bytes of a dump's text in which its first words must be.
+const HEAD: usize = 16 * 1024;
+/// Longest comment line or meta-command that is kept whole.
+const LINE: usize = 4096;
+
+/// Receives what a plain dump holds, in order.
+pub trait TextSink {
+    /// A line of comment, without the dashes and the blanks around it.
+    fn comment(&mut self, _line: &str) {}
+    /// A statement, without the semicolon; only its beginning when it is longer than asked for.
+    fn statement(&mut self, _sql: &[u8], _whole: bool) {}
+    /// A psql meta-command: `\connect shop`.
+    fn meta_command(&mut self, _line: &str) {}
+    /// `COPY … FROM stdin`: its rows follow.
+    fn copy_begin(&mut self, _statement: &str) {}
+    /// Rows, in pieces of no particular size, without the end marker.
+    fn copy_data(&mut self, _bytes: &[u8]) {}
+    /// The rows end, with or without the end marker `\.`.
+    fn copy_end(&mut self, _marker: bool) {}
+}
+
+/// Opens a file that is neither a custom nor a tar archive: text, compressed text, or something foreign.
+pub(super) fn open(path: &Path, input: Input, head: &[u8]) -> Result<Archive, OpenError> {
+    let not_recognised =
+        |what: &str| OpenError::NotRecognised { path: path.to_owned(), what: what.to_owned() };
+    if let Some(what) = foreign(head) {
+        return Err(not_recognised(what));
+    }
+    let compression = Compression::of_magic(head).unwrap_or(Compression::None);
+    let (text, damaged) = decoded_head(&input, compression).map_err(|error| match error {
+        StreamError::Read(super::ReadError::Io { source, .. }) => {
+            OpenError::Io { path: path.to_owned(), source }
+        }
+        other => not_recognised(&other.to_string()),
+    })?;
+    if text.is_empty() && !damaged {
+        return Err(OpenError::Empty(path.to_owned()));
+    }
+    if text.starts_with(b"PGDMP") {
+        return Err(not_recognised(&format!(
+            "it is a custom archive inside a {compression} file: decompress it first"
+        )));
+    }
+    if super::tar::looks_like_tar(&text) {
+        return Err(not_recognised(&format!(
+            "it is a tar file inside a {compression} file: decompress it first"
+        )));
+    }
+    if let Some(what) = foreign(&text) {
+        return Err(not_recognised(what));
+    }
+    let has = |needle: &[u8]| memchr::memmem::find(&text, needle).is_some();
+    let format = if has(b"PostgreSQL database cluster dump") {
+        Format::Cluster
+    } else if has(b"PostgreSQL database dump") {
+        Format::Plain
+    } else if damaged && compression != Compression::None {
+        return Err(not_recognised(&format!(
+            "the {compression} stream is damaged or cut at its very beginning"
+        )));
+    } else if has(b"PostgreSQL database") || has(b"pg_dump") || has(b"FROM stdin;") {
+        // The heading itself is damaged or was cut off; the rest says what it is.
+        Format::Plain
+    } else {
+        return Err(not_recognised(
+            "it is no dump that pg_dump or pg_dumpall wrote: it has none of their headings",
+        ));
+    };
+    let mut archive = Archive::new(path, format, input.len(), input.gauge());
+    archive.compression = compression;
+    archive.text = Some(input);
+    Ok(archive)
+}
+
+/// What a file is that isn't ours, by its first bytes, and what to do about it.
+fn foreign(head: &[u8]) -> Option<&'static str> {
+    let starts = |magic: &[u8]| head.starts_with(magic);
+    let has = |needle: &[u8]| memchr::memmem::find(head.get(..512).unwrap_or(head), needle).is_some();
+    Some(if starts(b"age-encryption.org/") || starts(b"-----BEGIN AGE ENCRYPTED FILE") {
+        "it is encrypted with age: decrypt it first (age --decrypt)"
+    } else if starts(b"-----BEGIN PGP MESSAGE") || is_pgp(head) {
+        "it is encrypted with PGP: decrypt it first (gpg --decrypt)"
+    } else if starts(b"Salted__") {
+        "it is encrypted with openssl enc: decrypt it first"
+    } else if has(b"-- MySQL dump") || has(b"-- MariaDB dump") || has(b"mysqldump") {
+        "it is a dump of MySQL or MariaDB, not of PostgreSQL"
+    } else if starts(b"SQLite format 3\0") {
+        "it is a SQLite database, not a dump of PostgreSQL"
+    } else if starts(b"PK\x03\x04") {
+        "it is a zip file: unpack it first"
+    } else if starts(b"7z\xbc\xaf\x27\x1c") {
+        "it is a 7z file: unpack it first"
+    } else if starts(b"PGCOPY\n\xff\r\n\0") {
+        "it is the binary COPY data of one table, not a dump"
+    } else if head.iter().all(|&byte| byte == 0) {
+        "its first bytes are all zero: the file was never written, or the disk lost it"
+    } else {
+        return None;
+    })
+}
+
+/// A binary OpenPGP message: a packet with an encrypted session key comes first (RFC 4880, 4.2).
+fn is_pgp(head: &[u8]) -> bool {
+    match head {
+        [0x84 | 0x8c, _, 3 | 4, ..] | [0x85, _, _, 3, ..] => true,
+        [0xc1 | 0xc3, _, 3 | 4 | 6, ..] => true,
+        _ => false,
+    }
+}
+
+/// The first bytes of the text, and whether its stream is damaged.
+fn decoded_head(input: &Input, compression: Compression) -> Result<(Vec<u8>, bool), StreamError> {
+    let mut text = vec![];
+    let offset_of = |source| StreamError::Decode { source, offset: 0 };
+    let mut decoder = Decoder::new(compression, Container::File).map_err(offset_of)?;
+    let mut cursor = input.cursor(0).with_buffer(HEAD);
+    let mut keep = |bytes: &[u8]| text.extend_from_slice(bytes.get(..HEAD).unwrap_or(bytes));
+    let mut damaged = false;
+    for _ in 0..64 {
+        let bytes = cursor.available()?;
+        if bytes.is_empty() {
+            damaged = decoder.finish(&mut keep).is_err();
+            break;
+        }
+        damaged = decoder.push(bytes, &mut keep).is_err();
+        let n = bytes.len();
+        cursor.consume(n);
+        if damaged {
+            break;
+        }
+    }
+    if compression == Compression::None {
+        // Short pieces wait inside.
+        let _ = decoder.finish(&mut keep);
+    }
+    Ok((text, damaged))
+}
+
+/// Reads the text of `archive` to its end. `longest` is how much of a statement is kept.
+pub fn read_text(archive: &Archive, longest: usize, sink: &mut dyn TextSink) -> Vec<Problem> {
+    let Some(input) = &archive.text else { return vec![] };
+    let mut reader = TextReader::new(longest);
+    let result = super::decode_all(input, archive.compression, &mut |bytes| reader.push(bytes, sink));
+    reader.finish(sink);
+    result.err().map(|error| error.problem(super::Place::default())).into_iter().collect()
+}
+
+/// Splits the text of a dump into what it consists of.
+pub struct TextReader {
+    state: State,
+    /// The statement so far, up to `longest` bytes.
+    statement: Vec<u8>,
+    cut: bool,
+    longest: usize,
+    /// The comment line, meta-command or dollar tag so far.
+    line: Vec<u8>,
+    /// The byte before, where that matters; blank at the start of a statement.
+    before: u8,
+    /// The word so far, in lower case, to find `BEGIN ATOMIC`.
+    word: Vec<u8>,
+    words: usize,
+    /// First words of the statement: CREATE [OR REPLACE] FUNCTION or PROCEDURE.
+    creates_routine: bool,
+    begins: usize,
+    parentheses: usize,
+    backslashes_escape: bool,
+    /// Bytes of COPY data that may be the beginning of an end marker.
+    hold: Vec<u8>,
+    at_line_start: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum State {
+    Normal,
+    LineComment,
+    BlockComment {
+        depth: u32,
+    },
+    Quote {
+        escapes: bool,
+        escaped: bool,
+    },
+    Identifier,
+    DollarTag,
+    Dollar {
+        matched: usize,
+    },
+    Meta,
+    /// Behind `FROM stdin;`, up to the line's end.
+    CopyLine,
+    Copy,
+}
+
+impl TextReader {
+    /// A reader at the start of a text; statements are kept up to `longest` bytes.
+    pub fn new(longest: usize) -> TextReader {
+        TextReader {
+            state: State::Normal,
+            statement: vec![],
+            cut: false,
+            longest,
+            line: vec![],
+            before: b' ',
+            word: vec![],
+            words: 0,
+            creates_routine: false,
+            begins: 0,
+            parentheses: 0,
+            backslashes_escape: false,
+            hold: vec![],
+            at_line_start: true,
+        }
+    }
+
+    /// Takes in the next bytes.
+    pub fn push(&mut self, mut input: &[u8], sink: &mut dyn TextSink) {
+        while !input.is_empty() {
+            let taken = match self.state {
+                State::Normal => self.normal(input, sink),
+                State::LineComment | State::Meta => self.line(input, sink),
+                State::CopyLine => match memchr::memchr(b'\n', input) {
+                    Some(at) => {
+                        self.state = State::Copy;
+                        self.at_line_start = true;
+                        at + 1
+                    }
+                    None => input.len(),
+                },
+                State::Copy => self.copy(input, sink),
+                State::BlockComment { depth } => self.block_comment(input, depth),
+                State::Quote { escapes, escaped } => self.quote(input, escapes, escaped),
+                State::Identifier => {
+                    let end = memchr::memchr(b'"', input).map_or(input.len(), |at| at + 1);
+                    self.keep(input, end);
+                    if input.get(end - 1) == Some(&b'"') {
+                        self.back_to_normal(b'"');
+                    }
+                    end
+                }
+                State::DollarTag => self.dollar_tag(input),
+                State::Dollar { matched } => self.dollar(input, matched),
+            };
+            // Each state takes at least one byte; never more than there are.
+            input = input.get(taken.max(1)..).unwrap_or(&[]);
+        }
+    }
+
+    /// Ends the text.
+    pub fn finish(&mut self, sink: &mut dyn TextSink) {
+        match self.state {
+            State::LineComment | State::Meta => {
+                self.line(b"\n", sink);
+            }
+            State::Copy | State::CopyLine => {
+                // A marker without a newline behind it is one still.
+                let marker = self.hold == b"\\." || self.hold == b"\\.\r";
+                if !marker && !self.hold.is_empty() {
+                    let hold = std::mem::take(&mut self.hold);
+                    sink.copy_data(&hold);
+                }
+                sink.copy_end(marker);
+            }
+            _ => {}
+        }
+        if self.statement.iter().any(|byte| !byte.is_ascii_whitespace()) {
+            // It has no semicolon: cut.
+            sink.statement(&self.statement, false);
+        }
+    }
+
+    fn keep(&mut self, input: &[u8], n: usize) {
+        let room = self.longest.saturating_sub(self.statement.len());
+        self.cut |= n > room;
+        self.statement.extend_from_slice(input.get(..n.min(room)).unwrap_or(&[]));
+    }
+
+    fn back_to_normal(&mut self, before: u8) {
+        self.state = State::Normal;
+        self.before = before;
+        self.word.clear();
+    }
+
+    fn normal(&mut self, input: &[u8], sink: &mut dyn TextSink) -> usize {
+        for (at, &byte) in input.iter().enumerate() {
+            let before = std::mem::replace(&mut self.before, byte);
+            if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 {
+                if self.word.len() < 16 {
+                    self.word.push(byte.to_ascii_lowercase());
+                }
+                continue;
+            }
+            let after_e = self.word == b"e";
+            let after_word = !self.word.is_empty();
+            if after_word {
+                self.end_word();
+            }
+            let state = match byte {
+                b'\'' => State::Quote { escapes: after_e || self.backslashes_escape, escaped: false },
+                b'"' => State::Identifier,
+                b'-' if before == b'-' => {
+                    self.keep(input, at);
+                    self.drop_last(b'-');
+                    self.line.clear();
+                    self.state = State::LineComment;
+                    return at + 1;
+                }
+                b'*' if before == b'/' => State::BlockComment { depth: 1 },
+                b'$' if !after_word && before != b'$' => {
+                    self.line.clear();
+                    State::DollarTag
+                }
+                b'(' => {
+                    self.parentheses += 1;
+                    continue;
+                }
+                b')' => {
+                    self.parentheses = self.parentheses.saturating_sub(1);
+                    continue;
+                }
+                b'\\' => {
+                    self.keep(input, at);
+                    self.line.clear();
+                    self.line.push(b'\\');
+                    self.state = State::Meta;
+                    return at + 1;
+                }
+                b';' if self.begins == 0 && self.parentheses == 0 => {
+                    self.keep(input, at);
+                    self.end_statement(sink);
+                    return at + 1;
+                }
+                _ => continue,
+            };
+            self.keep(input, at + 1);
+            self.state = state;
+            return at + 1;
+        }
+        self.keep(input, input.len());
+        input.len()
+    }
+
+    fn end_word(&mut self) {
+        self.words = self.words.saturating_add(1);
+        match (self.words, self.word.as_slice()) {
+            (1, word) => self.creates_routine = word == b"create",
+            (2, b"or") | (3, b"replace") | (2 | 4, b"function" | b"procedure") => {}
+            (2, _) => self.creates_routine = false,
+            (_, b"begin") if self.creates_routine => self.begins += 1,
+            (_, b"case") if self.begins > 0 => self.begins += 1,
+            (_, b"end") if self.begins > 0 => self.begins -= 1,
+            _ => {}
+        }
+        self.word.clear();
+    }
+
+    fn drop_last(&mut self, byte: u8) {
+        if self.statement.last() == Some(&byte) {
+            self.statement.pop();
+        }
+    }
+
+    fn end_statement(&mut self, sink: &mut dyn TextSink) {
+        let mut statement = std::mem::take(&mut self.statement);
+        let sql = statement.trim_ascii();
+        let whole = !std::mem::take(&mut self.cut);
+        if whole && is_copy_from_stdin(sql) {
+            sink.copy_begin(&String::from_utf8_lossy(sql));
+            self.state = State::CopyLine;
+        } else {
+            if sql.len() < 100 && sql.starts_with(b"SET standard_conforming_strings") {
+                self.backslashes_escape = sql.ends_with(b"off");
+            }
+            sink.statement(sql, whole);
+        }
+        statement.clear();
+        self.statement = statement;
+        self.word.clear();
+        (self.words, self.begins, self.parentheses, self.creates_routine) = (0, 0, 0, false);
+        self.before = b' ';
+    }
+
+    fn line(&mut self, input: &[u8], sink: &mut dyn TextSink) -> usize {
+        let end = memchr::memchr(b'\n', input).unwrap_or(input.len());
+        let room = LINE.saturating_sub(self.line.len()).min(end);
+        self.line.extend_from_slice(input.get(..room).unwrap_or(&[]));
+        if end == input.len() {
+            return end;
+        }
+        let line = std::mem::take(&mut self.line);
+        let text = String::from_utf8_lossy(&line);
+        if self.state == State::Meta {
+            sink.meta_command(text.trim());
+        } else {
+            sink.comment(text.trim());
+        }
+        self.back_to_normal(b'\n');
+        end + 1
+    }
+
+    fn block_comment(&mut self, input: &[u8], mut depth: u32) -> usize {
+        for (at, &byte) in input.iter().enumerate() {
+            match (std::mem::replace(&mut self.before, byte), byte) {
+                (b'*', b'/') => {
+                    depth -= 1; // at least 1 while in a comment
+                    self.before = b' ';
+                    if depth == 0 {
+                        self.keep(input, at + 1);
+                        self.back_to_normal(b' ');
+                        return at + 1;
+                    }
+                }
+                (b'/', b'*') => {
+                    depth = depth.saturating_add(1);
+                    self.before = b' ';
+                }
+                _ => {}
+            }
+        }
+        self.state = State::BlockComment { depth };
+        self.keep(input, input.len());
+        input.len()
+    }
+
+    fn quote(&mut self, input: &[u8], escapes: bool, mut escaped: bool) -> usize {
+        let mut at = 0;
+        while at < input.len() {
+            if escaped {
+                escaped = false;
+                at += 1;
+                continue;
+            }
+            let rest = input.get(at..).unwrap_or(&[]);
+            let next =
+                if escapes { memchr::memchr2(b'\'', b'\\', rest) } else { memchr::memchr(b'\'', rest) };
+            let Some(next) = next else { break };
+            at += next + 1;
+            if rest.get(next) == Some(&b'\'') {
+                // A doubled quote opens the next string at once, which comes to the same.
+                self.keep(input, at);
+                self.back_to_normal(b'\'');
+                if escapes && !self.backslashes_escape && input.get(at) == Some(&b'\'') {
+                    // In E'it''s' the second half is still an escape string.
+                    self.keep(b"'", 1);
+                    self.state = State::Quote { escapes, escaped: false };
+                    return at + 1;
+                }
+                return at;
+            }
+            escaped = true;
+        }
+        self.keep(input, input.len());
+        self.state = State::Quote { escapes, escaped };
+        input.len()
+    }
+
+    fn dollar_tag(&mut self, input: &[u8]) -> usize {
+        let Some(&byte) = input.first() else { return 1 };
+        match byte {
+            b'$' => {
+                self.line.insert(0, b'$');
+                self.line.push(b'$');
+                self.state = State::Dollar { matched: 0 };
+            }
+            b'0'..=b'9' if self.line.is_empty() => self.back_to_normal(byte),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | 0x80.. if self.line.len() < 64 => {
+                self.line.push(byte)
+            }
+            _ => {
+                // No tag after all: what it looked like is read as usual.
+                self.back_to_normal(b'$');
+                return self.normal_one(input);
+            }
+        }
+        self.keep(input, 1);
+        1
+    }
+
+    /// Nothing is taken: the byte is read again in the state it belongs to.
+    fn normal_one(&mut self, input: &[u8]) -> usize {
+        let mut nothing = Nothing;
+        // A byte that ends a statement or begins a comment can't follow a dollar sign in what pg_dump
+        // writes; reading it without a sink loses at most that statement's event.
+        let one = input.get(..1).unwrap_or(&[]);
+        self.normal(one, &mut nothing)
+    }
+
+    fn dollar(&mut self, input: &[u8], mut matched: usize) -> usize {
+        // `line` is the whole tag with its dollars.
+        let mut at = 0;
+        while at < input.len() {
+            if matched == 0 {
+                match memchr::memchr(b'$', input.get(at..).unwrap_or(&[])) {
+                    Some(next) => {
+                        at += next + 1;
+                        matched = 1;
+                    }
+                    None => break,
+                }
+                continue;
+            }
+            let byte = input.get(at).copied();
+            if byte == self.line.get(matched).copied() {
+                matched += 1;
+                at += 1;
+                if matched == self.line.len() {
+                    self.keep(input, at);
+                    self.back_to_normal(b'$');
+                    self.before = b' ';
+                    return at;
+                }
+            } else if byte == Some(b'$') {
+                matched = 1;
+                at += 1;
+            } else {
+                matched = 0;
+                at += 1;
+            }
+        }
+        self.state = State::Dollar { matched };
+        self.keep(input, input.len());
+        input.len()
+    }
+
+    fn copy(&mut self, input: &[u8], sink: &mut dyn TextSink) -> usize {
+        if !self.hold.is_empty() {
+            // The marker may be split between two pieces: look at its bytes one by one.
+            let Some(&byte) = input.first() else { return 1 };
+            match (self.hold.as_slice(), byte) {
+                (b"\\", b'.') | (b"\\.", b'\r') => self.hold.push(byte),
+                (b"\\." | b"\\.\r", b'\n') => {
+                    self.hold.clear();
+                    self.end_copy(sink);
+                }
+                _ => {
+                    let hold = std::mem::take(&mut self.hold);
+                    sink.copy_data(&hold);
+                    self.at_line_start = false;
+                    return self.copy_rows(input, sink);
+                }
+            }
+            return 1;
+        }
+        self.copy_rows(input, sink)
+    }
+
+    fn copy_rows(&mut self, input: &[u8], sink: &mut dyn TextSink) -> usize {
+        let start = if self.at_line_start && input.first() == Some(&b'\\') {
+            Some(0)
+        } else {
+            let mut from = 0;
+            loop {
+                let found = memchr::memmem::find(input.get(from..).unwrap_or(&[]), b"\n\\");
+                match found {
+                    // Most rows that begin with a backslash hold a NULL: only `\.` is of interest.
+                    Some(at) if !matches!(input.get(from + at + 2), None | Some(b'.')) => from += at + 2,
+                    Some(at) => break Some(from + at + 1),
+                    None => break None,
+                }
+            }
+        };
+        match start {
+            Some(0) => {
+                self.hold.push(b'\\');
+                1
+            }
+            Some(at) => {
+                sink.copy_data(input.get(..at).unwrap_or(&[]));
+                self.at_line_start = true;
+                at
+            }
+            None => {
+                sink.copy_data(input);
+                self.at_line_start = input.last() == Some(&b'\n');
+                input.len()
+            }
+        }
+    }
+
+    fn end_copy(&mut self, sink: &mut dyn TextSink) {
+        sink.copy_end(true);
+        self.back_to_normal(b'\n');
+    }
+}
+
+/// Drops what it is told.
+struct Nothing;
+
+impl TextSink for Nothing {}
+
+/// Whether a statement is `COPY … FROM stdin`, behind which rows follow.
+fn is_copy_from_stdin(sql: &[u8]) -> bool {
+    let starts = sql.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"COPY "));
+    let ends = |end: &[u8]| sql.len() > end.len() && sql[sql.len() - end.len()..].eq_ignore_ascii_case(end); // longer
+    starts && (ends(b" FROM stdin") || memchr::memmem::find(sql, b" FROM stdin WITH").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Log(Vec<String>);
+
+    impl TextSink for Log {
+        fn comment(&mut self, line: &str) {
+            self.0.push(format!("-- {line}"));
+        }
+        fn statement(&mut self, sql: &[u8], whole: bool) {
+            self.0.push(format!("{}{}", String::from_utf8_lossy(sql), if whole { ";" } else { "…" }));
+        }
+        fn meta_command(&mut self, line: &str) {
+            self.0.push(line.to_owned());
+        }
+        fn copy_begin(&mut self, statement: &str) {
+            self.0.push(format!("{statement}:"));
+        }
+        fn copy_data(&mut self, bytes: &[u8]) {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            match self.0.last_mut() {
+                Some(last) if last.starts_with("| ") => last.push_str(&text),
+                _ => self.0.push(format!("| {text}")),
+            }
+        }
+        fn copy_end(&mut self, marker: bool) {
+            self.0.push(format!("end {marker}"));
+        }
+    }
+
+    fn read(text: &str, piece: usize) -> Vec<String> {
+        let mut log = Log::default();
+        let mut reader = TextReader::new(1 << 20);
+        text.as_bytes().chunks(piece).for_each(|bytes| reader.push(bytes, &mut log));
+        reader.finish(&mut log);
+        log.0
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same() {
+        let text = "--\n-- Name: a; Type: TABLE\n--\n\nSELECT 'it''s;', E'\\';x', \"a;b\", $1, $$;$$, $x$ $y$; $x$; /* ; /* ; */ */\n\
+            CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;\n\
+            CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2);\n\
+            \\restrict abc\nCOPY public.t (a) FROM stdin;\n1\n\\N\n\\\\.\n\\.\n\n\nSELECT 1;\nCOPY t FROM stdin;\n\\.\nSELECT 2";
+        let whole = read(text, text.len());
+        assert_eq!(
+            whole,
+            [
+                "-- ",
+                "-- Name: a; Type: TABLE",
+                "-- ",
+                "SELECT 'it''s;', E'\\';x', \"a;b\", $1, $$;$$, $x$ $y$; $x$;",
+                "/* ; /* ; */ */\nCREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;",
+                "CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2);",
+                "\\restrict abc",
+                "COPY public.t (a) FROM stdin:",
+                "| 1\n\\N\n\\\\.\n",
+                "end true",
+                "SELECT 1;",
+                "COPY t FROM stdin:",
+                "end true",
+                "SELECT 2…",
+            ]
+        );
+        for piece in 1..text.len() {
+            assert_eq!(read(text, piece), whole, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn meta_commands_are_found_inside_statements() {
+        assert_eq!(read("SELECT 1 \\! touch x\n;", 100), ["\\! touch x", "SELECT 1;"]);
+    }
+
+    #[test]
+    fn a_cut_copy_has_no_marker() {
+        assert_eq!(read("COPY t FROM stdin;\n1\n2", 7), ["COPY t FROM stdin:", "| 1\n2", "end false"]);
+        assert_eq!(read("COPY t FROM stdin;\n1\n\\.", 7), ["COPY t FROM stdin:", "| 1\n", "end true"]);
+    }
+}

@@ -1,0 +1,264 @@
+//! Tar archives (`pg_dump -Ft`): the files of a directory archive as members, never compressed.
+//!
+//! After PostgreSQL's `pg_backup_tar.c`. The headers are read here and not by a crate, because what a
+//! lenient reader forgives (a wrong checksum, a missing end) is what is looked for.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::compression::Compression;
+use super::directory::list_lines;
+use super::input::{Input, ReadError};
+use super::toc::{DataPlace, PlaceKind};
+use super::{Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, read_problem};
+
+const RECORD: u64 = 512;
+
+/// Whether `head` is the first record of a tar file.
+pub(super) fn looks_like_tar(head: &[u8]) -> bool {
+    match head.get(..RECORD as usize) {
+        Some(record) => record.get(257..262) == Some(b"ustar") || (record[0] != 0 && checksum_fits(record)), // 512 bytes
+        None => head.starts_with(b"toc.dat\0"),
+    }
+}
+
+struct Member {
+    offset: u64,
+    input: Input,
+}
+
+pub(super) fn open(path: &Path, input: Input) -> Result<Archive, OpenError> {
+    let mut archive = Archive::new(path, Format::Tar, input.len(), input.gauge());
+    let (members, order) = read_members(&input, &mut archive.problems);
+    let Some(toc) = members.get("toc.dat") else {
+        if !archive.problems.is_empty() && order.is_empty() {
+            return Ok(archive);
+        }
+        let what = if order
+            .iter()
+            .any(|name| name.trim_start_matches("./") == "PG_VERSION" || name == "backup_label")
+        {
+            "it is a base backup (pg_basebackup) as a tar file: check it with pg_verifybackup".to_owned()
+        } else if order.iter().any(|name| name.ends_with("/toc.dat")) {
+            "it is a directory dump packed into a tar file: unpack it and name the directory".to_owned()
+        } else {
+            "it is a tar file without toc.dat, so no dump of pg_dump -Ft".to_owned()
+        };
+        return Err(OpenError::NotRecognised { path: path.to_owned(), what });
+    };
+    if order.first().is_some_and(|name| name != "toc.dat") {
+        let what = "toc.dat isn't the first member, which pg_restore needs it to be".into();
+        archive.problems.push(Problem { kind: ProblemKind::Toc, place: Place::default(), what });
+    }
+    let toc = toc.input.clone();
+    if archive.read_front(&toc, PlaceKind::FileName, Some("toc.dat")) {
+        if archive.toc.whole && archive.toc.end != toc.len() {
+            let what = format!("{} bytes follow the last entry", toc.len() - archive.toc.end);
+            let place =
+                Place { file: Some("toc.dat".into()), offset: Some(archive.toc.end), ..Place::default() };
+            archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
+        }
+        find_blocks(&mut archive, &members, &order);
+    }
+    archive.compression = Compression::None;
+    Ok(archive)
+}
+
+fn read_members(input: &Input, problems: &mut Vec<Problem>) -> (BTreeMap<String, Member>, Vec<String>) {
+    let mut members = BTreeMap::new();
+    let mut order = vec![];
+    let mut cursor = input.cursor(0).with_buffer(RECORD as usize);
+    loop {
+        let offset = cursor.position();
+        let at = |file: Option<&str>| Place {
+            offset: Some(offset),
+            file: file.map(str::to_owned),
+            ..Place::default()
+        };
+        let mut record = [0; RECORD as usize];
+        if let Err(error) = cursor.exact(&mut record) {
+            let mut problem = read_problem(&error, at(None));
+            if matches!(error, ReadError::Ended { .. }) {
+                problem.what = "the tar file ends without the two empty records that end one".into();
+            }
+            problems.push(problem);
+            break;
+        }
+        if record.iter().all(|&byte| byte == 0) {
+            check_end(&mut cursor, problems);
+            break;
+        }
+        if !checksum_fits(&record) {
+            let what =
+                "the header of a tar member doesn't match its checksum; what follows can't be found".into();
+            problems.push(Problem { kind: ProblemKind::BlockDamaged, place: at(None), what });
+            break;
+        }
+        let name = String::from_utf8_lossy(until_nul(&record[..100])).into_owned(); // a record has 512 bytes
+        let Some(size) = number(&record[124..136]) else {
+            let what = "the header of a tar member gives no length".into();
+            problems.push(Problem { kind: ProblemKind::BlockDamaged, place: at(Some(&name)), what });
+            break;
+        };
+        if !matches!(record[156], b'0' | 0) {
+            let what = format!("the tar member is no regular file (type {:?})", char::from(record[156]));
+            problems.push(Problem { kind: ProblemKind::Toc, place: at(Some(&name)), what });
+        }
+        let start = cursor.position();
+        let member = Member { offset: start, input: input.part(start, size) };
+        if member.input.len() < size {
+            let what = format!(
+                "the tar file ends {} bytes before the end of this member",
+                size - member.input.len()
+            );
+            problems.push(Problem { kind: ProblemKind::Truncated, place: at(Some(&name)), what });
+        }
+        let padded = size.checked_next_multiple_of(RECORD);
+        order.push(name.clone());
+        if members.insert(name.clone(), member).is_some() {
+            let what = "two members of the tar file have this name".into();
+            problems.push(Problem { kind: ProblemKind::Toc, place: at(Some(&name)), what });
+        }
+        match padded.map(|padded| cursor.skip(padded)) {
+            Some(Ok(())) => {}
+            _ => {
+                if input.len().saturating_sub(start) >= size {
+                    let what = "the tar file ends inside the padding of this member".into();
+                    problems.push(Problem { kind: ProblemKind::Truncated, place: at(Some(&name)), what });
+                }
+                break;
+            }
+        }
+    }
+    (members, order)
+}
+
+/// Behind the first empty record: a second one, and nothing but zeros up to the end.
+fn check_end(cursor: &mut super::input::Cursor, problems: &mut Vec<Problem>) {
+    let offset = cursor.position();
+    let place = Place { offset: Some(offset), ..Place::default() };
+    let mut second = [0; RECORD as usize];
+    match cursor.exact(&mut second) {
+        Err(ReadError::Ended { .. }) => {
+            let what = "the tar file ends without the second of the two empty records that end one".into();
+            problems.push(Problem { kind: ProblemKind::Truncated, place, what });
+            return;
+        }
+        Err(error) => {
+            problems.push(read_problem(&error, place));
+            return;
+        }
+        Ok(()) => {}
+    }
+    let mut clean = second.iter().all(|&byte| byte == 0);
+    while clean {
+        match cursor.available() {
+            Ok([]) => return,
+            Ok(bytes) => {
+                clean = bytes.iter().all(|&byte| byte == 0);
+                let n = bytes.len();
+                cursor.consume(n);
+            }
+            Err(error) => {
+                problems.push(read_problem(&error, place));
+                return;
+            }
+        }
+    }
+    let what =
+        "the tar file goes on behind the records that end it: a damaged member header hides the rest".into();
+    problems.push(Problem { kind: ProblemKind::BlockDamaged, place, what });
+}
+
+fn find_blocks(archive: &mut Archive, members: &BTreeMap<String, Member>, order: &[String]) {
+    let old_lists = archive.header.as_ref().is_some_and(|header| header.version.minor < 16);
+    let mut used: std::collections::HashSet<String> = ["toc.dat".to_owned(), "restore.sql".to_owned()].into();
+    for entry in 0..archive.toc.entries.len() {
+        let Some(of) = archive.toc.entries.get(entry) else { continue };
+        let DataPlace::File(name) = &of.place else { continue };
+        let dump_id = of.dump_id;
+        let is_list = of.kind == "BLOBS";
+        // The entry of the large objects names a member that pg_dump never writes.
+        let name = match (is_list, old_lists) {
+            (true, true) => "blobs.toc".to_owned(),
+            (true, false) => format!("blobs_{dump_id}.toc"),
+            (false, _) => name.clone(),
+        };
+        let mut place = Place {
+            entry: Some(dump_id),
+            object: (!is_list).then(|| of.qualified()),
+            file: Some(name.clone()),
+            ..Place::default()
+        };
+        let Some(member) = members.get(&name) else {
+            let what = "its member isn't in the tar file".into();
+            archive.problems.push(Problem { kind: ProblemKind::BlockMissing, place, what });
+            continue;
+        };
+        used.insert(name.clone());
+        place.offset = Some(member.offset);
+        if !is_list {
+            push_block(archive, entry, BlockKind::Table, member, place);
+            continue;
+        }
+        for (_, oid, blob) in list_lines(archive, entry, &member.input, &name) {
+            let place = Place {
+                file: Some(blob.clone()),
+                object: Some(format!("large object {oid}")),
+                entry: Some(dump_id),
+                ..Place::default()
+            };
+            match members.get(&blob) {
+                Some(member) => {
+                    used.insert(blob);
+                    push_block(archive, entry, BlockKind::LargeObject(oid), member, place);
+                }
+                None => {
+                    let what = "its member isn't in the tar file".into();
+                    archive.problems.push(Problem { kind: ProblemKind::LargeObject, place, what });
+                }
+            }
+        }
+    }
+    if archive.toc.whole {
+        for name in order.iter().filter(|name| !used.contains(*name)) {
+            let place = Place { file: Some(name.clone()), ..Place::default() };
+            let what = "no entry of the table of contents names this member".into();
+            archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
+        }
+    }
+}
+
+fn push_block(archive: &mut Archive, entry: usize, kind: BlockKind, member: &Member, place: Place) {
+    let input = member.input.clone();
+    archive.blocks.push(Block { entry, kind, input, compression: Compression::None, place, custom: None });
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or(bytes)
+}
+
+/// A number of a header: octal digits, or base 256 where the first byte is 0x80.
+fn number(field: &[u8]) -> Option<u64> {
+    if let [0x80, rest @ ..] = field {
+        return rest.iter().try_fold(0u64, |sum, &byte| Some(sum.checked_mul(256)? + u64::from(byte)));
+    }
+    let digits: Vec<u8> = field.iter().copied().filter(|byte| !matches!(byte, b' ' | 0)).collect();
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, &byte| match byte {
+        b'0'..=b'7' => Some(sum.checked_mul(8)? + u64::from(byte - b'0')),
+        _ => None,
+    })
+}
+
+/// Whether the sum of the record's bytes, with blanks for the sum itself, is what it says.
+fn checksum_fits(record: &[u8]) -> bool {
+    let sum: u64 = record
+        .iter()
+        .enumerate()
+        .map(|(at, &byte)| if (148..156).contains(&at) { 32 } else { u64::from(byte) })
+        .sum();
+    record.get(148..156).and_then(number) == Some(sum)
+}

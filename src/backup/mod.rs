@@ -1,0 +1,5 @@
+//! Proves that a pg_dump archive is whole, and tells what is in it and what is missing.
+
+pub mod archive;
+pub mod checksum;
+pub mod encoding;
