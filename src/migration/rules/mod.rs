@@ -308,6 +308,11 @@ pub fn column_list(columns: &[CompactString]) -> String {
     columns.iter().map(|column| super::statement::quote_ident(column)).collect::<Vec<_>>().join(", ")
 }
 
+// Shared by rules: what they ask of the context, and plans they print.
+
+pub mod outlook;
+pub mod plans;
+
 // Modules, in the order of the alphabet.
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
