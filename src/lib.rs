@@ -8,5 +8,6 @@
 pub mod backup;
 pub mod finding;
 pub mod migration;
+pub mod pages;
 pub mod postgres;
 pub mod source;

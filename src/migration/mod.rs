@@ -2,8 +2,14 @@
 
 pub mod catalog;
 pub mod effects;
+mod kind;
+pub mod lint;
 pub mod lock_mode;
+#[allow(clippy::module_inception)]
+pub mod migration;
 pub mod parse;
 pub mod rules;
 pub mod session;
 pub mod statement;
+pub mod suppress;
+mod walk;

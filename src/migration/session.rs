@@ -107,6 +107,11 @@ impl Session {
         self.opened
     }
 
+    /// The session as it is inside a DO block or function: always in a transaction.
+    pub fn in_block(&self) -> Session {
+        Session { opened: self.opened.or(Some(Opened::Implicit)), ..self.clone() }
+    }
+
     /// The runner isn't known: outside BEGIN, nothing is said about transactions.
     pub fn set_unknown_runner(&mut self, unknown: bool) {
         self.unknown = unknown;

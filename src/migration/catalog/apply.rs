@@ -130,6 +130,7 @@ impl Replay<'_> {
                     name: name.clone(),
                     definition: Arc::new((**create).clone()),
                     born: self.born_if(create.replace),
+                    migration: self.catalog.migration,
                 };
                 let overloads = self.catalog.functions.entry(name).or_default();
                 match overloads.iter_mut().find(|known| known.definition.arguments == create.arguments) {

@@ -107,6 +107,8 @@ pub struct Function {
     pub definition: Arc<CreateRoutine>,
     /// Since when it is there.
     pub born: Born,
+    /// The migration that defined it last, by its place in the order: spans in `definition` are of its file.
+    pub migration: u32,
 }
 
 /// What exists. Cheap to clone: relations are shared until they change.
@@ -129,6 +131,8 @@ pub struct Catalog {
     views_over: HashMap<QName, Vec<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
+    /// The migration being replayed, by its place in the order.
+    migration: u32,
 }
 
 impl Catalog {
@@ -147,6 +151,11 @@ impl Catalog {
     /// Whether what is absent here does not exist.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Which migration is replayed from here on, by its place in the order.
+    pub fn set_migration(&mut self, migration: u32) {
+        self.migration = migration;
     }
 
     /// From now on absence proves nothing.

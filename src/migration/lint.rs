@@ -1,0 +1,433 @@
+//! The engine: walks migrations in order, replays history, and judges what is to be judged.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::finding::{Category, Finding, Severity};
+use crate::pages;
+use crate::source::{LineIndex, Location, Span};
+
+use super::catalog::Catalog;
+use super::effects::Effects;
+use super::migration::{Direction, Migration};
+use super::parse::{self, Script};
+use super::rules::{Check, JudgedMigration, RULES, Record, Rule, RuleOptions, RunContext, Said};
+use super::statement::{Body, Statement};
+use super::suppress::{self, Suppression};
+use super::walk::Walk;
+
+/// Severities after configuration: which rules run, and how much each matters.
+#[derive(Clone, Debug, Default)]
+pub struct Severities {
+    changed: Vec<(String, Option<Severity>)>,
+    by_path: Vec<PathSeverity>,
+}
+
+#[derive(Clone, Debug)]
+struct PathSeverity {
+    paths: globset::GlobSet,
+    code: String,
+    severity: Option<Severity>,
+}
+
+impl Severities {
+    /// Sets the severity of a code or of a whole category; `None` is off. What is set later wins.
+    pub fn set(&mut self, code_or_category: &str, severity: Option<Severity>) {
+        self.changed.push((code_or_category.to_owned(), severity));
+    }
+
+    /// As [`Severities::set`], for files that match.
+    pub fn set_for(&mut self, paths: globset::GlobSet, code_or_category: &str, severity: Option<Severity>) {
+        self.by_path.push(PathSeverity { paths, code: code_or_category.to_owned(), severity });
+    }
+
+    /// The severity of a code before anything that depends on the path; `None` is off.
+    pub fn of(&self, code: &str, category: Category, default: Option<Severity>) -> Option<Severity> {
+        let names = |word: &str| word == code || word == category.as_str() || word == "all";
+        self.changed.iter().rev().find(|(word, _)| names(word)).map_or(default, |(_, severity)| *severity)
+    }
+
+    /// Whether a code can be on for any path at all.
+    fn anywhere(&self, code: &str, category: Category, default: Option<Severity>) -> bool {
+        self.of(code, category, default).is_some()
+            || self
+                .by_path
+                .iter()
+                .any(|by| by.code == code || by.code == category.as_str() || by.code == "all")
+    }
+
+    /// The severity of a code in one file.
+    pub fn in_file(
+        &self,
+        path: &std::path::Path,
+        code: &str,
+        category: Category,
+        default: Option<Severity>,
+    ) -> Option<Severity> {
+        let by_path = self.by_path.iter().rev().find(|by| {
+            (by.code == code || by.code == category.as_str() || by.code == "all") && by.paths.is_match(path)
+        });
+        match by_path {
+            Some(by) => by.severity,
+            None => self.of(code, category, default),
+        }
+    }
+}
+
+/// What to lint with.
+#[derive(Clone, Debug, Default)]
+pub struct LintOptions {
+    /// Settings of the rules.
+    pub rules: RuleOptions,
+    /// Severities after configuration.
+    pub severities: Severities,
+    /// What exists before the first migration, where a schema or snapshot told it.
+    pub schema: Option<Catalog>,
+}
+
+/// What linting found.
+#[derive(Clone, Debug, Default)]
+pub struct LintReport {
+    /// The judged migrations, in order.
+    pub files: Vec<FileReport>,
+    /// All findings: by file, place and code.
+    pub findings: Vec<Finding>,
+    /// How many findings suppressions held back.
+    pub suppressed: usize,
+    /// How many migrations were replayed as history.
+    pub history: usize,
+}
+
+/// One judged migration.
+#[derive(Clone, Debug)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Its statements.
+    pub statements: Vec<StatementReport>,
+}
+
+/// One statement of a judged migration.
+#[derive(Clone, Debug)]
+pub struct StatementReport {
+    /// Where it is.
+    pub location: Location,
+    /// "ALTER TABLE".
+    pub kind: String,
+    /// Whether every token was accounted for.
+    pub understood: bool,
+    /// Whether it runs together with others in one transaction; `None` where only the runner could tell.
+    pub in_transaction: Option<bool>,
+    /// What it does.
+    pub effects: Effects,
+}
+
+impl LintReport {
+    /// How many findings have this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// How many statements were judged.
+    pub fn statements(&self) -> usize {
+        self.files.iter().map(|file| file.statements.len()).sum()
+    }
+
+    /// How many judged statements could not be understood.
+    pub fn not_understood(&self) -> usize {
+        self.files.iter().flat_map(|file| &file.statements).filter(|statement| !statement.understood).count()
+    }
+}
+
+/// A rule with the facts of its page.
+pub(super) struct ActiveRule {
+    pub rule: &'static Rule,
+    pub category: Category,
+    pub default: Option<Severity>,
+}
+
+/// Lints `migrations`, which are in the order in which they run; down migrations may stand anywhere.
+pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
+    let scripts: Vec<Script> = migrations
+        .par_iter()
+        .map(|migration| parse::parse(&migration.text, migration.range.clone()))
+        .collect();
+    let rules: Vec<ActiveRule> = RULES
+        .iter()
+        .filter_map(|rule| {
+            let facts = pages::facts(rule.page)?;
+            options.severities.anywhere(rule.code, facts.category, facts.severity).then_some(ActiveRule {
+                rule,
+                category: facts.category,
+                default: facts.severity,
+            })
+        })
+        .collect();
+
+    let mut catalog = match &options.schema {
+        Some(schema) => schema.clone(),
+        // One migration alone says nothing of what was there before it.
+        None if migrations.iter().filter(|m| m.direction != Direction::Down).count() < 2 => {
+            Catalog::unknown()
+        }
+        None => Catalog::empty(),
+    };
+
+    let mut walk = Walk::new(migrations, &scripts, &rules, &options.rules);
+    let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
+    let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
+    let mut history = 0;
+    for (index, migration) in migrations.iter().enumerate() {
+        if migration.direction == Direction::Down {
+            continue;
+        }
+        if migration.judged {
+            let walked = walk.judge(index, &mut catalog);
+            said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
+            judged.push((index, walked.records));
+        } else {
+            history += 1;
+            walk.replay(index, &mut catalog);
+        }
+        for (down, migration) in migrations.iter().enumerate() {
+            if migration.direction == Direction::Down && migration.judged && migration.undoes == Some(index) {
+                let walked = walk.judge(down, &mut catalog.clone());
+                said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+                judged.push((down, walked.records));
+            }
+        }
+    }
+    for (down, migration) in migrations.iter().enumerate() {
+        if migration.direction == Direction::Down && migration.judged && migration.undoes.is_none() {
+            let walked = walk.judge(down, &mut catalog.clone());
+            said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+            judged.push((down, walked.records));
+        }
+    }
+    said.extend(run_rules(migrations, &scripts, &judged, &catalog, &rules, &options.rules));
+
+    report(migrations, &scripts, judged, said, &rules, options, history)
+}
+
+/// Asks the rules over the whole run.
+fn run_rules(
+    migrations: &[Migration],
+    scripts: &[Script],
+    judged: &[(usize, Vec<Record>)],
+    catalog: &Catalog,
+    rules: &[ActiveRule],
+    options: &RuleOptions,
+) -> Vec<(usize, &'static str, Said)> {
+    let shown: Vec<String> =
+        migrations.iter().map(|migration| migration.path.display().to_string()).collect();
+    let run = RunContext {
+        migrations: judged
+            .iter()
+            .filter(|(index, _)| migrations[*index].direction != Direction::Down) // indexes of this very slice
+            .map(|(index, records)| JudgedMigration {
+                migration: *index as u32,
+                path: &shown[*index],
+                statements: &scripts[*index].statements,
+                records,
+                run: &migrations[*index].run,
+            })
+            .collect(),
+        after: catalog,
+        options,
+    };
+    let mut said = Vec::new();
+    for active in rules {
+        if let Check::Run(check) = active.rule.check {
+            let mut sink = super::rules::Sink::default();
+            check(&run, &mut sink);
+            let last = judged.last().map_or(0, |(index, _)| *index);
+            said.extend(sink.said.into_iter().map(|one| {
+                (one.migration.map_or(last, |migration| migration as usize), active.rule.code, one)
+            }));
+        }
+    }
+    said
+}
+
+/// Puts together what was found, suppressions heeded.
+fn report(
+    migrations: &[Migration],
+    scripts: &[Script],
+    judged: Vec<(usize, Vec<Record>)>,
+    said: Vec<(usize, &'static str, Said)>,
+    rules: &[ActiveRule],
+    options: &LintOptions,
+    history: usize,
+) -> LintReport {
+    let mut report = LintReport { history, ..LintReport::default() };
+    let mut by_migration: std::collections::HashMap<usize, Vec<(&'static str, Said)>> = Default::default();
+    for (index, code, one) in said {
+        by_migration.entry(index).or_default().push((code, one));
+    }
+    for (index, records) in judged {
+        // `index` came from enumerating these slices.
+        let (migration, script) = (&migrations[index], &scripts[index]);
+        let lines = LineIndex::new(&migration.text);
+        let mut said = by_migration.remove(&index).unwrap_or_default();
+        let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
+        let suppressions =
+            suppress::suppressions(&migration.text, &script.comments, &spans, migration.range.clone());
+        let mut used = vec![vec![false; 0]; suppressions.len()];
+        for (suppression, used) in suppressions.iter().zip(&mut used) {
+            used.resize(suppression.codes.len(), false);
+        }
+        said.retain(|(code, one)| {
+            let category =
+                rules.iter().find(|active| active.rule.code == *code).map(|active| active.category);
+            let held = hold_back(&suppressions, &mut used, code, category, one.span);
+            report.suppressed += usize::from(held);
+            !held
+        });
+        said.extend(suppression_findings(&suppressions, &used));
+        let mut findings: Vec<Finding> = said
+            .into_iter()
+            .filter_map(|(code, one)| {
+                let active = rules.iter().find(|active| active.rule.code == code)?;
+                let severity =
+                    options.severities.in_file(&migration.path, code, active.category, active.default)?;
+                Some(Finding {
+                    code: Cow::Borrowed(code),
+                    category: active.category,
+                    severity,
+                    path: Some(migration.path.clone()),
+                    span: Some(lines.location(&migration.text, one.span)),
+                    object: None,
+                    message: one.message,
+                    help: one.help,
+                    fix: one.fix,
+                })
+            })
+            .collect();
+        findings.sort_by(|a, b| (a.span, &a.code, &a.message).cmp(&(b.span, &b.code, &b.message)));
+        findings.dedup();
+        report.findings.extend(findings);
+        let statements = script
+            .statements
+            .iter()
+            .zip(records)
+            .filter(|(statement, _)| !matches!(statement.body, Body::MetaCommand { .. }))
+            .map(|(statement, record)| statement_report(&migration.text, &lines, statement, record))
+            .collect();
+        report.files.push(FileReport {
+            path: migration.path.clone(),
+            direction: migration.direction,
+            statements,
+        });
+    }
+    report
+}
+
+fn statement_report(text: &str, lines: &LineIndex, statement: &Statement, record: Record) -> StatementReport {
+    StatementReport {
+        location: lines.location(text, statement.span),
+        kind: match statement.body {
+            // What it begins with is the best name for what can't be read.
+            Body::NotUnderstood => {
+                let first: Vec<&str> = statement.span.of(text).split_whitespace().take(2).collect();
+                first.join(" ").chars().take(40).collect::<String>().to_uppercase()
+            }
+            _ => statement.kind_name(),
+        },
+        understood: statement.understood(),
+        in_transaction: record.in_transaction,
+        effects: record.effects,
+    }
+}
+
+/// Whether a suppression holds a finding back; marks it used.
+fn hold_back(
+    suppressions: &[Suppression],
+    used: &mut [Vec<bool>],
+    code: &str,
+    category: Option<Category>,
+    span: Span,
+) -> bool {
+    let mut held = false;
+    for (suppression, used) in suppressions.iter().zip(used) {
+        let covers = suppression.covers.is_some_and(|covered| {
+            covered.start <= span.start && span.start < covered.end.max(covered.start + 1)
+        });
+        if !covers {
+            continue;
+        }
+        for ((name, _), used) in suppression.codes.iter().zip(used) {
+            let names =
+                name == code || name == "all" || category.is_some_and(|category| name == category.as_str());
+            if names {
+                *used = true;
+                held = true;
+            }
+        }
+    }
+    held
+}
+
+fn suppression_findings(suppressions: &[Suppression], used: &[Vec<bool>]) -> Vec<(&'static str, Said)> {
+    let mut found = Vec::new();
+    let mut say = |code: &'static str, span: Span, message: String, help: Option<String>| {
+        found.push((code, Said { span, migration: None, message, help, fix: None }));
+    };
+    for (suppression, used) in suppressions.iter().zip(used) {
+        if let Some(problem) = &suppression.malformed {
+            say(
+                "suppression_unused",
+                suppression.span,
+                format!("this suppression does nothing: {problem}"),
+                None,
+            );
+            continue;
+        }
+        for ((code, span), used) in suppression.codes.iter().zip(used) {
+            if *used {
+                continue;
+            }
+            if super::rules::rule(code).is_some() || code.parse::<Category>().is_ok() || code == "all" {
+                say(
+                    "suppression_unused",
+                    *span,
+                    format!("nothing here gives `{code}`, so this suppression does nothing"),
+                    Some(
+                        "Remove it, or move it onto the line of the statement that it is meant for."
+                            .to_owned(),
+                    ),
+                );
+            } else {
+                let near = nearest(code);
+                let message = match near {
+                    Some(near) => format!("there is no code `{code}`; did you mean `{near}`?"),
+                    None => format!("there is no code `{code}`; `rollsafe rules` lists them"),
+                };
+                say("suppression_unused", *span, message, None);
+            }
+        }
+        if suppression.reason.is_none() {
+            say(
+                "suppression_without_reason",
+                suppression.span,
+                "this suppression gives no reason, so nobody can tell later whether it still holds"
+                    .to_owned(),
+                Some("-- rollsafe: ignore CODE -- why it is fine here".to_owned()),
+            );
+        }
+    }
+    found
+}
+
+/// The code most like `word`, if one is near enough to be meant.
+pub fn nearest(word: &str) -> Option<&'static str> {
+    RULES
+        .iter()
+        .map(|rule| (strsim::jaro_winkler(rule.code, word), rule.code))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, code)| code)
+}

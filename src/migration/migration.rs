@@ -1,0 +1,70 @@
+//! A migration: one file, or one direction's section of a file, and how it is run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::rules::RunFacts;
+
+/// Which way a migration goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Forward.
+    #[default]
+    Up,
+    /// Back.
+    Down,
+    /// Run again whenever it changes (Flyway's `R__`).
+    Repeatable,
+    /// The schema as of some version, instead of the migrations before it.
+    Baseline,
+}
+
+impl Direction {
+    /// The JSON word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Up => "up",
+            Direction::Down => "down",
+            Direction::Repeatable => "repeatable",
+            Direction::Baseline => "baseline",
+        }
+    }
+}
+
+/// One migration.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    /// The file.
+    pub path: PathBuf,
+    /// The whole text of the file.
+    pub text: Arc<str>,
+    /// The part of the text that is this migration.
+    pub range: std::ops::Range<usize>,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// For a down migration: the place in the order of the migration that it undoes.
+    pub undoes: Option<usize>,
+    /// How it is run.
+    pub run: RunFacts,
+    /// Whether the runner, and so what surrounds the statements, is known.
+    pub runner_known: bool,
+    /// Whether it is judged; else it is history.
+    pub judged: bool,
+}
+
+impl Migration {
+    /// A migration that is a whole file.
+    pub fn whole(path: PathBuf, text: Arc<str>) -> Self {
+        let range = 0..text.len();
+        Migration {
+            path,
+            text,
+            range,
+            direction: Direction::Up,
+            undoes: None,
+            run: RunFacts::default(),
+            runner_known: false,
+            judged: true,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Suppression: comments in migrations that say a finding is known and why.
+//!
+//! `-- rollsafe: ignore drop_column, drop_table -- reason` before a statement or on one of its lines;
+//! `-- rollsafe: ignore-file drop_column -- reason` anywhere in the file, for the whole of it.
+
+use crate::source::Span;
+
+/// One suppression comment.
+#[derive(Clone, Debug)]
+pub struct Suppression {
+    /// The comment.
+    pub span: Span,
+    /// Codes and categories, dashes made underscores, each with its place.
+    pub codes: Vec<(String, Span)>,
+    /// The reason given.
+    pub reason: Option<String>,
+    /// The part of the file that it covers; `None`: nothing follows it.
+    pub covers: Option<Span>,
+    /// The whole file.
+    pub file: bool,
+    /// Something after `rollsafe:` that isn't a suppression.
+    pub malformed: Option<String>,
+}
+
+/// Reads the suppressions among `comments`; `statements` are the statements' spans, in order.
+pub fn suppressions(
+    text: &str,
+    comments: &[Span],
+    statements: &[Span],
+    range: std::ops::Range<usize>,
+) -> Vec<Suppression> {
+    comments.iter().filter_map(|&comment| read(text, comment, statements, &range)).collect()
+}
+
+fn read(
+    text: &str,
+    comment: Span,
+    statements: &[Span],
+    range: &std::ops::Range<usize>,
+) -> Option<Suppression> {
+    let written = comment.of(text);
+    // Cheap refusal: this runs over every comment of every file.
+    let at = memchr::memmem::find(written.as_bytes(), b"rollsafe:")?;
+    let lead = written.get(..at)?;
+    if !lead.chars().all(|c| matches!(c, '-' | '/' | '*' | ' ' | '\t')) {
+        return None;
+    }
+    let body = written.get(at + "rollsafe:".len()..)?.trim_end_matches("*/").trim();
+    let base = comment.start as usize + at + "rollsafe:".len();
+    let body_at = base + text.get(base..comment.end as usize)?.find(body).unwrap_or(0);
+    let (directive, reason) = match split_reason(body) {
+        Some((directive, reason)) => {
+            (directive, Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty()))
+        }
+        None => (body, None),
+    };
+    let mut suppression =
+        Suppression { span: comment, codes: Vec::new(), reason, covers: None, file: false, malformed: None };
+    let (verb, list) = directive.split_once(char::is_whitespace).unwrap_or((directive, ""));
+    match verb {
+        "ignore" => {}
+        "ignore-file" => suppression.file = true,
+        other => {
+            suppression.malformed =
+                Some(format!("`{other}` is no rollsafe directive: use `ignore` or `ignore-file`"));
+            return Some(suppression);
+        }
+    }
+    let list_at = body_at + (directive.len() - list.len());
+    let mut at = list_at;
+    for part in list.split([',', ' ', '\t']) {
+        if !part.is_empty() {
+            suppression.codes.push((part.replace('-', "_"), Span::new(at, at + part.len())));
+        }
+        at += part.len() + 1;
+    }
+    if suppression.codes.is_empty() {
+        suppression.malformed = Some("names no code: write `-- rollsafe: ignore CODE -- reason`".to_owned());
+    }
+    suppression.covers = if suppression.file {
+        Some(Span::new(range.start, range.end))
+    } else {
+        covered(text, comment, statements)
+    };
+    Some(suppression)
+}
+
+/// The reason stands behind ` -- `.
+fn split_reason(body: &str) -> Option<(&str, &str)> {
+    let at = body.find(" -- ").or_else(|| body.strip_suffix(" --").map(str::len))?;
+    Some((body.get(..at)?.trim(), body.get(at + 3..)?))
+}
+
+/// The statement on whose lines the comment stands, else the one that follows it.
+fn covered(text: &str, comment: Span, statements: &[Span]) -> Option<Span> {
+    let bytes = text.as_bytes();
+    let line_start = memchr::memrchr(b'\n', &bytes[..comment.start as usize]).map_or(0, |at| at as u32 + 1);
+    // Statements are in order: the last one that begins before the comment is the only candidate.
+    let next = statements.partition_point(|statement| statement.start < comment.start);
+    if let Some(before) = next.checked_sub(1).and_then(|at| statements.get(at)) {
+        if before.end > line_start {
+            return Some(*before);
+        }
+    }
+    statements.get(next).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, statements: &[(usize, usize)]) -> Vec<Suppression> {
+        let start = text.find("--").unwrap();
+        let end = text[start..].find('\n').map_or(text.len(), |n| start + n);
+        let spans: Vec<Span> = statements.iter().map(|&(a, b)| Span::new(a, b)).collect();
+        suppressions(text, &[Span::new(start, end)], &spans, 0..text.len())
+    }
+
+    #[test]
+    fn before_a_statement_and_behind_it() {
+        let before =
+            of("-- rollsafe: ignore drop-column, drop_table -- old code is gone\nDROP TABLE t;", &[(64, 76)]);
+        assert_eq!(
+            before[0].codes.iter().map(|c| c.0.as_str()).collect::<Vec<_>>(),
+            ["drop_column", "drop_table"]
+        );
+        assert_eq!(before[0].reason.as_deref(), Some("old code is gone"));
+        assert_eq!(before[0].covers, Some(Span::new(64, 76)));
+        let behind = of("DROP TABLE t; -- rollsafe: ignore drop_table\nDROP TABLE u;", &[(0, 12), (45, 57)]);
+        assert_eq!(behind[0].covers, Some(Span::new(0, 12)));
+        assert_eq!(behind[0].reason, None);
+    }
+
+    #[test]
+    fn other_comments_are_left_alone() {
+        assert!(of("-- see rollsafe: ignore drop_table\nDROP TABLE t;", &[]).is_empty());
+        assert!(of("-- rollsafe: ignor drop_table\n", &[])[0].malformed.is_some());
+    }
+}

@@ -1,0 +1,510 @@
+//! The walk through one migration: statement by statement, with session, catalog, effects and rules.
+
+use super::catalog::{Born, Catalog};
+use super::effects::{self, Effects};
+use super::lint::ActiveRule;
+use super::lock_mode::LockMode;
+use super::migration::{Direction, Migration};
+use super::parse::Script;
+use super::rules::{Check, MigrationContext, Record, RuleOptions, Said, Sink, StatementContext};
+use super::session::{HeldLock, Opened, Session};
+use super::statement::{Body, Call, Ident, Inner, Query, Routine, Statement, TransactionControl};
+use crate::source::Span;
+
+/// How deep called functions are followed.
+const MAX_CALLS: u32 = 8;
+
+/// What judging one migration gave.
+pub(super) struct Walked {
+    pub records: Vec<Record>,
+    pub said: Vec<(&'static str, Said)>,
+}
+
+/// What walks share.
+pub(super) struct Walk<'a> {
+    migrations: &'a [Migration],
+    scripts: &'a [Script],
+    rules: &'a [ActiveRule],
+    options: &'a RuleOptions,
+    session: Session,
+}
+
+/// Catalogs to come back to.
+#[derive(Default)]
+struct Returns {
+    begin: Option<Catalog>,
+    savepoints: Vec<(Ident, Catalog, usize)>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(
+        migrations: &'a [Migration],
+        scripts: &'a [Script],
+        rules: &'a [ActiveRule],
+        options: &'a RuleOptions,
+    ) -> Self {
+        Walk { migrations, scripts, rules, options, session: Session::default() }
+    }
+
+    /// A session for the next migration: settings don't carry over, as one tool's connection may be another's;
+    /// the numbering of transactions does, and so does a transaction around all pending migrations.
+    fn open(&mut self, migration: &Migration, statements: usize) {
+        let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
+        if around_all && self.session.opened() == Some(Opened::Runner) {
+            return;
+        }
+        let transaction = self.session.transaction + 1;
+        self.session = Session::default();
+        self.session.transaction = transaction;
+        self.session.set_unknown_runner(!migration.runner_known);
+        if migration.run.runner_transaction || around_all {
+            self.session.begin(Opened::Runner);
+        } else if migration.run.one_query && statements > 1 {
+            self.session.begin(Opened::Implicit);
+        }
+    }
+
+    fn close(&mut self, migration: &Migration) {
+        let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
+        if self.session.opened().is_some() && !around_all {
+            self.session.end(true);
+        }
+    }
+
+    /// History: only the catalog learns from it.
+    pub fn replay(&mut self, index: usize, catalog: &mut Catalog) {
+        let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
+        catalog.set_migration(index as u32);
+        self.open(migration, script.statements.len());
+        let mut returns = Returns::default();
+        let rolls_back = rolls_back(script);
+        for statement in &script.statements {
+            self.run_inner_of(statement, catalog, index, MAX_CALLS, &mut |walk, inner, catalog, source| {
+                let text = &walk.migrations[source.migration].text; // a migration of this project
+                catalog.apply(&inner.statement, text, &walk.session, Born::Before);
+            });
+            self.advance(statement, &migration.text, catalog, Born::Before, &mut returns, rolls_back);
+            self.session.end_statement();
+        }
+        self.close(migration);
+    }
+
+    /// Judges one migration; the catalog is changed as the migration changes the database.
+    pub fn judge(&mut self, index: usize, catalog: &mut Catalog) -> Walked {
+        let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
+        catalog.set_migration(index as u32);
+        self.open(migration, script.statements.len());
+        let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), said: Vec::new() };
+        let mut returns = Returns::default();
+        let rolls_back = rolls_back(script);
+        for (place, statement) in script.statements.iter().enumerate() {
+            problems(statement, &migration.run, migration.runner_known, &mut walked.said);
+            let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
+            let inner_effects = self.judge_inner(statement, catalog, index, place, &mut walked.said);
+            for inner in inner_effects {
+                effects.locks.extend(inner.locks);
+                effects.rewrites.extend(inner.rewrites);
+                effects.scans.extend(inner.scans);
+                effects.index_builds.extend(inner.index_builds);
+                effects.destroys.extend(inner.destroys);
+                effects.reversible &= inner.reversible;
+            }
+            let born = self.born(index);
+            let context = StatementContext {
+                statement,
+                effects: &effects,
+                before: catalog,
+                session: &self.session,
+                text: &migration.text,
+                migration: index as u32,
+                index: place,
+                statements: &script.statements,
+                inner: None,
+                run: &migration.run,
+                options: self.options,
+            };
+            // What a block does is judged at the statements inside it.
+            if !runs_others(statement) {
+                ask(self.rules, &context, &mut walked.said);
+            }
+            let strong: Vec<_> =
+                context.strong_locks().map(|lock| (lock.relation.clone(), lock.mode)).collect();
+            let record = Record {
+                index: place,
+                span: statement.span,
+                in_transaction: self.session.in_transaction(),
+                transaction: self.session.transaction,
+                held: self.session.held.clone(),
+                strong,
+                effects,
+            };
+            hold(&mut self.session, &record.effects, place, index as u32);
+            self.advance(statement, &migration.text, catalog, born, &mut returns, rolls_back);
+            self.session.end_statement();
+            walked.records.push(record);
+        }
+        let context = MigrationContext {
+            statements: &script.statements,
+            records: &walked.records,
+            after: catalog,
+            session: &self.session,
+            text: &migration.text,
+            migration: index as u32,
+            run: &migration.run,
+            options: self.options,
+        };
+        for active in self.rules {
+            if let Check::Migration(check) = active.rule.check {
+                let mut sink = Sink::default();
+                check(&context, &mut sink);
+                walked.said.extend(sink.said.into_iter().map(|one| (active.rule.code, one)));
+            }
+        }
+        self.close(migration);
+        walked
+    }
+
+    fn born(&self, index: usize) -> Born {
+        Born::Here { migration: index as u32, transaction: self.session.transaction, maybe_old: false }
+    }
+
+    /// Judges the statements that a DO block or a called function runs, on a catalog that evolves with them;
+    /// gives their effects in order. The catalog is left as it is after them.
+    fn judge_inner(
+        &mut self,
+        statement: &'a Statement,
+        catalog: &mut Catalog,
+        index: usize,
+        place: usize,
+        said: &mut Vec<(&'static str, Said)>,
+    ) -> Vec<Effects> {
+        let mut all = Vec::new();
+        let (rules, options) = (self.rules, self.options);
+        let migrations = self.migrations;
+        let scripts = self.scripts;
+        self.run_inner_of(statement, catalog, index, MAX_CALLS, &mut |walk, inner, catalog, source| {
+            let session = walk.session.in_block();
+            let text = &*migrations[source.migration].text; // a migration of this project
+            let effects = effects::compute(&inner.statement, catalog, &session, options.version);
+            let context = StatementContext {
+                statement: &inner.statement,
+                effects: &effects,
+                before: catalog,
+                session: &session,
+                text,
+                migration: index as u32,
+                index: place,
+                statements: &scripts[index].statements,
+                inner: Some(inner),
+                run: &migrations[index].run,
+                options,
+            };
+            let mut here = Vec::new();
+            ask(rules, &context, &mut here);
+            for problem in inner.statement.problems.iter().filter(|_| !inner.partial) {
+                here.push((
+                    "statement_not_understood",
+                    Said {
+                        span: problem.span,
+                        migration: None,
+                        message: format!(
+                            "this statement could not be read, so it was not checked: {}",
+                            problem.message
+                        ),
+                        help: None,
+                        fix: None,
+                    },
+                ));
+            }
+            if source.migration != index || source.called {
+                // The body stands elsewhere: what is said of it is said of the call.
+                for (_, one) in &mut here {
+                    if source.migration != index {
+                        one.span = statement.span;
+                        one.fix = None;
+                    }
+                    one.message = format!("in {}: {}", source.name, one.message);
+                }
+            }
+            said.extend(here);
+            let born = Born::Here {
+                migration: index as u32,
+                transaction: walk.session.transaction,
+                maybe_old: inner.conditional,
+            };
+            catalog.apply(&inner.statement, text, &session, born);
+            all.push(effects);
+        });
+        for (span, name) in unread(statement, catalog) {
+            said.push((
+                "dynamic_sql_not_checked",
+                Said {
+                    span,
+                    migration: None,
+                    message: format!("{name} builds SQL at run time, which can't be checked here"),
+                    help: Some("Write the statement out, or check it by hand and say so: -- rollsafe: ignore dynamic_sql_not_checked -- …".to_owned()),
+                    fix: None,
+                },
+            ));
+        }
+        all
+    }
+
+    /// Calls `visit` for each statement that `statement` runs inside itself.
+    fn run_inner_of(
+        &mut self,
+        statement: &Statement,
+        catalog: &mut Catalog,
+        index: usize,
+        depth: u32,
+        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+    ) {
+        if depth == 0 {
+            return;
+        }
+        if let Body::Do(block) = &statement.body {
+            if let Some(routine) = &block.routine {
+                let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
+                self.run_routine(routine, catalog, index, depth, &source, visit);
+            }
+        }
+        for call in calls(statement) {
+            let name = catalog.resolve_function(&call.name, &self.session.search_path);
+            let routines: Vec<_> = catalog
+                .functions(&name)
+                .iter()
+                .filter(|function| function.definition.arguments.len() >= call.arguments)
+                .map(|function| (function.definition.clone(), function.migration))
+                .collect();
+            // Which overload is called isn't known: with several, none is followed.
+            let [(definition, migration)] = routines.as_slice() else { continue };
+            let Some(routine) = &definition.body else { continue };
+            let source =
+                InnerSource { migration: *migration as usize, called: true, name: format!("{name}()") };
+            self.run_routine(routine, catalog, index, depth, &source, visit);
+        }
+    }
+
+    fn run_routine(
+        &mut self,
+        routine: &Routine,
+        catalog: &mut Catalog,
+        index: usize,
+        depth: u32,
+        source: &InnerSource,
+        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+    ) {
+        for inner in &routine.statements {
+            self.run_inner_of(&inner.statement, catalog, index, depth - 1, visit);
+            visit(self, inner, catalog, source);
+        }
+    }
+
+    /// The session and the catalog after a statement.
+    fn advance(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        catalog: &mut Catalog,
+        born: Born,
+        returns: &mut Returns,
+        rolls_back: bool,
+    ) {
+        match &statement.body {
+            Body::Set(set) => self.session.set(set),
+            Body::Transaction(control) => {
+                match control {
+                    TransactionControl::Begin if rolls_back && returns.begin.is_none() => {
+                        returns.begin = Some(catalog.clone());
+                    }
+                    TransactionControl::Savepoint(name) if rolls_back => {
+                        returns.savepoints.push((name.clone(), catalog.clone(), self.session.held.len()));
+                    }
+                    TransactionControl::RollbackTo(name) => {
+                        if let Some(at) = returns.savepoints.iter().rposition(|(known, ..)| known == name) {
+                            if let Some((_, before, held)) = returns.savepoints.get(at) {
+                                *catalog = before.clone();
+                                self.session.held.truncate(*held);
+                            }
+                            returns.savepoints.truncate(at + 1);
+                        }
+                    }
+                    TransactionControl::Rollback { .. } => {
+                        if let Some(before) = returns.begin.take() {
+                            *catalog = before;
+                        }
+                        returns.savepoints.clear();
+                    }
+                    TransactionControl::Commit { .. } | TransactionControl::Prepare => {
+                        returns.begin = None;
+                        returns.savepoints.clear();
+                    }
+                    _ => {}
+                }
+                self.session.control(control);
+            }
+            Body::Discard { all: true } => self.session.set(&super::statement::SetSetting {
+                name: None,
+                scope: super::statement::SetScope::Session,
+                value: None,
+                transaction: false,
+            }),
+            Body::Prepare { name, query } => {
+                self.session.prepared.insert(name.value.clone(), (**query).clone());
+            }
+            Body::Query(query) => self.set_config(query, text),
+            _ => {}
+        }
+        catalog.apply(statement, text, &self.session, born);
+    }
+
+    /// `SELECT set_config('lock_timeout', '2s', false)`.
+    fn set_config(&mut self, query: &Query, text: &str) {
+        for call in query.calls.iter().filter(|call| call.name.name == "set_config") {
+            let local =
+                call.span.of(text).trim_end_matches(')').trim_end().to_ascii_lowercase().ends_with("true");
+            if let Some(Some(name)) = call.strings.first() {
+                let value = match call.strings.get(1) {
+                    Some(Some(value)) => value.clone(),
+                    _ => "?".to_owned(),
+                };
+                self.session.assign(&name.to_ascii_lowercase(), Some(value), local);
+            }
+        }
+    }
+}
+
+/// Where an inner statement stands.
+pub(super) struct InnerSource {
+    /// The migration whose text its spans are of.
+    migration: usize,
+    /// In a function that was called.
+    called: bool,
+    /// "a DO block", "f()".
+    name: String,
+}
+
+fn rolls_back(script: &Script) -> bool {
+    script.statements.iter().any(|statement| {
+        matches!(
+            statement.body,
+            Body::Transaction(TransactionControl::Rollback { .. } | TransactionControl::RollbackTo(_))
+        )
+    })
+}
+
+/// Whether what a statement does is done by statements inside it.
+fn runs_others(statement: &Statement) -> bool {
+    matches!(&statement.body, Body::Do(block) if block.routine.is_some())
+}
+
+/// The functions that a statement calls itself.
+fn calls(statement: &Statement) -> &[Call] {
+    match &statement.body {
+        Body::Query(query) => &query.calls,
+        Body::Call(call) => std::slice::from_ref(call),
+        _ => &[],
+    }
+}
+
+/// Dynamic SQL of a block that could not be read.
+fn unread(statement: &Statement, _catalog: &Catalog) -> Vec<(Span, &'static str)> {
+    match &statement.body {
+        Body::Do(block) => match &block.routine {
+            Some(routine) => routine.dynamic.iter().map(|&span| (span, "this DO block")).collect(),
+            None => vec![(statement.span, "a DO block in another language than PL/pgSQL")],
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn ask(rules: &[ActiveRule], context: &StatementContext<'_>, said: &mut Vec<(&'static str, Said)>) {
+    for active in rules {
+        if let Check::Statement(check) = active.rule.check {
+            let mut sink = Sink::default();
+            check(context, &mut sink);
+            said.extend(sink.said.into_iter().map(|one| (active.rule.code, one)));
+        }
+    }
+}
+
+/// Adds a statement's locks to those that the open transaction holds.
+fn hold(session: &mut Session, effects: &Effects, statement: usize, migration: u32) {
+    if session.in_transaction() == Some(false) {
+        return;
+    }
+    for lock in effects.locks.iter().filter(|lock| !lock.brief && lock.mode > LockMode::AccessShare) {
+        match session.held.iter_mut().find(|held| held.relation == lock.relation) {
+            Some(held) if held.mode >= lock.mode => {}
+            Some(held) => {
+                *held = HeldLock {
+                    relation: lock.relation.clone(),
+                    mode: lock.mode,
+                    statement,
+                    migration,
+                    span: lock.span,
+                };
+            }
+            None => session.held.push(HeldLock {
+                relation: lock.relation.clone(),
+                mode: lock.mode,
+                statement,
+                migration,
+                span: lock.span,
+            }),
+        }
+    }
+}
+
+/// What can't be read, and what the runner can't run.
+fn problems(
+    statement: &Statement,
+    run: &super::rules::RunFacts,
+    runner_known: bool,
+    said: &mut Vec<(&'static str, Said)>,
+) {
+    let mut say = |code, span, message: String, help: Option<&str>| {
+        said.push((code, Said { span, migration: None, message, help: help.map(str::to_owned), fix: None }));
+    };
+    for problem in &statement.problems {
+        if problem.certain {
+            say("syntax_error", problem.span, format!("syntax error: {}", problem.message), None);
+        } else {
+            say(
+                "statement_not_understood",
+                problem.span,
+                format!("this statement could not be read, so it was not checked: {}", problem.message),
+                Some(
+                    "Check for a typing error. If PostgreSQL accepts it, please report it to rollsafe with the statement.",
+                ),
+            );
+        }
+    }
+    match &statement.body {
+        Body::MetaCommand { name, .. } if runner_known && !run.psql => say(
+            "meta_command_not_supported",
+            statement.span,
+            format!(
+                "`\\{name}` is a command of psql; {} sends it to the server, which rejects it",
+                run.runner.unwrap_or("this runner")
+            ),
+            None,
+        ),
+        Body::Do(block) => {
+            if let Some(routine) = &block.routine {
+                for problem in &routine.problems {
+                    say(
+                        "statement_not_understood",
+                        problem.span,
+                        format!(
+                            "a part of this DO block could not be read, so it was not checked: {}",
+                            problem.message
+                        ),
+                        None,
+                    );
+                }
+            }
+        }
+        _ => {}
+    }
+}
