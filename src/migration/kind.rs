@@ -1,6 +1,6 @@
 //! What a statement is called: "ALTER TABLE", "CREATE INDEX".
 
-use super::statement::{Body, ObjectKind, QueryKind, ReindexTarget, SetScope, Statement, TransactionControl};
+use super::statement::{Body, QueryKind, ReindexTarget, SetScope, Statement, TransactionControl};
 
 impl Statement {
     /// The statement's kind as reports show it: its first words, in capitals.
