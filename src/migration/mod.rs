@@ -8,6 +8,7 @@ pub mod lock_mode;
 #[allow(clippy::module_inception)]
 pub mod migration;
 pub mod parse;
+pub mod project;
 pub mod rules;
 pub mod session;
 pub mod statement;
