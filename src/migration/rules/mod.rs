@@ -315,9 +315,48 @@ pub mod plans;
 
 // Modules, in the order of the alphabet.
 
+mod catalog_modified_directly;
+mod column_type_narrowed;
+mod delete_all_rows;
+mod drop_cascade;
+mod drop_column;
+mod drop_constraint;
+mod drop_database;
+mod drop_extension;
+mod drop_index_in_use;
+mod drop_materialized_view;
+mod drop_owned;
+mod drop_partition;
+mod drop_schema;
+mod drop_sequence;
+mod drop_table;
+mod drop_type_in_use;
+mod sequence_restarted;
+mod set_unlogged;
+mod truncate_table;
+
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
 pub static RULES: &[&Rule] = &[
     // destructive
+    &drop_table::RULE,
+    &drop_column::RULE,
+    &drop_schema::RULE,
+    &drop_database::RULE,
+    &truncate_table::RULE,
+    &delete_all_rows::RULE,
+    &column_type_narrowed::RULE,
+    &drop_cascade::RULE,
+    &drop_extension::RULE,
+    &drop_type_in_use::RULE,
+    &drop_materialized_view::RULE,
+    &drop_sequence::RULE,
+    &drop_partition::RULE,
+    &set_unlogged::RULE,
+    &catalog_modified_directly::RULE,
+    &drop_owned::RULE,
+    &drop_constraint::RULE,
+    &sequence_restarted::RULE,
+    &drop_index_in_use::RULE,
     // locking
     // compatibility
     // transaction

@@ -3,7 +3,8 @@
 
 use crate::migration::catalog::{QName, Relation};
 use crate::migration::statement::{
-    Action, AlterTable, Body, Change, Ident, Name, Persistence, Query, Statement, TransactionControl,
+    Action, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query, Statement,
+    TransactionControl,
 };
 
 use super::StatementContext;
@@ -87,6 +88,23 @@ impl<'a> StatementContext<'a> {
             None => !self.before.complete() || self.before.index(relation).is_some(),
             Some(known) => known.persistence != Persistence::Temporary && self.in_use(relation),
         }
+    }
+
+    /// The relations that a DROP of this kind names, where they are in use and the drop lasts.
+    pub fn dropped(&self, kind: ObjectKind) -> Vec<(&'a DropName, QName, Option<&'a Relation>)> {
+        let Body::Drop(drop) = &self.statement.body else { return Vec::new() };
+        if drop.kind != kind || !self.lasts() {
+            return Vec::new();
+        }
+        drop.names
+            .iter()
+            .map(|dropped| (dropped, self.resolve(&dropped.name)))
+            .filter(|(_, relation)| self.may_be_used(relation))
+            .map(|(dropped, relation)| {
+                let known = self.before.relation(&relation);
+                (dropped, relation, known)
+            })
+            .collect()
     }
 
     /// The ALTER TABLE that this is, with the relation it means, where that is in use and the change lasts.

@@ -1,0 +1,228 @@
+//! `drop_cascade`: CASCADE also drops what depends on the object.
+
+use crate::migration::catalog::{Catalog, ConstraintDetail, QName};
+use crate::migration::statement::{ActionKind, Body, ObjectKind, quote_ident};
+use crate::source::Span;
+
+use super::{Check, Rule, Sink, StatementContext, joined};
+
+pub static RULE: Rule =
+    Rule { code: "drop_cascade", page: migration_page!("drop_cascade"), check: Check::Statement(check) };
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    match &cx.statement.body {
+        Body::Drop(drop) if drop.cascade => {
+            // The others either have a finding of their own that lists what goes (schema, type, extension …), or
+            // nothing can depend on them (triggers, policies).
+            use ObjectKind::*;
+            let relation =
+                matches!(drop.kind, Table | View | MaterializedView | ForeignTable | Sequence | Index);
+            let routine = matches!(drop.kind, Function | Procedure | Routine | Aggregate);
+            let untracked = matches!(
+                drop.kind,
+                Server
+                    | ForeignDataWrapper
+                    | Operator
+                    | OperatorClass
+                    | OperatorFamily
+                    | Collation
+                    | Language
+            );
+            if !(relation || routine || untracked) || !cx.lasts() {
+                return;
+            }
+            for dropped in &drop.names {
+                let name = cx.resolve(&dropped.name);
+                let dependents = if relation {
+                    if !cx.may_be_used(&name) {
+                        continue;
+                    }
+                    match drop.kind {
+                        Sequence => defaults_from(cx.before, &name),
+                        Index => foreign_keys_on_index(cx.before, &name),
+                        _ => over_relation(cx.before, &name),
+                    }
+                } else if routine {
+                    let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
+                    triggers_of(cx.before, &function)
+                } else {
+                    Vec::new()
+                };
+                say(cx, sink, dropped.span, &name.to_string(), &dependents, untracked);
+            }
+        }
+        Body::AlterTable(alter) => {
+            if !alter.actions.iter().any(|action| {
+                matches!(
+                    action.kind,
+                    ActionKind::DropColumn { cascade: true, .. }
+                        | ActionKind::DropConstraint { cascade: true, .. }
+                )
+            }) {
+                return;
+            }
+            let Some((alter, table, known)) = cx.altered() else { return };
+            for action in &alter.actions {
+                match &action.kind {
+                    ActionKind::DropColumn { column, cascade: true, .. }
+                        if cx.column_in_use(known, column) =>
+                    {
+                        let dependents = over_column(cx.before, &table, column.as_str());
+                        let name = format!("{table}.{}", quote_ident(column.as_str()));
+                        say(cx, sink, action.span, &name, &dependents, false);
+                    }
+                    ActionKind::DropConstraint { name, cascade: true, .. } => {
+                        let key = known.and_then(|table| table.constraint(name.as_str()));
+                        let dependents = match key.map(|constraint| &constraint.detail) {
+                            Some(
+                                ConstraintDetail::PrimaryKey { columns, .. }
+                                | ConstraintDetail::Unique { columns, .. },
+                            ) => foreign_keys_on(cx.before, &table, columns),
+                            _ => Vec::new(),
+                        };
+                        let shown = quote_ident(name.as_str());
+                        say(cx, sink, action.span, &shown, &dependents, false);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn say(
+    cx: &StatementContext<'_>,
+    sink: &mut Sink,
+    span: Span,
+    name: &str,
+    dependents: &[String],
+    untracked: bool,
+) {
+    if dependents.is_empty() && cx.before.complete() && !untracked {
+        return;
+    }
+    let message = if dependents.is_empty() {
+        format!("CASCADE drops everything that depends on {name}, without naming it")
+    } else {
+        format!("CASCADE drops what depends on {name} too: {}", joined(dependents))
+    };
+    sink.say(span, message).help(
+        "drop each dependent by name first, and leave out CASCADE: PostgreSQL then refuses while anything is \
+         forgotten, and its error lists it",
+    );
+}
+
+/// Views at any depth, and foreign keys of other tables.
+fn over_relation(catalog: &Catalog, relation: &QName) -> Vec<String> {
+    let mut found: Vec<String> = catalog
+        .all_views_over(relation)
+        .into_iter()
+        .map(|view| format!("{} {}", view.kind.noun(), view.name))
+        .collect();
+    found.extend(
+        catalog
+            .foreign_keys_to(relation)
+            .into_iter()
+            .filter(|(table, _)| table.name != *relation)
+            .map(|(table, key)| format!("foreign key {} of {}", quote_ident(&key.name), table.name)),
+    );
+    found.extend(
+        catalog
+            .children(relation)
+            .iter()
+            .filter(|child| catalog.relation(child).is_some_and(|child| child.partition_of.is_none()))
+            .map(|child| format!("child table {child} with its rows")),
+    );
+    found
+}
+
+/// Views that may use the column, foreign keys that point to it, columns generated from it.
+fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for view in catalog.views_over(table) {
+        if view.mentions.iter().any(|word| word == column) {
+            found.push(format!("{} {}", view.kind.noun(), view.name));
+            found.extend(over_relation(catalog, &view.name));
+        }
+    }
+    found.extend(
+        catalog
+            .foreign_keys_to(table)
+            .into_iter()
+            .filter(|(_, key)| {
+                matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
+                    if target_columns.iter().any(|target| target == column))
+            })
+            .map(|(other, key)| format!("foreign key {} of {}", quote_ident(&key.name), other.name)),
+    );
+    if let Some(relation) = catalog.relation(table) {
+        found.extend(
+            relation
+                .columns
+                .iter()
+                .filter(|c| c.generated.as_ref().is_some_and(|g| g.columns.iter().any(|from| from == column)))
+                .map(|c| format!("generated column {}", quote_ident(&c.name))),
+        );
+    }
+    found.dedup();
+    found
+}
+
+/// Foreign keys that point to just these columns.
+fn foreign_keys_on(catalog: &Catalog, table: &QName, columns: &[compact_str::CompactString]) -> Vec<String> {
+    catalog
+        .foreign_keys_to(table)
+        .into_iter()
+        .filter(|(_, key)| {
+            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
+                if target_columns.len() == columns.len() && columns.iter().all(|c| target_columns.contains(c)))
+        })
+        .map(|(other, key)| format!("foreign key {} of {}", quote_ident(&key.name), other.name))
+        .collect()
+}
+
+fn foreign_keys_on_index(catalog: &Catalog, index: &QName) -> Vec<String> {
+    let Some((table, index)) = catalog.index(index) else { return Vec::new() };
+    let Some(columns) = index.plain_columns() else { return Vec::new() };
+    let columns: Vec<compact_str::CompactString> = columns.into_iter().map(Into::into).collect();
+    foreign_keys_on(catalog, &table.name, &columns)
+}
+
+/// Columns whose default draws from the sequence.
+fn defaults_from(catalog: &Catalog, sequence: &QName) -> Vec<String> {
+    let mut found = Vec::new();
+    for relation in catalog.relations() {
+        for column in &relation.columns {
+            let draws = column.default.as_ref().is_some_and(|default| {
+                default.text.contains("nextval") && default.text.contains(sequence.name.as_str())
+            });
+            let owned =
+                catalog.relation(sequence).and_then(|s| s.owned_by.as_ref()).is_some_and(|(table, c)| {
+                    *table == relation.name
+                        && *c == column.name
+                        && column.default.as_ref().is_some_and(|d| d.serial)
+                });
+            if draws || owned {
+                found.push(format!("the default of {}.{}", relation.name, quote_ident(&column.name)));
+            }
+        }
+    }
+    found
+}
+
+fn triggers_of(catalog: &Catalog, function: &QName) -> Vec<String> {
+    let mut found = Vec::new();
+    for relation in catalog.relations() {
+        for trigger in &relation.triggers {
+            if trigger.function == *function {
+                found.push(format!("trigger {} of {}", quote_ident(&trigger.name), relation.name));
+            }
+        }
+        // A view names the functions that it calls among its words.
+        if relation.mentions.contains(&function.name) {
+            found.push(format!("{} {}", relation.kind.noun(), relation.name));
+        }
+    }
+    found
+}

@@ -1,0 +1,139 @@
+//! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
+
+use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
+use crate::migration::statement::{ActionKind, Body, DomainAction, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext};
+
+pub static RULE: Rule = Rule {
+    code: "drop_constraint",
+    page: migration_page!("drop_constraint"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    if let Body::AlterDomain { name, action: DomainAction::DropConstraint { name: constraint, .. } } =
+        &cx.statement.body
+        && cx.lasts()
+    {
+        let domain = cx.before.resolve_type(name, &cx.session.search_path);
+        if cx.before.type_named(&domain).is_none_or(|domain| cx.in_use_since(domain.born)) {
+            sink.say(
+                cx.statement.span,
+                format!(
+                    "without {} values that break it can be written to every column of type {domain}",
+                    quote_ident(constraint.as_str())
+                ),
+            );
+        }
+        return;
+    }
+    let Some((alter, table, known)) = cx.altered() else { return };
+    for action in &alter.actions {
+        let ActionKind::DropConstraint { name, if_exists, .. } = &action.kind else { continue };
+        let constraint = known.and_then(|table| table.constraint(name.as_str()));
+        if let Some(constraint) = constraint {
+            if !cx.in_use_since(constraint.born) || !constraint.enforced {
+                continue;
+            }
+            if known.is_some_and(|table| is_kept_up(table, constraint)) {
+                continue;
+            }
+        } else if *if_exists && known.is_some() && cx.before.complete() {
+            continue; // nothing to drop
+        }
+        let shown = quote_ident(name.as_str());
+        let (message, help) = describe(&table, &shown, constraint);
+        let said = sink.say(action.span, message);
+        if let Some(help) = help {
+            said.help(help);
+        }
+    }
+}
+
+/// What goes with it, and how to do without the gap.
+fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (String, Option<String>) {
+    match constraint.map(|constraint| &constraint.detail) {
+        Some(ConstraintDetail::ForeignKey { target, columns, .. }) => (
+            format!(
+                "without {name} rows of {table} can point to rows of {target} that aren't there; dropping it locks \
+                 {target} ACCESS EXCLUSIVE as well as {table}"
+            ),
+            Some(format!(
+                "to change it, add the new one first, then drop this one in a later migration\n\
+                 ALTER TABLE {table} ADD CONSTRAINT {name}_new FOREIGN KEY ({}) REFERENCES {target} NOT VALID;\n\
+                 -- next migration\n\
+                 ALTER TABLE {table} VALIDATE CONSTRAINT {name}_new;",
+                super::column_list(columns)
+            )),
+        ),
+        Some(ConstraintDetail::PrimaryKey { .. }) => (
+            format!(
+                "without its primary key {table} takes duplicate rows, lookups by key read the whole table, and \
+                 logical replication can't update it"
+            ),
+            None,
+        ),
+        Some(ConstraintDetail::Unique { columns, .. }) => (
+            format!(
+                "without {name} duplicates of ({}) can be written to {table}, ON CONFLICT on it fails, and its index \
+                 is gone",
+                super::column_list(columns)
+            ),
+            None,
+        ),
+        Some(ConstraintDetail::Check { text, .. }) => {
+            (format!("without {name} rows of {table} can be written that break: {}", one_line(text)), None)
+        }
+        _ => (format!("without {name} rows that break it can be written to {table}"), None),
+    }
+}
+
+/// The text on one line, cut where it is long.
+fn one_line(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(80) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// Whether another constraint, validated and in force before this change, does the same work; or a NOT NULL does
+/// what a CHECK did.
+fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
+    if let ConstraintDetail::Check { expr, text } = &dropped.detail
+        && let [column] = expr.columns.as_slice()
+        && table.column(column.as_str()).is_some_and(|column| column.not_null)
+        && says_not_null(text)
+    {
+        return true;
+    }
+    table.constraints.iter().any(|other| {
+        other.name != dropped.name
+            && other.validated
+            && other.enforced
+            && match (&other.detail, &dropped.detail) {
+                (ConstraintDetail::Check { expr: new, .. }, ConstraintDetail::Check { expr: old, .. }) => {
+                    let covers = |column| new.columns.contains(column);
+                    !old.columns.is_empty() && old.columns.iter().all(covers)
+                }
+                (
+                    ConstraintDetail::Unique { columns: new, .. }
+                    | ConstraintDetail::PrimaryKey { columns: new, .. },
+                    ConstraintDetail::Unique { columns: old, .. },
+                ) => new.iter().all(|column| old.contains(column)),
+                (
+                    ConstraintDetail::ForeignKey { columns: new, target: to, .. },
+                    ConstraintDetail::ForeignKey { columns: old, target, .. },
+                ) => new == old && to == target,
+                _ => false,
+            }
+    })
+}
+
+/// Whether a CHECK says no more than that a column isn't NULL.
+fn says_not_null(text: &str) -> bool {
+    let words = text.replace(['(', ')'], " ").to_ascii_lowercase();
+    let words: Vec<&str> = words.split_whitespace().collect();
+    matches!(words.as_slice(), [_, "is", "not", "null"])
+}

@@ -1,0 +1,83 @@
+//! `drop_index_in_use`: the dropped index is the only one that serves a guarantee or a foreign key.
+
+use crate::migration::catalog::{ConstraintDetail, Index, Relation};
+use crate::migration::statement::{Body, ObjectKind, ReplicaIdentity, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext, column_list};
+
+pub static RULE: Rule = Rule {
+    code: "drop_index_in_use",
+    page: migration_page!("drop_index_in_use"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::Drop(drop) = &cx.statement.body else { return };
+    if drop.kind != ObjectKind::Index || !cx.lasts() {
+        return;
+    }
+    for dropped in &drop.names {
+        let name = cx.resolve(&dropped.name);
+        let Some((table, index)) = cx.before.index(&name) else { continue };
+        if !cx.in_use(&table.name) || !cx.in_use_since(index.born) || !index.valid {
+            continue;
+        }
+        if let Some(use_) = last_use(table, index) {
+            sink.say(dropped.span, use_).help(format!(
+                "build the replacement first, and drop {name} in a later migration, once it is valid"
+            ));
+        }
+    }
+}
+
+/// What the index alone is good for.
+fn last_use(table: &Relation, index: &Index) -> Option<String> {
+    let (relation, shown) = (&table.name, quote_ident(&index.name));
+    if let Some((ReplicaIdentity::Index, Some(identity))) = &table.replica_identity
+        && *identity == index.name
+    {
+        return Some(format!(
+            "{shown} is the replica identity of {relation}: without it UPDATE and DELETE fail where the table is \
+             published"
+        ));
+    }
+    let others = || table.indexes.iter().filter(|other| other.name != index.name && other.valid);
+    if index.unique {
+        let columns = index.plain_columns()?;
+        let kept = others().any(|other| {
+            other.unique
+                && other.predicate.is_none()
+                && other
+                    .plain_columns()
+                    .is_some_and(|other| other.iter().all(|column| columns.contains(column)))
+        });
+        if !kept {
+            let columns: Vec<compact_str::CompactString> = columns.into_iter().map(Into::into).collect();
+            return Some(format!(
+                "{shown} is what keeps ({}) of {relation} unique: without it duplicates can be written, and \
+                 ON CONFLICT on it fails",
+                column_list(&columns)
+            ));
+        }
+    }
+    table.constraints.iter().find_map(|constraint| {
+        let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { return None };
+        let serves = |index: &Index| {
+            index.predicate.is_none()
+                && columns.iter().all(|column| {
+                    index
+                        .keys
+                        .iter()
+                        .take(columns.len())
+                        .any(|key| key.column.as_ref() == Some(column))
+                })
+        };
+        (serves(index) && !others().any(serves)).then(|| {
+            format!(
+                "{shown} is the only index for {} of {relation}: without it each DELETE of a row of {target} reads \
+                 all of {relation}",
+                quote_ident(&constraint.name)
+            )
+        })
+    })
+}

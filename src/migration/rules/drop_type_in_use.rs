@@ -1,0 +1,53 @@
+//! `drop_type_in_use`: DROP TYPE of a type that columns use takes those columns with it.
+
+use crate::migration::statement::{Body, ObjectKind, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext, joined};
+
+pub static RULE: Rule = Rule {
+    code: "drop_type_in_use",
+    page: migration_page!("drop_type_in_use"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::Drop(drop) = &cx.statement.body else { return };
+    if !matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain) || !cx.lasts() {
+        return;
+    }
+    for dropped in &drop.names {
+        let name = cx.before.resolve_type(&dropped.name, &cx.session.search_path);
+        let columns: Vec<String> = cx
+            .before
+            .relations_using_type(&name)
+            .into_iter()
+            .filter(|(relation, _)| cx.may_be_used(&relation.name))
+            .flat_map(|(relation, columns)| {
+                columns
+                    .into_iter()
+                    .filter(|column| cx.in_use_since(column.born))
+                    .map(move |column| format!("{}.{}", relation.name, quote_ident(&column.name)))
+            })
+            .collect();
+        let message = match (columns.is_empty(), drop.cascade) {
+            (false, true) => {
+                format!("CASCADE drops every column of type {name} with its data: {}", joined(&columns))
+            }
+            (false, false) => {
+                format!(
+                    "PostgreSQL refuses to drop {name} while {} has that type: the migration fails",
+                    joined(&columns)
+                )
+            }
+            (true, true) if !cx.before.complete() => {
+                format!("CASCADE drops every column of type {name} with its data")
+            }
+            _ => continue,
+        };
+        sink.say(dropped.span, message).help(format!(
+            "move the columns to another type in stages first, then drop the type, and let PostgreSQL refuse what was \
+             forgotten\nDROP {} {name};",
+            drop.kind.sql()
+        ));
+    }
+}
