@@ -7,6 +7,7 @@
 //! statement is read as if nothing had happened.
 
 pub mod cursor;
+pub mod ddl;
 pub mod expression;
 pub mod keywords;
 pub mod lex;
@@ -55,5 +56,8 @@ fn read_statement(text: &str, piece: &split::Piece) -> Statement {
 
 /// Dispatches on the first words.
 fn body(cursor: &mut Cursor<'_>, _piece: &split::Piece) -> Parsed<Body> {
+    if let Some(read) = ddl::statement(cursor) {
+        return read;
+    }
     Err(cursor.expected("a statement"))
 }

@@ -1,0 +1,198 @@
+//! Table constraints, and what column and table constraints share.
+
+use super::column::nulls_distinct;
+use super::index::{include_list, index_element};
+use super::options::{operator, with_options};
+use crate::migration::parse::cursor::{Cursor, Parsed};
+use crate::migration::parse::expression::expr;
+use crate::migration::parse::lex::TokenKind;
+use crate::migration::statement::{Constraint, ConstraintKind, ForeignKey, Ident, IndexConstraint};
+use crate::source::Span;
+
+impl Constraint {
+    /// A constraint without a name and attributes.
+    pub(super) fn of(kind: ConstraintKind) -> Self {
+        Constraint {
+            name: None,
+            kind,
+            deferrable: None,
+            initially_deferred: None,
+            not_valid: false,
+            enforced: None,
+            no_inherit: false,
+            span: Span::default(),
+        }
+    }
+}
+
+/// Whether a table constraint begins here, not a column.
+pub fn at_table_constraint(c: &Cursor<'_>) -> bool {
+    // All but EXCLUDE are reserved words; a column may be called exclude.
+    c.is_any(&["constraint", "check", "unique", "primary", "foreign", "not"])
+        || (c.is("exclude")
+            && (c.is_nth(1, "using") || c.nth(1).is_some_and(|token| token.kind == TokenKind::LeftParen)))
+}
+
+/// `TableConstraint`.
+pub fn table_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
+    let first = c.index();
+    let name = if c.eat("constraint") { Some(c.ident("a constraint name")?) } else { None };
+    let kind = if c.eat("check") {
+        c.open()?;
+        let check = expr(c)?;
+        c.close()?;
+        ConstraintKind::Check(check)
+    } else if c.eat_seq(&["not", "null"]) {
+        ConstraintKind::NotNull { column: c.ident("a column name")? }
+    } else if c.eat("unique") {
+        let nulls_not_distinct = nulls_distinct(c);
+        let key = IndexConstraint { nulls_not_distinct, ..IndexConstraint::default() };
+        ConstraintKind::Unique(index_constraint(c, key)?)
+    } else if c.eat_seq(&["primary", "key"]) {
+        ConstraintKind::PrimaryKey(index_constraint(c, IndexConstraint::default())?)
+    } else if c.eat_seq(&["foreign", "key"]) {
+        let mut key = ForeignKey::default();
+        (key.columns, _) = period_list(c)?;
+        foreign_key_reference(c, &mut key)?;
+        ConstraintKind::ForeignKey(key)
+    } else if c.eat("exclude") {
+        let method = if c.eat("using") { Some(c.ident("an access method")?) } else { None };
+        let columns = c.paren_list(|c| {
+            let mut column = index_element(c)?;
+            c.expect("with")?;
+            column.operator = Some(operator(c)?.value);
+            Ok(column)
+        })?;
+        let mut key = IndexConstraint::default();
+        include_list(c, &mut key.include)?;
+        index_tail(c, &mut key)?;
+        let predicate = if c.eat("where") {
+            c.open()?;
+            let predicate = expr(c)?;
+            c.close()?;
+            Some(predicate)
+        } else {
+            None
+        };
+        ConstraintKind::Exclude { method, columns, predicate }
+    } else {
+        return Err(c.expected("a constraint"));
+    };
+    let mut constraint = Constraint::of(kind);
+    constraint.name = name;
+    while attributes(c, &mut constraint, true) {}
+    constraint.span = c.span_since(first);
+    Ok(constraint)
+}
+
+/// Reads one attribute (`ConstraintAttributeElem`) into `constraint`; whether there was one.
+/// `table`: NOT VALID and NO INHERIT are allowed too.
+pub fn attributes(c: &mut Cursor<'_>, constraint: &mut Constraint, table: bool) -> bool {
+    if c.eat("deferrable") {
+        constraint.deferrable = Some(true);
+    } else if c.eat_seq(&["not", "deferrable"]) {
+        constraint.deferrable = Some(false);
+    } else if c.eat_seq(&["initially", "deferred"]) {
+        constraint.initially_deferred = Some(true);
+    } else if c.eat_seq(&["initially", "immediate"]) {
+        constraint.initially_deferred = Some(false);
+    } else if c.eat("enforced") {
+        constraint.enforced = Some(true);
+    } else if c.eat_seq(&["not", "enforced"]) {
+        constraint.enforced = Some(false);
+    } else if table && c.eat_seq(&["not", "valid"]) {
+        constraint.not_valid = true;
+    } else if table && c.eat_seq(&["no", "inherit"]) {
+        constraint.no_inherit = true;
+    } else {
+        return false;
+    }
+    true
+}
+
+/// What follows UNIQUE and PRIMARY KEY of a table constraint.
+fn index_constraint(c: &mut Cursor<'_>, mut key: IndexConstraint) -> Parsed<IndexConstraint> {
+    if c.eat_seq(&["using", "index"]) {
+        key.using_index = Some(c.ident("an index")?);
+        return Ok(key);
+    }
+    c.open()?;
+    key.columns = c.list(|c| c.ident("a column name"))?;
+    key.without_overlaps = c.eat_seq(&["without", "overlaps"]);
+    c.close()?;
+    include_list(c, &mut key.include)?;
+    index_tail(c, &mut key)?;
+    Ok(key)
+}
+
+/// `[WITH (…)] [USING INDEX TABLESPACE name]`.
+pub fn index_tail(c: &mut Cursor<'_>, key: &mut IndexConstraint) -> Parsed<()> {
+    with_options(c)?;
+    if c.eat_seq(&["using", "index", "tablespace"]) {
+        key.tablespace = Some(c.ident("a tablespace")?);
+    }
+    Ok(())
+}
+
+/// `( column, … [, PERIOD column] )`, with whether PERIOD is written.
+fn period_list(c: &mut Cursor<'_>) -> Parsed<(Vec<Ident>, bool)> {
+    let mut period = false;
+    let columns = c.paren_list(|c| {
+        // A column may be called period.
+        if c.is("period")
+            && !c.nth(1).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen))
+        {
+            c.bump();
+            period = true;
+        }
+        c.ident("a column name")
+    })?;
+    Ok((columns, period))
+}
+
+/// `REFERENCES table [(columns)] [MATCH …] [ON DELETE …] [ON UPDATE …]` into `key`.
+pub fn foreign_key_reference(c: &mut Cursor<'_>, key: &mut ForeignKey) -> Parsed<()> {
+    c.expect("references")?;
+    key.target = c.name("a table")?;
+    if c.at(TokenKind::LeftParen) {
+        (key.target_columns, key.period) = period_list(c)?;
+    }
+    if c.eat("match") {
+        key.match_type = c.eat_any(&["full", "simple", "partial"]);
+        if key.match_type.is_none() {
+            return Err(c.expected("FULL or SIMPLE"));
+        }
+    }
+    while c.is("on") {
+        c.bump();
+        let target = if c.eat("delete") {
+            &mut key.on_delete
+        } else if c.eat("update") {
+            &mut key.on_update
+        } else {
+            return Err(c.expected("DELETE or UPDATE"));
+        };
+        *target = Some(key_action(c)?);
+    }
+    Ok(())
+}
+
+fn key_action(c: &mut Cursor<'_>) -> Parsed<&'static str> {
+    if c.eat("cascade") {
+        Ok("cascade")
+    } else if c.eat("restrict") {
+        Ok("restrict")
+    } else if c.eat_seq(&["no", "action"]) {
+        Ok("no action")
+    } else if c.is_seq(&["set", "null"]) || c.is_seq(&["set", "default"]) {
+        let action = if c.is_nth(1, "null") { "set null" } else { "set default" };
+        c.bump();
+        c.bump();
+        if c.at(TokenKind::LeftParen) {
+            c.paren_list(|c| c.ident("a column name"))?;
+        }
+        Ok(action)
+    } else {
+        Err(c.expected("CASCADE, RESTRICT, SET NULL, SET DEFAULT or NO ACTION"))
+    }
+}

@@ -1,0 +1,215 @@
+//! CREATE TABLE in all its forms, and CREATE TABLE AS.
+
+use super::Head;
+use super::column::{column_definition, column_options};
+use super::constraint::{at_table_constraint, table_constraint};
+use super::options::{option_list, with_options};
+use super::partition::{partition_bound, partition_by};
+use crate::migration::parse::cursor::{Cursor, Parsed, fold};
+use crate::migration::parse::lex::TokenKind;
+use crate::migration::parse::query::query;
+use crate::migration::statement::{
+    Body, CreateTable, CreateTableAs, Ident, LikeClause, Name, PartitionOf, Query,
+};
+
+/// CREATE TABLE and CREATE TABLE AS, from TABLE on.
+pub fn create_table(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
+    c.expect("table")?;
+    let if_not_exists = c.if_not_exists();
+    let name = c.name("a table name")?;
+    if at_create_as(c) {
+        return create_table_as(c, head, name, if_not_exists);
+    }
+    let mut table =
+        CreateTable { name, if_not_exists, persistence: head.persistence, ..CreateTable::default() };
+    if c.eat("of") {
+        table.of_type = Some(c.name("a composite type")?);
+        typed_elements(c, &mut table)?;
+    } else if c.eat_seq(&["partition", "of"]) {
+        partition_of(c, &mut table)?;
+    } else {
+        elements(c, &mut table)?;
+        inherits(c, &mut table)?;
+    }
+    table.partition_by = partition_by(c)?;
+    if c.eat("using") {
+        table.access_method = Some(c.ident("an access method")?);
+    }
+    table.options = with_or_without(c)?;
+    on_commit(c)?;
+    if c.eat("tablespace") {
+        table.tablespace = Some(c.ident("a tablespace")?);
+    }
+    Ok(Body::CreateTable(Box::new(table)))
+}
+
+/// Whether what follows the name is CREATE TABLE AS: no parenthesis, or a list of bare names.
+fn at_create_as(c: &Cursor<'_>) -> bool {
+    if c.at(TokenKind::LeftParen) {
+        return c.nth(1).is_some_and(|token| token.kind != TokenKind::RightParen)
+            && c.nth(2).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen));
+    }
+    c.is_any(&["as", "using", "with", "without", "on", "tablespace"])
+}
+
+fn create_table_as(c: &mut Cursor<'_>, head: Head, name: Name, if_not_exists: bool) -> Parsed<Body> {
+    let columns =
+        if c.at(TokenKind::LeftParen) { c.paren_list(|c| c.ident("a column name"))? } else { Vec::new() };
+    if c.eat("using") {
+        c.ident("an access method")?;
+    }
+    with_or_without(c)?;
+    on_commit(c)?;
+    let tablespace = if c.eat("tablespace") { Some(c.ident("a tablespace")?) } else { None };
+    c.expect("as")?;
+    let query = if c.eat("execute") {
+        execute(c)?;
+        Query::default()
+    } else {
+        query(c)?
+    };
+    let with_no_data = with_data(c)?;
+    Ok(Body::CreateTableAs(Box::new(CreateTableAs {
+        name,
+        materialized_view: false,
+        if_not_exists,
+        persistence: head.persistence,
+        columns: output_columns(columns, &query),
+        query,
+        with_no_data,
+        tablespace,
+    })))
+}
+
+/// A prepared statement's name and arguments.
+fn execute(c: &mut Cursor<'_>) -> Parsed<()> {
+    c.ident("a prepared statement")?;
+    if c.at(TokenKind::LeftParen) {
+        c.paren_list(crate::migration::parse::expression::expr)?;
+    }
+    Ok(())
+}
+
+/// `WITH [NO] DATA`, or nothing: whether it is WITH NO DATA.
+pub fn with_data(c: &mut Cursor<'_>) -> Parsed<bool> {
+    if !c.eat("with") {
+        return Ok(false);
+    }
+    let no = c.eat("no");
+    c.expect("data")?;
+    Ok(no)
+}
+
+/// The column names written, else those of the query where they are plain.
+pub fn output_columns(written: Vec<Ident>, query: &Query) -> Vec<Ident> {
+    if written.is_empty() { query.output.iter().flatten().cloned().collect() } else { written }
+}
+
+/// `( element, … )`, maybe empty.
+pub fn elements(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
+    c.open()?;
+    if c.eat_kind(TokenKind::RightParen) {
+        return Ok(());
+    }
+    c.list(|c| {
+        if c.eat("like") {
+            table.like.push(like(c)?);
+        } else if at_table_constraint(c) {
+            table.constraints.push(table_constraint(c)?);
+        } else {
+            table.columns.push(column_definition(c)?);
+        }
+        Ok(())
+    })?;
+    c.close()
+}
+
+/// `( column WITH OPTIONS …, constraint, … )` of typed tables and partitions, or nothing.
+fn typed_elements(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
+    if !c.eat_kind(TokenKind::LeftParen) {
+        return Ok(());
+    }
+    c.list(|c| {
+        if at_table_constraint(c) {
+            table.constraints.push(table_constraint(c)?);
+        } else {
+            table.columns.push(column_options(c)?);
+        }
+        Ok(())
+    })?;
+    c.close()
+}
+
+/// What follows PARTITION OF.
+pub fn partition_of(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
+    let parent = c.name("a partitioned table")?;
+    typed_elements(c, table)?;
+    table.partition_of = Some(PartitionOf { parent, bound: partition_bound(c)? });
+    Ok(())
+}
+
+/// `INHERITS ( parent, … )`, or nothing.
+pub fn inherits(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
+    if c.eat("inherits") {
+        table.inherits = c.paren_list(|c| c.name("a table"))?;
+    }
+    Ok(())
+}
+
+fn like(c: &mut Cursor<'_>) -> Parsed<LikeClause> {
+    let source = c.name("a table")?;
+    let mut options = Vec::new();
+    loop {
+        let including = c.eat("including");
+        if !including && !c.eat("excluding") {
+            return Ok(LikeClause { source, options });
+        }
+        let word = c.eat_any(&[
+            "all",
+            "comments",
+            "compression",
+            "constraints",
+            "defaults",
+            "generated",
+            "identity",
+            "indexes",
+            "statistics",
+            "storage",
+        ]);
+        let Some(word) = word else { return Err(c.expected("what to include or exclude")) };
+        options.push((including, fold(word)));
+    }
+}
+
+/// `WITH ( … )`, `WITHOUT OIDS`, or nothing.
+fn with_or_without(c: &mut Cursor<'_>) -> Parsed<Vec<crate::migration::statement::StorageOption>> {
+    if c.eat_seq(&["without", "oids"]) {
+        return Ok(Vec::new());
+    }
+    with_options(c)
+}
+
+/// `ON COMMIT …`, or nothing.
+fn on_commit(c: &mut Cursor<'_>) -> Parsed<()> {
+    if !c.eat_seq(&["on", "commit"]) {
+        return Ok(());
+    }
+    if c.eat("drop") || c.eat_seq(&["delete", "rows"]) || c.eat_seq(&["preserve", "rows"]) {
+        return Ok(());
+    }
+    Err(c.expected("DROP, DELETE ROWS or PRESERVE ROWS"))
+}
+
+/// What a materialized view takes between its name and AS: columns, access method, options, tablespace.
+pub fn materialized_view_head(c: &mut Cursor<'_>) -> Parsed<(Vec<Ident>, Option<Ident>)> {
+    let columns =
+        if c.at(TokenKind::LeftParen) { c.paren_list(|c| c.ident("a column name"))? } else { Vec::new() };
+    if c.eat("using") {
+        c.ident("an access method")?;
+    }
+    if c.eat("with") {
+        option_list(c)?;
+    }
+    let tablespace = if c.eat("tablespace") { Some(c.ident("a tablespace")?) } else { None };
+    Ok((columns, tablespace))
+}

@@ -1,0 +1,94 @@
+//! CREATE INDEX, and the keys that exclusion constraints and partition keys share with it.
+
+use super::options::{option_list, with_options};
+use super::{Head, relation};
+use crate::migration::parse::cursor::{Cursor, Parsed};
+use crate::migration::parse::expression::{expr, restricted_expr};
+use crate::migration::parse::lex::TokenKind;
+use crate::migration::statement::{Body, CreateIndex, Expr, Ident, IndexColumn};
+
+/// CREATE [UNIQUE] INDEX, from UNIQUE or INDEX on.
+pub fn create_index(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
+    let unique = c.eat("unique");
+    let index_word = c.expect("index")?;
+    let mut index = CreateIndex { unique, index_word, ..CreateIndex::default() };
+    index.concurrently = c.eat("concurrently");
+    index.if_not_exists = c.if_not_exists();
+    if index.if_not_exists || !c.is("on") {
+        index.name = Some(c.ident("an index name")?);
+    }
+    c.expect("on")?;
+    (index.table, index.only) = relation(c, "a table")?;
+    if c.eat("using") {
+        index.method = Some(c.ident("an access method")?);
+    }
+    index.columns = c.paren_list(index_element)?;
+    include_list(c, &mut index.include)?;
+    index.nulls_not_distinct = super::column::nulls_distinct(c);
+    index.options = with_options(c)?;
+    if c.eat("tablespace") {
+        index.tablespace = Some(c.ident("a tablespace")?);
+    }
+    if c.eat("where") {
+        index.predicate = Some(expr(c)?);
+    }
+    Ok(Body::CreateIndex(Box::new(index)))
+}
+
+/// `INCLUDE ( column, … )` into `include`, or nothing.
+pub fn include_list(c: &mut Cursor<'_>, include: &mut Vec<Ident>) -> Parsed<()> {
+    if c.eat("include") {
+        // The grammar allows any index element here; the server then refuses all but columns.
+        *include = c.paren_list(index_element)?.into_iter().filter_map(|key| key.expr.bare_column).collect();
+    }
+    Ok(())
+}
+
+/// `index_elem`: a column, a function call or an expression in parentheses, with its collation,
+/// operator class and order.
+pub fn index_element(c: &mut Cursor<'_>) -> Parsed<IndexColumn> {
+    let mut key = IndexColumn { expr: key_expression(c)?, ..IndexColumn::default() };
+    if c.eat("collate") {
+        key.collation = Some(c.name("a collation")?);
+    }
+    if c.at_ident() && !c.is_seq(&["nulls", "first"]) && !c.is_seq(&["nulls", "last"]) {
+        key.operator_class = Some(c.name("an operator class")?);
+        if c.at(TokenKind::LeftParen) {
+            option_list(c)?;
+        }
+    }
+    key.descending = c.eat("desc");
+    if !key.descending {
+        c.eat("asc");
+    }
+    if c.eat_seq(&["nulls", "first"]) {
+        key.nulls_first = Some(true);
+    } else if c.eat_seq(&["nulls", "last"]) {
+        key.nulls_first = Some(false);
+    }
+    Ok(key)
+}
+
+/// A column, a function call, or an expression in parentheses: the keys of indexes, partitions and
+/// extended statistics.
+pub fn key_expression(c: &mut Cursor<'_>) -> Parsed<Expr> {
+    if c.at(TokenKind::LeftParen) {
+        let first = c.index();
+        c.open()?;
+        let mut inner = expr(c)?;
+        c.close()?;
+        inner.span = c.span_since(first);
+        return Ok(inner);
+    }
+    let next = c.nth(1).map(|token| token.kind);
+    let call = matches!(next, Some(TokenKind::LeftParen | TokenKind::Dot)) || !c.at_ident();
+    if call {
+        return restricted_expr(c);
+    }
+    Ok(column_expression(c.ident("a column name")?))
+}
+
+/// The expression that is nothing but `column`.
+fn column_expression(column: Ident) -> Expr {
+    Expr { span: column.span, columns: vec![column.clone()], bare_column: Some(column), ..Expr::default() }
+}
