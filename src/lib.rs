@@ -6,8 +6,11 @@
 //! each other.
 
 pub mod backup;
+pub mod cli;
+pub mod config;
 pub mod finding;
 pub mod migration;
 pub mod pages;
 pub mod postgres;
+pub mod report;
 pub mod source;

@@ -213,6 +213,19 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
     report(migrations, &scripts, judged, said, &rules, options, history)
 }
 
+/// What exists after all of `migrations` have run: `--schema`.
+pub fn replay(migrations: &[Migration]) -> Catalog {
+    let scripts: Vec<Script> =
+        migrations.iter().map(|migration| parse::parse(&migration.text, migration.range.clone())).collect();
+    let options = RuleOptions::default();
+    let mut catalog = Catalog::empty();
+    let mut walk = Walk::new(migrations, &scripts, &[], &options);
+    for index in 0..migrations.len() {
+        walk.replay(index, &mut catalog);
+    }
+    catalog
+}
+
 /// Asks the rules over the whole run.
 fn run_rules(
     migrations: &[Migration],

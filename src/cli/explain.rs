@@ -1,0 +1,109 @@
+//! `rollsafe explain` and `rollsafe rules`: the pages, carried in the binary.
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::Outcome;
+use crate::finding::{Category, Severity};
+use crate::migration::lint::nearest;
+use crate::migration::rules::RULES;
+use crate::pages::{self, Facts};
+use crate::report::json;
+use crate::report::terminal::Style;
+
+/// Tell what a finding means, why it matters, and how to do it safely
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code: drop_column, or drop-column
+    code: String,
+}
+
+/// List all codes with their severity
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    /// Only this category
+    category: Option<String>,
+    /// How to list
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    format: ListFormat,
+}
+
+/// `--format` of lists
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Terminal,
+    /// For machines.
+    Json,
+}
+
+/// All pages, in the order of lists: code, page, facts.
+fn all_pages() -> Vec<(&'static str, &'static str, Facts<'static>)> {
+    RULES.iter().filter_map(|rule| Some((rule.code, rule.page, pages::facts(rule.page)?))).collect()
+}
+
+/// `rollsafe explain CODE`
+pub fn explain(arguments: &ExplainArgs, _style: Style) -> Outcome {
+    let code = arguments.code.replace('-', "_");
+    match all_pages().into_iter().find(|(known, ..)| *known == code) {
+        Some((_, page, facts)) => {
+            let severity = facts.severity.map_or("off by default", Severity::as_str);
+            let prose = pages::prose(page);
+            let (heading, rest) = prose.split_once('\n').unwrap_or((&prose, ""));
+            Outcome::ok(format!(
+                "{heading}\n\n{} ({}, {severity}; since {})\n{rest}",
+                facts.summary, facts.category, facts.since
+            ))
+        }
+        None => Outcome::failed(match nearest(&code) {
+            Some(near) => format!("there is no code `{}`; did you mean `{near}`?", arguments.code),
+            None => format!("there is no code `{}`; `rollsafe rules` lists them", arguments.code),
+        }),
+    }
+}
+
+/// `rollsafe rules`
+pub fn rules(arguments: &RulesArgs, _style: Style) -> Outcome {
+    let category: Option<Category> = match arguments.category.as_deref().map(str::parse).transpose() {
+        Ok(category) => category,
+        Err(error) => {
+            let known: Vec<&str> = Category::ALL.iter().map(|category| category.as_str()).collect();
+            return Outcome::failed(format!("{error}: use {}", known.join(", ")));
+        }
+    };
+    let mut pages = all_pages();
+    pages.retain(|(_, _, facts)| category.is_none_or(|category| facts.category == category));
+    pages.sort_by_key(|(_, _, facts)| facts.category);
+    match arguments.format {
+        ListFormat::Json => {
+            let list: Vec<_> = pages
+                .iter()
+                .map(|(code, _, facts)| {
+                    json!({
+                        "code": code,
+                        "category": facts.category,
+                        "severity": facts.severity.map_or("off", Severity::as_str),
+                        "summary": facts.summary,
+                        "since": facts.since,
+                    })
+                })
+                .collect();
+            Outcome::ok(json::pretty(&json!({"schema_version": json::SCHEMA_VERSION, "rules": list})))
+        }
+        ListFormat::Terminal => {
+            let mut text = String::new();
+            let width = pages.iter().map(|(code, ..)| code.len()).max().unwrap_or(0);
+            let mut last = None;
+            for (code, _, facts) in &pages {
+                if last != Some(facts.category) {
+                    let gap = if last.is_some() { "\n" } else { "" };
+                    text.push_str(&format!("{gap}{}: {}\n", facts.category, facts.category.about()));
+                    last = Some(facts.category);
+                }
+                let severity = facts.severity.map_or("off", Severity::as_str);
+                text.push_str(&format!("  {code:<width$}  {severity:<8}  {}\n", facts.summary));
+            }
+            Outcome::ok(text)
+        }
+    }
+}

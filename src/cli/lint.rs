@@ -1,0 +1,239 @@
+//! `rollsafe lint`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::{Outcome, Surroundings};
+use crate::config::{self, Loaded};
+use crate::finding::{Category, Finding, Severity};
+use crate::migration::catalog::Catalog;
+use crate::migration::lint::{self, LintOptions, LintReport, Severities};
+use crate::migration::migration::Migration;
+use crate::migration::project::{self, Project, Request};
+use crate::migration::rules::RuleOptions;
+use crate::migration::session;
+use crate::report::terminal::Style;
+use crate::report::{json, terminal};
+use crate::source::LineIndex;
+
+/// Tell what migrations lock, rewrite, destroy and break
+///
+/// Every file given is judged as a change against all that comes before it in order: earlier files are
+/// history that has run, on tables that hold data.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing at or above --fail-on; 1 findings; 2 could not check.\n\n\
+    Suppress a finding with a comment before the statement or on its line:\n  \
+    -- rollsafe: ignore drop_column -- reading code removed in release 42")]
+pub struct LintArgs {
+    /// Files, folders or globs; `-` for standard input
+    paths: Vec<PathBuf>,
+    /// How to report
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Switch on codes or categories that are off by default; `all` for everything
+    #[arg(long, value_name = "CODE|CATEGORY", value_delimiter = ',')]
+    select: Vec<String>,
+    /// Switch off codes or categories
+    #[arg(long, value_name = "CODE|CATEGORY", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// The PostgreSQL major version that the migrations run on, 12 to 18 [default: 18]
+    #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u16).range(12..=18))]
+    postgres_version: Option<u16>,
+    /// Each migration runs in a transaction (true), or statement by statement (false); by default what the
+    /// file itself says counts
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    assume_in_transaction: Option<bool>,
+    /// The schema before the first migration: a file of `pg_dump --schema-only`, or structure.sql
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+}
+
+/// `--format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Terminal,
+    /// By the contract, `schema_version` 1.
+    Json,
+}
+
+/// `--fail-on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors only.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Anything.
+    Notice,
+    /// Never: report only.
+    Never,
+}
+
+/// Runs it.
+pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroundings) -> Outcome {
+    match lint(arguments, loaded) {
+        Ok((project, report, options, fail_on)) => {
+            let stdout = match arguments.format {
+                Format::Json => json::lint(&report, options.rules.version, project.runner),
+                Format::Terminal => {
+                    let texts: HashMap<PathBuf, Arc<str>> =
+                        project.migrations.iter().map(|m| (m.path.clone(), m.text.clone())).collect();
+                    terminal::lint(&report, &texts, style)
+                }
+            };
+            let stderr: String = project.notes.iter().map(|note| format!("note: {note}\n")).collect();
+            let failing = |finding: &Finding| match fail_on {
+                FailOn::Error => finding.severity >= Severity::Error,
+                FailOn::Warning => finding.severity >= Severity::Warning,
+                FailOn::Notice => true,
+                FailOn::Never => false,
+            };
+            Outcome { stdout, stderr, code: u8::from(report.findings.iter().any(failing)) }
+        }
+        Err(message) => Outcome::failed(message),
+    }
+}
+
+fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, LintOptions, FailOn), String> {
+    let config = &loaded.config;
+    // Paths in the configuration are relative to its file.
+    let base =
+        loaded.path.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
+    let relative = |path: &PathBuf| match std::env::current_dir() {
+        Ok(here) => {
+            base.join(path).strip_prefix(&here).map(PathBuf::from).unwrap_or_else(|_| base.join(path))
+        }
+        Err(_) => base.join(path),
+    };
+    let paths = if arguments.paths.is_empty() {
+        config.project.migrations.iter().map(relative).collect()
+    } else {
+        arguments.paths.clone()
+    };
+    if paths.is_empty() {
+        return Err("nothing to lint: name migration files or folders, or set `migrations` under [project] in rollsafe.toml"
+            .to_owned());
+    }
+    let stdin =
+        if paths.iter().any(|path| path.as_os_str() == "-") { Some(super::read_stdin()?) } else { None };
+    let request = Request {
+        paths,
+        stdin,
+        assume_in_transaction: arguments.assume_in_transaction.or(config.project.assume_in_transaction),
+    };
+    let project = project::gather(&request).map_err(|error| error.to_string())?;
+    let options = options(arguments, loaded, &relative)?;
+    let fail_on = match (arguments.fail_on, config.lint.fail_on.as_deref()) {
+        (Some(flag), _) => flag,
+        (None, Some(word)) => {
+            FailOn::from_str(word, true).map_err(|error| format!("lint.fail-on: {error}"))?
+        }
+        (None, None) => FailOn::Error,
+    };
+    let mut report = lint::lint(&project.migrations, &options);
+    add_problems(&project, &mut report);
+    Ok((project, report, options, fail_on))
+}
+
+fn options(
+    arguments: &LintArgs,
+    loaded: &Loaded,
+    relative: &dyn Fn(&PathBuf) -> PathBuf,
+) -> Result<LintOptions, String> {
+    let config = &loaded.config;
+    let version =
+        arguments.postgres_version.or(config.postgres_version).unwrap_or(RuleOptions::default().version);
+    if !(12..=18).contains(&version) {
+        return Err(format!("postgres-version = {version}: only 12 to 18 are known"));
+    }
+    let mut rules = RuleOptions { version, ..RuleOptions::default() };
+    if let Some(longest) = &config.lint.longest_lock_timeout {
+        rules.longest_lock_timeout = session::milliseconds(longest)
+            .ok_or_else(|| format!("lint.longest-lock-timeout: `{longest}` is no time; write \"60s\""))?;
+    }
+    rules.small_rows = config.lint.small_rows.unwrap_or(rules.small_rows);
+
+    let mut severities = Severities::default();
+    for word in config.lint.select.iter().chain(&arguments.select) {
+        select(&mut severities, &config::code_or_category(word)?);
+    }
+    for word in &config.lint.ignore {
+        severities.set(&config::code_or_category(word)?, None);
+    }
+    for (word, severity) in &config.lint.rules {
+        severities.set(&config::code_or_category(word)?, config::severity_or_off(severity)?);
+    }
+    for word in &arguments.ignore {
+        severities.set(&config::code_or_category(word)?, None);
+    }
+    for one in &config.lint.overrides {
+        let mut globs = globset::GlobSetBuilder::new();
+        for pattern in &one.paths {
+            let glob = globset::Glob::new(pattern).map_err(|error| format!("lint.overrides: {error}"))?;
+            globs.add(glob);
+        }
+        let globs = globs.build().map_err(|error| format!("lint.overrides: {error}"))?;
+        for (word, severity) in &one.rules {
+            severities.set_for(
+                globs.clone(),
+                &config::code_or_category(word)?,
+                config::severity_or_off(severity)?,
+            );
+        }
+    }
+
+    let schema = match arguments.schema.clone().or_else(|| config.project.schema.as_ref().map(relative)) {
+        Some(path) => Some(read_schema(path)?),
+        None => None,
+    };
+    Ok(LintOptions { rules, severities, schema })
+}
+
+/// Switches on what is off by default: at the severity of its page, or as a warning where the page says off.
+fn select(severities: &mut Severities, word: &str) {
+    for rule in crate::migration::rules::RULES {
+        let Some(facts) = crate::pages::facts(rule.page) else { continue };
+        if word == "all" || word == rule.code || word == facts.category.as_str() {
+            severities.set(rule.code, Some(facts.severity.unwrap_or(Severity::Warning)));
+        }
+    }
+}
+
+fn read_schema(path: PathBuf) -> Result<Catalog, String> {
+    let bytes = std::fs::read(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    let migration: Migration = project::history_of(path, bytes);
+    Ok(lint::replay(&[migration]))
+}
+
+/// Files that are no text are findings as well.
+fn add_problems(project: &Project, report: &mut LintReport) {
+    for (path, span, message) in &project.problems {
+        let text =
+            project.migrations.iter().find(|m| m.path == *path).map(|m| m.text.clone()).unwrap_or_default();
+        let location = LineIndex::new(&text).location(&text, *span);
+        let finding = Finding {
+            code: "syntax_error".into(),
+            category: Category::Correctness,
+            severity: Severity::Error,
+            path: Some(path.clone()),
+            span: Some(location),
+            object: None,
+            message: message.clone(),
+            help: None,
+            fix: None,
+        };
+        let at = report
+            .findings
+            .iter()
+            .position(|f| f.path.as_ref() == Some(path))
+            .unwrap_or(report.findings.len());
+        report.findings.insert(at, finding);
+    }
+}

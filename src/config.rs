@@ -1,0 +1,215 @@
+//! Configuration: `rollsafe.toml`, found upward from the working directory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::finding::{Category, Severity};
+
+/// The file's name.
+pub const FILE: &str = "rollsafe.toml";
+
+/// What `rollsafe.toml` may hold. Every setting has a flag that wins over it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// The PostgreSQL major version that migrations run on.
+    pub postgres_version: Option<u16>,
+    /// Where migrations are and how they run.
+    pub project: ProjectConfig,
+    /// The linter.
+    pub lint: LintConfig,
+    /// `verify-backup`.
+    pub backup: BackupConfig,
+}
+
+/// `[project]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ProjectConfig {
+    /// Files, folders and globs to lint when none is given.
+    pub migrations: Vec<PathBuf>,
+    /// Each migration runs in a transaction (true) or statement by statement (false).
+    pub assume_in_transaction: Option<bool>,
+    /// The schema before the first migration: a file of `pg_dump --schema-only`, or Rails' structure.sql.
+    pub schema: Option<PathBuf>,
+}
+
+/// `[lint]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LintConfig {
+    /// The lowest severity that makes the exit code 1: error, warning, notice, never.
+    pub fail_on: Option<String>,
+    /// Codes or categories to switch on beyond the defaults; `all` for everything.
+    pub select: Vec<String>,
+    /// Codes or categories to switch off.
+    pub ignore: Vec<String>,
+    /// A longer lock_timeout counts as none: "60s".
+    pub longest_lock_timeout: Option<String>,
+    /// Relations known to have fewer rows don't count as large.
+    pub small_rows: Option<u64>,
+    /// Code or category = error, warning, notice or off.
+    pub rules: BTreeMap<String, String>,
+    /// Other severities for some paths.
+    pub overrides: Vec<Override>,
+}
+
+/// `[[lint.overrides]]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Override {
+    /// Globs.
+    pub paths: Vec<String>,
+    /// Code or category = error, warning, notice or off.
+    pub rules: BTreeMap<String, String>,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BackupConfig {
+    /// The least size: "1MB".
+    pub min_size: Option<String>,
+    /// The least number of tables with data.
+    pub min_tables: Option<usize>,
+    /// The greatest age: "24h".
+    pub max_age: Option<String>,
+    /// Tables that must hold rows.
+    pub must_not_be_empty: Vec<String>,
+    /// Free disk space as a multiple of the backup's size.
+    pub free_space_factor: Option<f64>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Can't be read.
+    #[error("can't read {path}: {error}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Isn't what it should be.
+    #[error("{path}: {message}")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with line and column where known.
+        message: String,
+    },
+}
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The file; `None`: there is none, defaults hold.
+    pub path: Option<PathBuf>,
+}
+
+/// Reads `explicit`, or the nearest `rollsafe.toml` at or above `from`.
+///
+/// # Errors
+/// When the file can't be read, or holds something that isn't a setting.
+pub fn load(explicit: Option<&Path>, from: &Path) -> Result<Loaded, ConfigError> {
+    let path = match explicit {
+        Some(path) => path.to_owned(),
+        None => match from.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()) {
+            Some(path) => path,
+            None => return Ok(Loaded::default()),
+        },
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+    let config = parse(&text).map_err(|message| ConfigError::Invalid { path: path.clone(), message })?;
+    Ok(Loaded { config, path: Some(path) })
+}
+
+/// Reads the text of a `rollsafe.toml`.
+///
+/// # Errors
+/// What is wrong, for people to read.
+pub fn parse(text: &str) -> Result<Config, String> {
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let mut message = error.to_string().trim_end().to_owned();
+        if let Some(near) = suggestion(error.message()) {
+            message.push_str(&format!("\ndid you mean `{near}`?"));
+        }
+        message
+    })?;
+    for (code, severity) in
+        config.lint.rules.iter().chain(config.lint.overrides.iter().flat_map(|o| &o.rules))
+    {
+        severity_or_off(severity).map_err(|error| format!("lint.rules: {code}: {error}"))?;
+    }
+    Ok(config)
+}
+
+/// "unknown field `x`, expected one of `a`, `b`": the expected one that is nearest to `x`.
+fn suggestion(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.contains("unknown field"))?;
+    quoted
+        .map(|known| (strsim::jaro_winkler(known, unknown), known))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known.to_owned())
+}
+
+/// `error`, `warning`, `notice`, or `off` as `None`.
+///
+/// # Errors
+/// When it is none of these.
+pub fn severity_or_off(word: &str) -> Result<Option<Severity>, String> {
+    if word == "off" {
+        return Ok(None);
+    }
+    word.parse()
+        .map(Some)
+        .map_err(|_| format!("unknown severity `{word}`: use error, warning, notice or off"))
+}
+
+/// A code (dashes accepted for underscores), a category, or `all`, in its own spelling.
+///
+/// # Errors
+/// When there is no such code or category; with the nearest one.
+pub fn code_or_category(word: &str) -> Result<String, String> {
+    let name = word.replace('-', "_");
+    if name == "all" || name.parse::<Category>().is_ok() || crate::migration::rules::rule(&name).is_some() {
+        return Ok(name);
+    }
+    Err(match crate::migration::lint::nearest(&name) {
+        Some(near) => format!("there is no code or category `{word}`; did you mean `{near}`?"),
+        None => format!("there is no code or category `{word}`; `rollsafe rules` lists them"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_are_errors_with_a_suggestion() {
+        let error = parse("[lint]\nfail_on = \"warning\"\n").unwrap_err();
+        assert!(error.contains("did you mean `fail-on`?"), "{error}");
+        let error = parse("postgres-versoin = 15\n").unwrap_err();
+        assert!(error.contains("did you mean `postgres-version`?"), "{error}");
+        assert!(parse("[lint.rules]\ndrop_table = \"loud\"\n").is_err());
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let config = parse(
+            "postgres-version = 15\n[lint]\nselect = [\"convention\"]\n[lint.rules]\ndrop_table = \"off\"\n",
+        )
+        .unwrap();
+        assert_eq!(config.postgres_version, Some(15));
+        assert_eq!(config.lint.rules["drop_table"], "off");
+    }
+}

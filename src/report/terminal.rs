@@ -1,0 +1,240 @@
+//! The report for people: each finding with the statement it is about, then one line that sums up.
+//!
+//! The only place that names miette.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents, ThemeStyles,
+};
+
+use super::snippet::Text;
+use crate::finding::{Finding, Severity};
+use crate::migration::lint::{LintReport, StatementReport};
+
+/// How to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// ANSI colours.
+    pub color: bool,
+    /// Lines and arrows from Unicode; else ASCII.
+    pub unicode: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+impl Style {
+    fn handler(self) -> GraphicalReportHandler {
+        let mut theme = if self.unicode { GraphicalTheme::unicode() } else { GraphicalTheme::ascii() };
+        theme.styles = if self.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+        GraphicalReportHandler::new_themed(theme)
+            .with_width(self.width)
+            .with_context_lines(1)
+            .with_links(false)
+            .with_wrap_lines(true)
+            .with_break_words(false)
+    }
+
+    fn paint(self, severity: Severity, text: &str) -> String {
+        let code = match severity {
+            Severity::Error => "1;31",
+            Severity::Warning => "1;33",
+            Severity::Notice => "1;36",
+        };
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn dim(self, text: &str) -> String {
+        if self.color { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The report of `rollsafe lint`.
+pub fn lint(report: &LintReport, texts: &HashMap<PathBuf, Arc<str>>, style: Style) -> String {
+    let mut out = String::new();
+    let sources: HashMap<&PathBuf, Text> = texts
+        .iter()
+        .filter(|(path, _)| report.findings.iter().any(|f| f.path.as_ref() == Some(path)))
+        .map(|(path, text)| (path, Text::new(path.display().to_string(), text.clone())))
+        .collect();
+    let handler = style.handler();
+    for finding in &report.findings {
+        let source = finding.path.as_ref().and_then(|path| sources.get(path));
+        let statement = statement_of(report, finding);
+        let shown = Shown { finding, source, label: statement.map(label).unwrap_or_default() };
+        // Writing to a String can't fail.
+        let _ = handler.render_report(&mut out, &shown);
+        out.push('\n');
+    }
+    out.push_str(&summary(report, style));
+    out
+}
+
+/// The line that sums up.
+pub fn summary(report: &LintReport, style: Style) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for (severity, noun) in
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Notice, "notice")]
+    {
+        let count = report.count(severity);
+        if count > 0 {
+            parts.push(style.paint(severity, &counted(count, noun)));
+        }
+    }
+    let found = if parts.is_empty() { "nothing found".to_owned() } else { parts.join(", ") };
+    let mut details = vec![format!(
+        "{} read in {}",
+        counted(report.statements(), "statement"),
+        counted(report.files.len(), "migration")
+    )];
+    if report.history > 0 {
+        details.push(format!("{} replayed as history", report.history));
+    }
+    if report.not_understood() > 0 {
+        details.push(format!("{} NOT understood", report.not_understood()));
+    }
+    if report.suppressed > 0 {
+        details.push(format!("{} suppressed", counted(report.suppressed, "finding")));
+    }
+    format!("{found} {}\n", style.dim(&format!("({})", details.join("; "))))
+}
+
+/// "1 error", "2 errors".
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The statement that a finding is in.
+fn statement_of<'a>(report: &'a LintReport, finding: &Finding) -> Option<&'a StatementReport> {
+    let span = finding.span?;
+    report.files.iter().filter(|file| Some(&file.path) == finding.path.as_ref()).find_map(|file| {
+        let after = file.statements.partition_point(|statement| statement.location.start <= span.start);
+        file.statements.get(after.checked_sub(1)?).filter(|statement| span.start < statement.location.end)
+    })
+}
+
+/// What stands at the underline: the strongest lock and what it blocks.
+fn label(statement: &StatementReport) -> String {
+    let Some((relation, mode)) = statement
+        .effects
+        .strongest_locks()
+        .into_iter()
+        .filter(|(_, mode)| mode.blocks_writes())
+        .max_by_key(|(_, mode)| *mode)
+    else {
+        return String::new();
+    };
+    let effects = &statement.effects;
+    let work = if effects.rewrites.iter().any(|rewrite| rewrite.relation == *relation) {
+        " while the table is rewritten"
+    } else if effects.index_builds.iter().any(|build| build.relation == *relation && !build.concurrently) {
+        " while the index is built"
+    } else if effects.scans.iter().any(|scan| scan.relation == *relation) {
+        " while the table is read in full"
+    } else {
+        ""
+    };
+    format!("{mode} on {relation}: blocks {}{work}", mode.blocks())
+}
+
+/// A finding as miette draws it.
+struct Shown<'a> {
+    finding: &'a Finding,
+    source: Option<&'a Text>,
+    label: String,
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").field("finding", self.finding).finish()
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (None, Some(object)) = (self.source, &self.finding.object) {
+            write!(f, "{object}: ")?;
+        }
+        f.write_str(&self.finding.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(format!("{}[{}]", self.finding.severity, self.finding.code)))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.finding.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Notice => miette::Severity::Advice,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.finding.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let (span, _) = (self.finding.span?, self.source?);
+        let length = (span.end - span.start) as usize;
+        let text = (!self.label.is_empty()).then(|| self.label.clone());
+        Some(Box::new(std::iter::once(LabeledSpan::new(text, span.start as usize, length))))
+    }
+}
+
+impl SourceCode for Text {
+    /// The lines of the span and those around it, found without scanning the whole text.
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let bytes = self.text.as_bytes();
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        if end > bytes.len() {
+            return Err(MietteError::OutOfBounds);
+        }
+        // Back to the beginning of the span's own line, then `before` lines more.
+        let line_start = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |at| at + 1);
+        let mut from_line = line_start;
+        for _ in 0..before {
+            if from_line == 0 {
+                break;
+            }
+            from_line = memchr::memrchr(b'\n', &bytes[..from_line - 1]).map_or(0, |at| at + 1);
+        }
+        let mut to = end;
+        for _ in 0..=after {
+            match memchr::memchr(b'\n', &bytes[to.min(bytes.len())..]) {
+                Some(at) => to = to + at + 1,
+                None => {
+                    to = bytes.len();
+                    break;
+                }
+            }
+        }
+        let (line, _) = self.lines.position(&self.text, from_line as u32);
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            &bytes[from_line..to],
+            (from_line, to - from_line).into(),
+            line as usize - 1,
+            0,
+            // Only an estimate is asked for.
+            self.text[from_line..to].lines().count(),
+        )))
+    }
+}
