@@ -1,1 +1,3 @@
+//! What the recognisers of data definition language read.
+
 
