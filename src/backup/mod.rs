@@ -3,3 +3,4 @@
 pub mod archive;
 pub mod checksum;
 pub mod encoding;
+pub mod restore;

@@ -1,0 +1,149 @@
+//! Restores an archive with pg_restore.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::backup::archive::{Archive, Format};
+use crate::postgres::child::{Run, RunError};
+use crate::postgres::tools::Tool;
+use crate::postgres::unprivileged::RunAs;
+
+use super::errors::{self, ErrorClass, RestoreError};
+use super::target::{Plan, Target};
+use super::{Options, RestoreFailure, Restored};
+
+/// Runs pg_restore on what the plan leaves in.
+pub(super) fn run(
+    archive: &Archive,
+    plan: &Plan,
+    target: &Target,
+    deadline: Instant,
+    options: &Options,
+    restored: &mut Restored,
+) -> Result<(), RestoreFailure> {
+    let Some(installation) = target.pg_restore() else { return Ok(()) };
+    let program = installation.tool(Tool::PgRestore)?;
+    restored.pg_restore_version = Some(installation.version().to_string());
+    // Parallel jobs read the archive out of order, which a tar file doesn't allow, and neither does a
+    // custom archive that was written into a pipe.
+    let parallel =
+        archive.format == Format::Directory || (archive.format == Format::Custom && !archive.piped);
+    restored.jobs = if parallel { options.jobs.max(1) } else { 1 };
+    let list = write_list(archive, plan, target)?;
+    let path = archive.path.canonicalize().unwrap_or_else(|_| archive.path.clone());
+    let (arguments, environment) = target.pg_restore_arguments();
+    let limit = deadline.saturating_duration_since(Instant::now());
+    let mut run = Run::new(&program, limit)
+        .args(arguments)
+        .args(["--no-owner", "--no-tablespaces"])
+        .arg("--use-list")
+        .arg(list.path())
+        .run_as(who_can_read(&path, target.run_as()));
+    if restored.jobs > 1 {
+        run = run.arg("--jobs").arg(restored.jobs.to_string());
+    }
+    for (name, value) in environment {
+        run = run.env(name, value);
+    }
+    let (stderr, status) = match run.arg(&path).to_end() {
+        Ok(ended) => (ended.stderr, Some(ended.status)),
+        Err(RunError::TimedOut { stderr, .. }) => {
+            restored.stopped = true;
+            (stderr, None)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let kind_of =
+        |id: i32| archive.toc.entries.iter().find(|entry| entry.dump_id == id).map(|it| it.kind.clone());
+    let (mut found, mut total) = errors::read_stderr(&stderr.text(), kind_of);
+    match status {
+        None => {
+            total += 1;
+            found.push(errors::stopped(options.hard_limit));
+        }
+        Some(status) if status.success() => {}
+        Some(status) => {
+            use std::os::unix::process::ExitStatusExt;
+            let message = match status.signal() {
+                Some(signal) => Some(format!("pg_restore crashed with signal {signal}")),
+                None if found.is_empty() => {
+                    Some(format!("pg_restore ended with {status}: {}", stderr.last_lines(4)))
+                }
+                None => None,
+            };
+            if let Some(message) = message {
+                total += 1;
+                let class = errors::classify(&message, None);
+                found.push(RestoreError { class, object: None, entry: None, message, statement: None });
+            }
+        }
+    }
+    forgive_dependents(archive, plan, target, &mut found);
+    if !stderr.is_complete() {
+        restored.notes.push(
+            "pg_restore complained so much that only the first and the last of it were kept".to_owned(),
+        );
+    }
+    restored.errors = found;
+    restored.errors_total = total;
+    Ok(())
+}
+
+/// Errors of entries that depend on what was left out don't tell against the dump.
+fn forgive_dependents(archive: &Archive, plan: &Plan, target: &Target, errors: &mut [RestoreError]) {
+    let missing = plan.skipped.keys().copied().chain(target.missing_extension_entries(plan));
+    let gone = Plan::dependents(archive, missing);
+    for error in errors.iter_mut().filter(|error| error.class == ErrorClass::Backup) {
+        let depends = error.entry.is_some_and(|id| gone.contains(&id));
+        // Function bodies, expressions and triggers use things of extensions without saying so.
+        let may_use_extension = target.lacks_extension() && error.message.contains("does not exist");
+        if depends || may_use_extension {
+            error.class = ErrorClass::Environment;
+        }
+    }
+}
+
+/// The list of entries to restore, in the archive's order.
+fn write_list(
+    archive: &Archive,
+    plan: &Plan,
+    target: &Target,
+) -> Result<tempfile::NamedTempFile, RestoreFailure> {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = std::env::temp_dir();
+    let write = || {
+        let mut file = tempfile::Builder::new()
+            .prefix("rollsafe-list-")
+            // pg_restore may run as another user; the list holds numbers only.
+            .permissions(std::fs::Permissions::from_mode(0o644))
+            .tempfile_in(&directory)?;
+        let mut text = String::new();
+        for entry in &archive.toc.entries {
+            let of_extension = entry.kind == "EXTENSION"
+                || (entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION "))
+                || (entry.kind == "SCHEMA" && target.made_schemas.contains(&entry.tag));
+            let of_database = matches!(entry.kind.as_str(), "DATABASE" | "DATABASE PROPERTIES");
+            if !of_extension && !of_database && !plan.skipped.contains_key(&entry.dump_id) {
+                text.push_str(&format!("{};\n", entry.dump_id));
+            }
+        }
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        Ok(file)
+    };
+    write().map_err(|source| RestoreFailure::Write { path: directory.clone(), source })
+}
+
+/// The unprivileged user if it can read the dump; otherwise ourselves. pg_restore reads bytes from
+/// anywhere, and crashes on some: better not as root.
+fn who_can_read(path: &Path, unprivileged: RunAs) -> RunAs {
+    let script = r#"if [ -d "$1" ]; then head -c 1 "$1/toc.dat"; else head -c 1 "$1"; fi"#;
+    let readable = Run::new("/bin/sh", Duration::from_secs(20))
+        .args(["-c", script, "sh"])
+        .arg(path)
+        .run_as(unprivileged.clone())
+        .to_end()
+        .is_ok_and(|ended| ended.succeeded());
+    if readable { unprivileged } else { RunAs::Myself }
+}

@@ -1,0 +1,284 @@
+//! The restore stage: brings a dump into a throw-away server and compares what arrived with what the dump holds.
+//!
+//! # Trust
+//! A dump runs code of its author's choice where it is restored (manual, "pg_dump", "pg_restore"). So
+//! it is restored by a role that is no superuser, can't run programs or read the server's files, on a
+//! server of its own without network. The superuser only creates, before anything of the dump is run,
+//! what the role can't: the database, roles without rights, extensions that the server has. Plain
+//! dumps never see psql.
+
+mod archive;
+mod compare;
+mod errors;
+mod names;
+mod script;
+mod target;
+mod zone;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::backup::archive::{Archive, Format};
+use crate::backup::checksum::RowSum;
+use crate::postgres::child::RunError;
+use crate::postgres::cluster::ClusterError;
+use crate::postgres::tools::ToolsError;
+
+pub use compare::{ObjectDifference, SequenceDifference, TableComparison};
+pub use errors::{ErrorClass, RestoreError};
+
+/// How to restore.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A server of one's own, as a connection URL; a scratch cluster otherwise. The dump goes into a
+    /// new database there, which is dropped again.
+    pub url: Option<String>,
+    /// Where a scratch cluster goes; see [`crate::postgres::cluster::Options::scratch_directory`].
+    pub scratch_directory: Option<PathBuf>,
+    /// When a restore is stopped.
+    pub hard_limit: Duration,
+    /// Parallel jobs of pg_restore, where the format allows them.
+    pub jobs: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            url: None,
+            scratch_directory: None,
+            hard_limit: Duration::from_secs(20 * 60),
+            jobs: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
+        }
+    }
+}
+
+/// What reading the dump found, to be held against what was restored. A key is the table as the COPY
+/// statement names it: `public.users`, `public."Order's"`.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Rows of each table, by database and name. The database is empty but for a cluster's dump.
+    pub tables: BTreeMap<(String, String), ExpectedTable>,
+    /// Large objects, where they were read.
+    pub large_objects: Option<LargeObjects>,
+}
+
+/// What the dump holds of one table.
+#[derive(Clone, Debug, Default)]
+pub struct ExpectedTable {
+    /// The column list as in the COPY statement, with its parentheses; empty where it has none.
+    pub columns: String,
+    /// Rows, and their checksum unless only counted.
+    pub sum: RowSum,
+    /// Whether `sum` was hashed and not only counted.
+    pub hashed: bool,
+}
+
+impl Expected {
+    /// Adds the rows that one COPY statement introduces. Several may feed one table: partitions loaded
+    /// through their root.
+    pub fn add(&mut self, database: &str, copy: &str, sum: RowSum, hashed: bool) {
+        let Some(target) = names::copy_target(copy) else { return };
+        let key = (database.to_owned(), target.relation.to_owned());
+        let first = !self.tables.contains_key(&key);
+        let table = self.tables.entry(key).or_default();
+        table.columns = target.columns.to_owned();
+        table.sum.merge(&sum);
+        table.hashed = hashed && (first || table.hashed);
+    }
+
+    fn tables_of(&self, database: &str) -> impl Iterator<Item = (&str, &ExpectedTable)> {
+        self.tables
+            .iter()
+            .filter(move |((of, _), _)| of == database)
+            .map(|((_, name), table)| (name.as_str(), table))
+    }
+}
+
+/// How many large objects, and their bytes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LargeObjects {
+    /// How many.
+    pub count: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+/// What a restore showed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restored {
+    /// The server it was restored into.
+    pub server_version: String,
+    /// The pg_restore that did it; none for plain dumps.
+    pub pg_restore_version: Option<String>,
+    /// Parallel jobs.
+    pub jobs: usize,
+    /// How long restoring took, without starting the server and without comparing.
+    pub seconds: f64,
+    /// How long comparing took.
+    pub compare_seconds: f64,
+    /// Whether it was stopped at the hard limit; nothing is compared then.
+    pub stopped: bool,
+    /// How large the database became.
+    pub database_bytes: Option<u64>,
+    /// What the server or pg_restore complained about, the first thousand.
+    pub errors: Vec<RestoreError>,
+    /// How many complaints there were in all.
+    pub errors_total: u64,
+    /// Every table that the dump has rows of.
+    pub tables: Vec<TableComparison>,
+    /// Objects that aren't there or aren't valid.
+    pub objects: Vec<ObjectDifference>,
+    /// How many objects were looked for.
+    pub objects_compared: u64,
+    /// Sequences that stand elsewhere than in the dump, or behind their table's data.
+    pub sequences: Vec<SequenceDifference>,
+    /// Large objects: in the dump, restored.
+    pub large_objects: Option<(LargeObjects, LargeObjects)>,
+    /// What was left out on purpose, and why.
+    pub not_restored: Vec<NotRestored>,
+    /// Worth knowing about how it was restored.
+    pub notes: Vec<String>,
+}
+
+/// Something in the dump that was not tried.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct NotRestored {
+    /// What it is: `EXTENSION postgis`, `EVENT TRIGGER audit`.
+    pub what: String,
+    /// Why it was left out.
+    pub why: String,
+}
+
+impl Restored {
+    /// Complaints that tell against the dump, not against the place it was restored in.
+    pub fn errors_of_backup(&self) -> impl Iterator<Item = &RestoreError> {
+        self.errors.iter().filter(|error| error.class == ErrorClass::Backup)
+    }
+
+    /// Whether all that the dump holds is there: no error of the dump's, every row counted, every
+    /// object there and valid.
+    pub fn is_whole(&self) -> bool {
+        !self.stopped
+            && self.errors_of_backup().next().is_none()
+            && self.tables.iter().all(TableComparison::is_equal)
+            && self.objects.is_empty()
+            && self.large_objects.is_none_or(|(expected, found)| expected == found)
+    }
+
+    /// What could not be compared, in words; empty when everything was.
+    pub fn not_compared(&self) -> Vec<String> {
+        self.tables
+            .iter()
+            .filter_map(|table| Some(format!("{}: {}", table.name, table.not_compared.as_ref()?)))
+            .collect()
+    }
+}
+
+/// The dump could not be tried; nothing is said about the dump.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreFailure {
+    /// No scratch cluster.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// No pg_restore, or too old a one.
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
+    /// pg_restore could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The server refused something that the dump has no part in.
+    #[error("could not {action}: {}", errors::server_message(source))]
+    Server {
+        /// What was tried.
+        action: String,
+        /// What the server said.
+        source: postgres::Error,
+    },
+    /// The connection URL can't be used.
+    #[error("the restore URL can't be used: {0}")]
+    Url(String),
+    /// The disk is full.
+    #[error("the disk is full in {place} after {bytes} bytes were restored")]
+    NoSpace {
+        /// Where.
+        place: String,
+        /// What the database had grown to.
+        bytes: u64,
+    },
+    /// A file could not be written.
+    #[error("could not write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl RestoreFailure {
+    pub(crate) fn server(action: impl Into<String>, source: postgres::Error) -> RestoreFailure {
+        RestoreFailure::Server { action: action.into(), source }
+    }
+
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RestoreFailure::Cluster(error) => error.hint(),
+            RestoreFailure::Tools(error) => Some(error.hint()),
+            RestoreFailure::NoSpace { .. } => Some(
+                "restored, a dump takes about twice its uncompressed size; name a place with more:\n  export ROLLSAFE_SCRATCH_DIR=/path/with/space"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Restores `archive` and compares it with `expected`. Whatever happens, the server (or the database
+/// on a server of one's own) is gone afterwards.
+///
+/// # Errors
+/// When it could not be tried; what goes wrong inside the restore is in what is returned.
+pub fn restore(
+    archive: &Archive,
+    expected: &Expected,
+    options: &Options,
+) -> Result<Restored, RestoreFailure> {
+    let plan = match archive.format {
+        Format::Plain | Format::Cluster => target::Plan::of_text(archive),
+        Format::Custom | Format::Directory | Format::Tar => target::Plan::of_toc(archive),
+    };
+    let target = target::Target::prepare(&plan, options)?;
+    let mut restored = Restored {
+        server_version: target.version().to_string(),
+        not_restored: target.not_restored().to_vec(),
+        notes: target.notes().to_vec(),
+        ..Restored::default()
+    };
+    let started = Instant::now();
+    let deadline = started + options.hard_limit;
+    let samples = if archive.format.is_text() {
+        script::run(archive, &target, deadline, &mut restored)?
+    } else {
+        archive::run(archive, &plan, &target, deadline, options, &mut restored)?;
+        zone::Samples::default()
+    };
+    restored.seconds = started.elapsed().as_secs_f64();
+    restored.database_bytes = target.database_bytes();
+    if restored.errors.iter().any(|error| error.class == ErrorClass::Space) {
+        return Err(RestoreFailure::NoSpace {
+            place: target.place(),
+            bytes: restored.database_bytes.unwrap_or(0),
+        });
+    }
+    if !restored.stopped {
+        let started = Instant::now();
+        compare::compare(archive, &plan, expected, &target, samples, &mut restored)?;
+        restored.compare_seconds = started.elapsed().as_secs_f64();
+    }
+    target.finish(&mut restored);
+    Ok(restored)
+}

@@ -1,0 +1,667 @@
+//! Restores a plain dump: its statements and rows go to the server over the protocol, one by one. psql is
+//! not involved, so its meta-commands run nowhere.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
+
+use crate::backup::archive::input::Gauge;
+use crate::backup::archive::plain::{TextReader, TextSink};
+use crate::backup::archive::{Archive, decode_all};
+use crate::postgres::sql_text::quote_literal;
+
+use super::errors::{self, ErrorClass, KEPT, RestoreError, server_message, shorten};
+use super::names::{copy_target, extension_in, identifier, strip_words};
+use super::target::Target;
+use super::zone::Samples;
+use super::{NotRestored, RestoreFailure, Restored};
+
+/// The longest statement that is sent: a row of an INSERT may be large. The server itself takes 1 GB.
+const LONGEST_STATEMENT: usize = 256 * 1024 * 1024;
+/// Enough of a statement to see what it is.
+const SCANNED_STATEMENT: usize = 64 * 1024;
+/// Rows travel in pieces of about this size.
+const PIECE: usize = 128 * 1024;
+
+/// Told what a scan meets.
+pub(super) trait ScanSink {
+    /// A comment line.
+    fn comment(&mut self, line: &str);
+    /// What follows belongs to another database.
+    fn connect(&mut self, database: &str);
+    /// A statement, or its beginning.
+    fn statement(&mut self, sql: &str) -> ControlFlow<()>;
+    /// Rows of a table begin.
+    fn rows(&mut self) -> ControlFlow<()>;
+}
+
+/// Reads through a plain dump without doing any of it.
+#[derive(Default)]
+pub(super) struct Scan {
+    gauge: Arc<Gauge>,
+}
+
+impl Scan {
+    /// Reads until `sink` has enough or the text ends. What is wrong with the text is the data stage's to say.
+    pub(super) fn read(&self, archive: &Archive, sink: &mut dyn ScanSink) {
+        let Some(text) = &archive.text else { return };
+        let mut reader = TextReader::new(SCANNED_STATEMENT);
+        let mut adapter = ScanAdapter { sink, gauge: &self.gauge, done: false };
+        let text = text.clone().on(&self.gauge);
+        let _ = decode_all(&text, archive.compression, &mut |bytes| {
+            if !adapter.done {
+                reader.push(bytes, &mut adapter);
+            }
+        });
+    }
+}
+
+struct ScanAdapter<'a> {
+    sink: &'a mut dyn ScanSink,
+    gauge: &'a Gauge,
+    done: bool,
+}
+
+impl ScanAdapter<'_> {
+    fn follow(&mut self, flow: ControlFlow<()>) {
+        if flow.is_break() {
+            self.done = true;
+            self.gauge.cancel();
+        }
+    }
+}
+
+impl TextSink for ScanAdapter<'_> {
+    fn comment(&mut self, line: &str) {
+        if !self.done {
+            self.sink.comment(line);
+        }
+    }
+
+    fn statement(&mut self, sql: &[u8], _whole: bool) {
+        if !self.done {
+            let flow = self.sink.statement(String::from_utf8_lossy(sql).trim());
+            self.follow(flow);
+        }
+    }
+
+    fn meta_command(&mut self, line: &str) {
+        if let Some(database) = connected_database(line)
+            && !self.done
+        {
+            self.sink.connect(&database);
+        }
+    }
+
+    fn copy_begin(&mut self, _statement: &str) {
+        if !self.done {
+            let flow = self.sink.rows();
+            self.follow(flow);
+        }
+    }
+}
+
+/// The encoding that `SET client_encoding = 'LATIN1'` names.
+pub(super) fn client_encoding(sql: &str) -> Option<String> {
+    let rest = strip_words(sql, &["SET", "client_encoding"])?;
+    let value = rest.strip_prefix('=')?.trim().trim_matches('\'');
+    Some(value.to_owned())
+}
+
+/// The name of the database that a statement creates.
+pub(super) fn created_database(sql: &str) -> Option<String> {
+    let rest = strip_words(sql, &["CREATE", "DATABASE"])?;
+    identifier(rest).map(|(name, _)| name)
+}
+
+/// The database of `\connect shop`, `\connect "a b"` or `\connect -reuse-previous=on "dbname='a b'"`.
+fn connected_database(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("\\connect ")?.trim();
+    let rest = match rest.strip_prefix('-') {
+        Some(option) => option.split_once(' ')?.1.trim(),
+        None => rest,
+    };
+    let (name, _) = match rest.strip_prefix('"') {
+        Some(_) => identifier(rest)?,
+        None => (rest.split_whitespace().next()?.to_owned(), ""),
+    };
+    match name.strip_prefix("dbname=") {
+        // A connection string's value: quoted, with backslashes before quotes and backslashes.
+        Some(value) => {
+            let value = value.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')).unwrap_or(value);
+            Some(value.replace("\\'", "'").replace("\\\\", "\\"))
+        }
+        None => Some(name),
+    }
+}
+
+/// One thing to do, on its way from the reader of the text to the connection.
+enum Step {
+    Statement(Vec<u8>),
+    /// A statement that has no end, or is longer than what is sent.
+    Cut(Vec<u8>),
+    Meta(String),
+    CopyBegin(String),
+    Rows(Vec<u8>),
+    CopyEnd {
+        marker: bool,
+    },
+}
+
+/// Restores the dump's text.
+pub(super) fn run(
+    archive: &Archive,
+    target: &Target,
+    deadline: Instant,
+    restored: &mut Restored,
+) -> Result<Samples, RestoreFailure> {
+    let Some(text) = &archive.text else { return Ok(Samples::default()) };
+    restored.jobs = 1;
+    let gauge: Arc<Gauge> = Arc::default();
+    let text = text.clone().on(&gauge);
+    let client = target.connect(target.database(""))?;
+    let watch = Watch::new(&client);
+    let (sender, receiver) = sync_channel(16);
+    let mut loader = Loader::new(client, target, &watch, restored);
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut sink = Sending { sender, rows: Vec::new(), gauge: &gauge };
+            let mut reader = TextReader::new(LONGEST_STATEMENT);
+            let _ = decode_all(&text, archive.compression, &mut |bytes| reader.push(bytes, &mut sink));
+            reader.finish(&mut sink);
+        });
+        scope.spawn(|| watch.stand_guard(deadline));
+        let outcome = loader.load(receiver);
+        watch.dismiss();
+        outcome
+    });
+    let samples = std::mem::take(&mut loader.samples);
+    if watch.has_struck() {
+        restored.stopped = true;
+        restored.errors_total += 1;
+        restored.errors.push(RestoreError {
+            class: ErrorClass::Backup,
+            object: None,
+            entry: None,
+            message: "the restore was stopped at its time limit".to_owned(),
+            statement: None,
+        });
+        return Ok(samples);
+    }
+    outcome.map(|()| samples)
+}
+
+/// Sends what the text holds to the loader.
+struct Sending<'a> {
+    sender: SyncSender<Step>,
+    rows: Vec<u8>,
+    gauge: &'a Gauge,
+}
+
+impl Sending<'_> {
+    fn send(&mut self, step: Step) {
+        if self.sender.send(step).is_err() {
+            // The loader has given up.
+            self.gauge.cancel();
+        }
+    }
+}
+
+impl TextSink for Sending<'_> {
+    fn statement(&mut self, sql: &[u8], whole: bool) {
+        self.send(if whole { Step::Statement(sql.to_vec()) } else { Step::Cut(sql.to_vec()) });
+    }
+
+    fn meta_command(&mut self, line: &str) {
+        self.send(Step::Meta(line.to_owned()));
+    }
+
+    fn copy_begin(&mut self, statement: &str) {
+        self.send(Step::CopyBegin(statement.to_owned()));
+    }
+
+    fn copy_data(&mut self, bytes: &[u8]) {
+        self.rows.extend_from_slice(bytes);
+        if self.rows.len() >= PIECE {
+            let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(PIECE + 4096));
+            self.send(Step::Rows(rows));
+        }
+    }
+
+    fn copy_end(&mut self, marker: bool) {
+        if !self.rows.is_empty() {
+            let rows = std::mem::take(&mut self.rows);
+            self.send(Step::Rows(rows));
+        }
+        self.send(Step::CopyEnd { marker });
+    }
+}
+
+/// Cancels what the server is doing when the time is up.
+struct Watch {
+    state: Mutex<(bool, postgres::CancelToken)>,
+    woken: Condvar,
+    struck: AtomicBool,
+}
+
+impl Watch {
+    fn new(client: &Client) -> Watch {
+        Watch {
+            state: Mutex::new((false, client.cancel_token())),
+            woken: Condvar::new(),
+            struck: AtomicBool::new(false),
+        }
+    }
+
+    fn stand_guard(&self, deadline: Instant) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if state.0 {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.struck.store(true, Ordering::SeqCst);
+                let _ = state.1.cancel_query(NoTls);
+            }
+            // Struck already: again every second, in case the cancel came between two statements.
+            let wait = if left.is_zero() { std::time::Duration::from_secs(1) } else { left };
+            state = self.woken.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn watch(&self, client: &Client) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = client.cancel_token();
+    }
+
+    fn dismiss(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = true;
+        self.woken.notify_all();
+    }
+
+    fn has_struck(&self) -> bool {
+        self.struck.load(Ordering::SeqCst)
+    }
+}
+
+struct Loader<'a> {
+    client: Client,
+    target: &'a Target,
+    watch: &'a Watch,
+    restored: &'a mut Restored,
+    encoding: String,
+    samples: Samples,
+    owners_left_out: u64,
+    /// Names of objects that aren't there because this place has no right or no means to make them.
+    absent: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(client: Client, target: &'a Target, watch: &'a Watch, restored: &'a mut Restored) -> Loader<'a> {
+        Loader {
+            client,
+            target,
+            watch,
+            restored,
+            encoding: "UTF8".to_owned(),
+            samples: Samples::default(),
+            owners_left_out: 0,
+            absent: vec![],
+        }
+    }
+
+    fn load(&mut self, steps: Receiver<Step>) -> Result<(), RestoreFailure> {
+        while let Ok(step) = steps.recv() {
+            if self.watch.has_struck() {
+                return Ok(());
+            }
+            match step {
+                Step::Statement(sql) => self.statement(&sql)?,
+                Step::Cut(sql) => {
+                    let class =
+                        if sql.len() >= LONGEST_STATEMENT { ErrorClass::Tool } else { ErrorClass::Backup };
+                    let message = match class {
+                        ErrorClass::Tool => {
+                            format!("a statement is longer than {LONGEST_STATEMENT} bytes and wasn't tried")
+                        }
+                        _ => "the dump ends inside a statement".to_owned(),
+                    };
+                    let sql = String::from_utf8_lossy(sql.get(..4096).unwrap_or(&sql)).into_owned();
+                    self.complain(class, None, message, Some(&sql));
+                }
+                Step::Meta(line) => self.meta_command(&line)?,
+                Step::CopyBegin(statement) => self.copy(&statement, &steps)?,
+                // Only behind a CopyBegin, which takes them all.
+                Step::Rows(_) | Step::CopyEnd { .. } => {}
+            }
+            if self.client.is_closed() {
+                let message = "the server closed the connection".to_owned();
+                self.complain(ErrorClass::Tool, None, message, None);
+                return Ok(());
+            }
+        }
+        if self.owners_left_out > 0 {
+            self.restored.notes.push(format!(
+                "owners were left out: one role owns everything here ({} statements)",
+                self.owners_left_out
+            ));
+        }
+        Ok(())
+    }
+
+    fn complain(
+        &mut self,
+        class: ErrorClass,
+        object: Option<String>,
+        message: String,
+        statement: Option<&str>,
+    ) {
+        self.restored.errors_total += 1;
+        if self.restored.errors.len() < KEPT {
+            let statement = statement.map(shorten);
+            let message = shorten(&message);
+            self.restored.errors.push(RestoreError { class, object, entry: None, message, statement });
+        }
+    }
+
+    fn leave_out(&mut self, what: &str, why: &str) {
+        if self.restored.not_restored.len() < KEPT {
+            let what: String = what.chars().take(200).collect();
+            self.restored.not_restored.push(NotRestored { what, why: why.to_owned() });
+        }
+    }
+
+    /// The statement as text, whatever the dump's encoding: the server itself knows how to convert.
+    fn text_of(&mut self, sql: &[u8]) -> Result<String, String> {
+        if sql.is_ascii() || self.is_utf8() {
+            return String::from_utf8(sql.to_vec()).map_err(|error| error.to_string());
+        }
+        self.client
+            .query_one("SELECT pg_catalog.convert_from($1, $2::text::name)", &[&sql, &self.encoding])
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| server_message(&error))
+    }
+
+    fn is_utf8(&self) -> bool {
+        let plain: String = self.encoding.chars().filter(char::is_ascii_alphanumeric).collect();
+        plain.eq_ignore_ascii_case("UTF8") || plain.eq_ignore_ascii_case("UNICODE")
+    }
+
+    fn statement(&mut self, sql: &[u8]) -> Result<(), RestoreFailure> {
+        let text = match self.text_of(sql.trim_ascii()) {
+            Ok(text) => text,
+            Err(why) => {
+                let shown = String::from_utf8_lossy(sql).into_owned();
+                let message = format!("the statement isn't text in {}: {why}", self.encoding);
+                self.complain(ErrorClass::Backup, None, message, Some(&shown));
+                return Ok(());
+            }
+        };
+        if text.is_empty() {
+            return Ok(());
+        }
+        if let Some(encoding) = client_encoding(&text) {
+            // Kept here: the connection itself stays with UTF-8.
+            self.encoding = encoding;
+            return Ok(());
+        }
+        if self.leaves_out(&text) {
+            return Ok(());
+        }
+        let mut outcome = self.client.batch_execute(&text);
+        if let Err(error) = &outcome
+            && let Some(role) = missing_role(error)
+            && self.target.makes_roles()
+            && self.target.make_role(&role).is_ok()
+        {
+            outcome = self.client.batch_execute(&text);
+        }
+        if let Err(error) = outcome {
+            let kind = grants(&text).then_some("ACL");
+            self.judge(&error, kind, Some(created_object(&text)).filter(|it| !it.is_empty()), &text);
+        }
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        error: &postgres::Error,
+        kind: Option<&str>,
+        object: Option<String>,
+        statement: &str,
+    ) {
+        if self.watch.has_struck() {
+            return;
+        }
+        let message = server_message(error);
+        let mut class = match error.code() {
+            Some(code) if *code == SqlState::DISK_FULL => ErrorClass::Space,
+            Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => ErrorClass::Privilege,
+            // Made here for an extension, before the dump came to it.
+            Some(code)
+                if *code == SqlState::DUPLICATE_SCHEMA
+                    && self
+                        .target
+                        .made_schemas
+                        .iter()
+                        .any(|schema| message.contains(&format!("\"{schema}\""))) =>
+            {
+                return;
+            }
+            _ => errors::classify(&message, kind),
+        };
+        if class == ErrorClass::Backup && message.contains("does not exist") {
+            let follows = self.absent.iter().any(|name| message.contains(name.as_str()));
+            if follows || self.target.lacks_extension() {
+                class = ErrorClass::Environment;
+            }
+        }
+        if matches!(class, ErrorClass::Environment | ErrorClass::Privilege)
+            && let Some(name) = object.as_deref().and_then(|object| object.rsplit([' ', '.']).next())
+            && name.len() > 2
+        {
+            self.absent.push(name.trim_matches('"').to_owned());
+        }
+        self.complain(class, object, message, Some(statement));
+    }
+
+    /// Whether the statement isn't for this place: it was done already, or never is.
+    fn leaves_out(&mut self, text: &str) -> bool {
+        let starts = |words: &[&str]| strip_words(text, words).is_some();
+        if extension_in(text).is_some() || starts(&["COMMENT", "ON", "EXTENSION"]) {
+            return true;
+        }
+        if starts(&["ALTER"]) && text.contains(" OWNER TO ") {
+            self.owners_left_out += 1;
+            return true;
+        }
+        if starts(&["SET", "SESSION", "AUTHORIZATION"])
+            || starts(&["RESET", "SESSION"])
+            || starts(&["SET", "ROLE"])
+        {
+            self.owners_left_out += 1;
+            return true;
+        }
+        if let Some(value) = strip_words(text, &["SET", "default_tablespace"]) {
+            let name = value.trim_start_matches('=').trim().trim_matches('\'');
+            if !name.is_empty() {
+                self.leave_out(&format!("TABLESPACE {name}"), "everything goes into the default tablespace");
+                return true;
+            }
+            return false;
+        }
+        let of_cluster = [
+            &["CREATE", "DATABASE"][..],
+            &["ALTER", "DATABASE"],
+            &["DROP", "DATABASE"],
+            &["CREATE", "ROLE"],
+            &["ALTER", "ROLE"],
+            &["DROP", "ROLE"],
+            &["CREATE", "TABLESPACE"],
+            &["DROP", "TABLESPACE"],
+        ];
+        if of_cluster.iter().any(|words| starts(words)) {
+            // Passwords and rights of roles stay out of the report, too.
+            return true;
+        }
+        if !self.target.makes_roles() && grants(text) {
+            return true;
+        }
+        let outside = [
+            (&["CREATE", "SERVER"][..], "it would connect to another server"),
+            (&["CREATE", "FOREIGN", "TABLE"], "its rows are on another server"),
+            (&["CREATE", "FOREIGN", "DATA", "WRAPPER"], "only a superuser can create one"),
+            (&["CREATE", "USER", "MAPPING"], "it would connect to another server"),
+            (&["CREATE", "SUBSCRIPTION"], "it would connect to another server"),
+            (&["CREATE", "EVENT", "TRIGGER"], "only a superuser can create one"),
+        ];
+        if let Some((_, why)) = outside.iter().find(|(words, _)| starts(words)) {
+            let object = created_object(text);
+            self.leave_out(&object, why);
+            if let Some(name) = object.rsplit([' ', '.']).next() {
+                self.absent.push(name.trim_matches('"').to_owned());
+            }
+            return true;
+        }
+        false
+    }
+
+    fn meta_command(&mut self, line: &str) -> Result<(), RestoreFailure> {
+        if let Some(database) = connected_database(line) {
+            self.client = self.target.connect(self.target.database(&database))?;
+            self.watch.watch(&self.client);
+            self.encoding = "UTF8".to_owned();
+        } else if !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ") {
+            self.leave_out(line, "psql's meta-commands are never run");
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, statement: &str, steps: &Receiver<Step>) -> Result<(), RestoreFailure> {
+        let relation = copy_target(statement).map(|target| target.relation.to_owned());
+        let mut sql = statement.trim().trim_end_matches(';').to_owned();
+        if relation.is_some() && !self.is_utf8() {
+            sql.push_str(&format!(" WITH (ENCODING {})", quote_literal(&self.encoding)));
+        }
+        let object = Some(format!("TABLE DATA {}", relation.as_deref().unwrap_or("?")));
+        self.samples.next_table();
+        let mut outcome = Ok(());
+        let mut marker = false;
+        // Scoped: the writer borrows the connection.
+        {
+            let mut writer = match self.client.copy_in(&sql) {
+                Ok(writer) => Some(writer),
+                Err(error) => {
+                    outcome = Err(error);
+                    None
+                }
+            };
+            while let Ok(step) = steps.recv() {
+                match step {
+                    Step::Rows(rows) => {
+                        self.samples.add(&rows);
+                        if let Some(open) = &mut writer
+                            && open.write_all(&rows).is_err()
+                        {
+                            // Finishing says why.
+                            outcome = match writer.take() {
+                                Some(broken) => broken.finish().map(drop),
+                                None => Ok(()),
+                            };
+                        }
+                    }
+                    Step::CopyEnd { marker: at_end } => {
+                        marker = at_end;
+                        break;
+                    }
+                    // Nothing else comes before the end of the rows.
+                    _ => {}
+                }
+            }
+            // Rows without their end marker are cut off: dropping the writer takes them back.
+            if let Some(writer) = writer.filter(|_| marker) {
+                outcome = writer.finish().map(drop);
+            }
+        }
+        if let Err(error) = outcome {
+            self.judge(&error, None, object.clone(), statement);
+        }
+        if !marker && !self.watch.has_struck() {
+            let message = "the dump ends inside the rows".to_owned();
+            self.complain(ErrorClass::Backup, object, message, None);
+        }
+        Ok(())
+    }
+}
+
+/// Whether it gives or takes privileges, which carry no data.
+fn grants(text: &str) -> bool {
+    ["GRANT", "REVOKE"].iter().any(|word| strip_words(text, &[word]).is_some())
+        || strip_words(text, &["ALTER", "DEFAULT", "PRIVILEGES"]).is_some()
+}
+
+/// The role of `role "app" does not exist`.
+fn missing_role(error: &postgres::Error) -> Option<String> {
+    let said = error.as_db_error().filter(|said| *said.code() == SqlState::UNDEFINED_OBJECT)?;
+    let name = said.message().strip_prefix("role \"")?.strip_suffix("\" does not exist")?;
+    Some(name.to_owned())
+}
+
+/// The kind and name of what a statement is about: `TABLE public.users`, `INDEX users_email`.
+fn created_object(text: &str) -> String {
+    let mut words = vec![];
+    for word in text.split(|c: char| c.is_whitespace() || c == '(').filter(|word| !word.is_empty()) {
+        let is_keyword = word.chars().all(|c| c.is_ascii_uppercase());
+        let is_filler = ["CREATE", "ALTER", "OR", "REPLACE", "ADD", "ONLY", "IF", "NOT", "EXISTS", "UNIQUE"];
+        if is_keyword && words.len() < 3 {
+            if !is_filler.contains(&word) {
+                words.push(word);
+            }
+        } else {
+            words.push(word);
+            break;
+        }
+    }
+    words.join(" ").chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connect_commands_of_pg_dump_are_read() {
+        for (line, database) in [
+            ("\\connect shop", "shop"),
+            ("\\connect \"Sh op\"", "Sh op"),
+            ("\\connect -reuse-previous=on \"dbname='it\\'s'\"", "it's"),
+        ] {
+            assert_eq!(connected_database(line).as_deref(), Some(database), "{line}");
+        }
+        assert_eq!(connected_database("\\! rm -rf /"), None);
+    }
+
+    #[test]
+    fn objects_are_named_by_their_statements() {
+        for (text, object) in [
+            ("CREATE TABLE public.users (id int)", "TABLE public.users"),
+            ("CREATE UNIQUE INDEX users_email ON public.users USING btree (email)", "INDEX users_email"),
+            ("CREATE FOREIGN TABLE public.far (id int)", "FOREIGN TABLE public.far"),
+            (
+                "ALTER TABLE ONLY public.users ADD CONSTRAINT users_pkey PRIMARY KEY (id)",
+                "TABLE public.users",
+            ),
+        ] {
+            assert_eq!(created_object(text), object);
+        }
+        assert_eq!(client_encoding("SET client_encoding = 'LATIN1'").as_deref(), Some("LATIN1"));
+        assert_eq!(created_database("CREATE DATABASE \"Sh op\" WITH").as_deref(), Some("Sh op"));
+        assert!(grants("REVOKE ALL ON t FROM x") && !grants("CREATE TABLE grants ()"));
+    }
+}
