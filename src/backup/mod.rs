@@ -3,4 +3,9 @@
 pub mod archive;
 pub mod checksum;
 pub mod encoding;
+pub mod json;
+pub mod keys;
 pub mod restore;
+pub mod rows;
+pub mod schema;
+pub mod value;

@@ -11,7 +11,8 @@ use super::header::HeaderFormat;
 use super::input::{Cursor, Input, ReadError};
 use super::toc::{DataPlace, PlaceKind};
 use super::{
-    Archive, Block, BlockKind, BlockSink, Format, OpenError, Place, Problem, ProblemKind, read_problem,
+    Archive, Block, BlockKind, BlockSink, Format, OpenError, Place, Problem, ProblemKind, Source,
+    read_problem,
 };
 
 const TABLE_DATA: u8 = 1;
@@ -111,7 +112,7 @@ fn push_block(archive: &mut Archive, input: &Input, entry: usize, extent: Extent
     archive.blocks.push(Block {
         entry,
         kind,
-        input: input.part(0, extent.end),
+        source: Source::Open(input.part(0, extent.end)),
         compression: archive.compression,
         place,
         custom: Some(extent),
@@ -316,7 +317,9 @@ pub(super) fn read_block(
     sink: &mut dyn BlockSink,
 ) -> Vec<Problem> {
     let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
-    let mut reader = Chunks { cursor: block.input.cursor(extent.start), int_size };
+    // The blocks of a custom archive are all in its one file.
+    let Source::Open(input) = &block.source else { return vec![] };
+    let mut reader = Chunks { cursor: input.cursor(extent.start), int_size };
     let result = read_whole(&mut reader, block, sink);
     let mut problems = vec![];
     match result {

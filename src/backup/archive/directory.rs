@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::compression::Compression;
 use super::input::{Gauge, Input};
 use super::toc::{DataPlace, PlaceKind};
-use super::{Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, decode_all};
+use super::{Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, Source, decode_all};
 
 /// Suffixes in the order in which pg_restore tries them.
 const SUFFIXES: [(&str, Compression); 4] = [
@@ -117,6 +117,11 @@ impl Files<'_> {
         Some(first)
     }
 
+    fn source(&self, name: &str) -> Source {
+        let len = self.lengths.get(name).copied().unwrap_or(0);
+        Source::File { path: self.directory.join(name), len }
+    }
+
     fn open(&self, name: &str) -> io::Result<Input> {
         let file = open_regular(&self.directory.join(name))?;
         Ok(Input::file(file)?.on(self.gauge))
@@ -177,7 +182,7 @@ fn is_data_file(name: &str) -> bool {
 }
 
 /// Opens a regular file: no link, no device, no pipe that would wait for a writer.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -233,13 +238,15 @@ fn find_blocks(archive: &mut Archive, files: &mut Files<'_>) {
             continue;
         }
         *kinds.entry(compression.as_str()).or_insert(0) += 1;
-        match files.open(&name) {
-            Ok(input) => {
-                let kind = BlockKind::Table;
-                archive.blocks.push(Block { entry, kind, input, compression, place, custom: None });
-            }
-            Err(error) => archive.problems.push(unreadable(place, &error)),
-        }
+        let kind = BlockKind::Table;
+        archive.blocks.push(Block {
+            entry,
+            kind,
+            source: files.source(&name),
+            compression,
+            place,
+            custom: None,
+        });
     }
     if let Some((most, _)) = kinds.iter().max_by_key(|(_, count)| **count) {
         if let Some((_, compression)) = SUFFIXES.iter().find(|(_, compression)| compression.as_str() == *most)
@@ -272,14 +279,16 @@ fn read_list(archive: &mut Archive, entry: usize, list: &Input, list_name: &str,
             archive.problems.push(Problem { kind: ProblemKind::LargeObject, place, what });
             continue;
         };
-        match files.open(&name) {
-            Ok(input) => {
-                let place = Place { file: Some(name), ..place };
-                let kind = BlockKind::LargeObject(oid);
-                archive.blocks.push(Block { entry, kind, input, compression, place, custom: None });
-            }
-            Err(error) => archive.problems.push(unreadable(place, &error)),
-        }
+        let source = files.source(&name);
+        let place = Place { file: Some(name), ..place };
+        archive.blocks.push(Block {
+            entry,
+            kind: BlockKind::LargeObject(oid),
+            source,
+            compression,
+            place,
+            custom: None,
+        });
     }
 }
 

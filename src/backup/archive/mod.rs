@@ -162,13 +162,38 @@ pub struct Block {
     /// What it holds.
     pub kind: BlockKind,
     /// Its bytes.
-    pub input: Input,
+    pub source: Source,
     /// How they are compressed.
     pub compression: Compression,
     /// Where it is.
     pub place: Place,
     /// In a custom archive: offset of its first byte, and whether the next block's offset is known.
     pub custom: Option<custom::Extent>,
+}
+
+/// Where the bytes of a block are.
+#[derive(Clone)]
+pub enum Source {
+    /// In a file that is open.
+    Open(Input),
+    /// In a file of its own, opened when it is read: there may be more files than a process can have open.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// How long it was when it was found.
+        len: u64,
+    },
+}
+
+impl Block {
+    /// Bytes as stored.
+    pub fn stored_len(&self) -> u64 {
+        match (&self.source, self.custom) {
+            (_, Some(extent)) => extent.end.saturating_sub(extent.start),
+            (Source::Open(input), None) => input.len(),
+            (Source::File { len, .. }, None) => *len,
+        }
+    }
 }
 
 /// Receives what a block holds.
@@ -358,17 +383,27 @@ impl Archive {
     pub fn read_block(&self, block: &Block, sink: &mut dyn BlockSink) -> Vec<Problem> {
         match block.custom {
             Some(extent) => custom::read_block(self, block, extent, sink),
-            None => read_file(block, sink),
+            None => read_file(block, &self.gauge, sink),
         }
     }
 }
 
 /// Reads a block that is a whole file.
-fn read_file(block: &Block, sink: &mut dyn BlockSink) -> Vec<Problem> {
+fn read_file(block: &Block, gauge: &Arc<Gauge>, sink: &mut dyn BlockSink) -> Vec<Problem> {
+    let input = match &block.source {
+        Source::Open(input) => input.clone(),
+        Source::File { path, .. } => match directory::open_regular(path).and_then(Input::file) {
+            Ok(input) => input.on(gauge),
+            Err(error) => {
+                let what = format!("its file can't be read: {error}");
+                return vec![Problem { kind: ProblemKind::Unreadable, place: block.place.clone(), what }];
+            }
+        },
+    };
     if let BlockKind::LargeObject(oid) = block.kind {
         sink.large_object(oid);
     }
-    let result = decode_all(&block.input, block.compression, &mut |bytes| sink.data(bytes));
+    let result = decode_all(&input, block.compression, &mut |bytes| sink.data(bytes));
     result.err().map(|error| error.problem(block.place.clone())).into_iter().collect()
 }
 

@@ -10,7 +10,9 @@ use super::compression::Compression;
 use super::directory::list_lines;
 use super::input::{Input, ReadError};
 use super::toc::{DataPlace, PlaceKind};
-use super::{Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, read_problem};
+use super::{
+    Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, Source, read_problem,
+};
 
 const RECORD: u64 = 512;
 
@@ -230,8 +232,8 @@ fn find_blocks(archive: &mut Archive, members: &BTreeMap<String, Member>, order:
 }
 
 fn push_block(archive: &mut Archive, entry: usize, kind: BlockKind, member: &Member, place: Place) {
-    let input = member.input.clone();
-    archive.blocks.push(Block { entry, kind, input, compression: Compression::None, place, custom: None });
+    let source = Source::Open(member.input.clone());
+    archive.blocks.push(Block { entry, kind, source, compression: Compression::None, place, custom: None });
 }
 
 fn until_nul(bytes: &[u8]) -> &[u8] {
