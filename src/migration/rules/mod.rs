@@ -315,23 +315,36 @@ pub mod plans;
 
 // Modules, in the order of the alphabet.
 
+mod add_column_json;
+mod add_not_null_without_default;
 mod catalog_modified_directly;
+mod column_type_changed;
 mod column_type_narrowed;
 mod delete_all_rows;
 mod drop_cascade;
 mod drop_column;
 mod drop_constraint;
 mod drop_database;
+mod drop_default_breaks_writers;
 mod drop_extension;
 mod drop_index_in_use;
 mod drop_materialized_view;
+mod drop_not_null;
 mod drop_owned;
 mod drop_partition;
 mod drop_schema;
 mod drop_sequence;
 mod drop_table;
 mod drop_type_in_use;
+mod identity_always_breaks_writers;
+mod rename_column;
+mod rename_enum_value;
+mod rename_schema;
+mod rename_table;
+mod rename_type;
 mod sequence_restarted;
+mod set_not_null_breaks_writers;
+mod set_schema;
 mod set_unlogged;
 mod truncate_table;
 
@@ -359,6 +372,19 @@ pub static RULES: &[&Rule] = &[
     &drop_index_in_use::RULE,
     // locking
     // compatibility
+    &rename_column::RULE,
+    &rename_table::RULE,
+    &rename_schema::RULE,
+    &rename_enum_value::RULE,
+    &rename_type::RULE,
+    &set_schema::RULE,
+    &column_type_changed::RULE,
+    &add_not_null_without_default::RULE,
+    &set_not_null_breaks_writers::RULE,
+    &drop_default_breaks_writers::RULE,
+    &drop_not_null::RULE,
+    &identity_always_breaks_writers::RULE,
+    &add_column_json::RULE,
     // transaction
     // rollback
     // correctness

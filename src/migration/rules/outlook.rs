@@ -38,6 +38,11 @@ impl<'a> StatementContext<'a> {
             .take(FARTHEST)
     }
 
+    /// The statements of the migration before this one, the nearest first.
+    pub fn earlier(&self) -> impl Iterator<Item = &'a Statement> {
+        self.statements.get(..self.index).unwrap_or(&[]).iter().rev().take(FARTHEST)
+    }
+
     /// Whether it is taken back: its BEGIN ends in ROLLBACK, or a savepoint before it is rolled back to.
     pub fn rolled_back(&self) -> bool {
         if self.in_transaction() == Some(false) {
@@ -127,6 +132,27 @@ impl<'a> StatementContext<'a> {
                 None => !relation.columns_known || !self.before.complete(),
             },
         }
+    }
+
+    /// Whether a type or domain that is named may be in use: not one that this change made.
+    pub fn type_in_use(&self, name: &Name) -> bool {
+        let name = self.before.resolve_type(name, &self.session.search_path);
+        match self.before.type_named(&name) {
+            Some(known) => self.in_use_since(known.born),
+            // A table's row type has the table's name.
+            None => self.before.relation(&name).is_none_or(|relation| self.in_use(&relation.name)),
+        }
+    }
+
+    /// Whether a function or procedure that is named may be in use: not one that this change made, and not one
+    /// of this session alone. Extensions bring functions that the catalog doesn't know.
+    pub fn function_in_use(&self, name: &Name) -> bool {
+        if name.schema.as_ref().is_some_and(|schema| *schema == "pg_temp") {
+            return false;
+        }
+        let name = self.before.resolve_function(name, &self.session.search_path);
+        let known = self.before.functions(&name);
+        known.is_empty() || known.iter().any(|function| self.in_use_since(function.born))
     }
 
     /// The query that runs now: the statement itself, what EXPLAIN ANALYZE runs, COPY's, a prepared one that

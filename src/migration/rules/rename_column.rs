@@ -1,0 +1,73 @@
+//! `rename_column`: RENAME COLUMN breaks every query that uses the old name.
+
+use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext, plans};
+
+pub static RULE: Rule =
+    Rule { code: "rename_column", page: migration_page!("rename_column"), check: Check::Statement(check) };
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Some((alter, table, known)) = cx.altered() else { return };
+    if matches!(alter.kind, ObjectKind::Type | ObjectKind::Index) {
+        return; // composite_type_changed; an index's columns are nobody's
+    }
+    for action in &alter.actions {
+        let ActionKind::RenameColumn { column, to } = &action.kind else { continue };
+        if !cx.column_in_use(known, column) {
+            continue;
+        }
+        let (old, new) = (quote_ident(column.as_str()), quote_ident(to.as_str()));
+        let said = sink.say(
+            action.span,
+            format!(
+                "the running version fails on {table}.{old} from the commit on, the new one on {new} before it, and \
+                 rolling back the application finds no {old}"
+            ),
+        );
+        let type_name = known
+            .and_then(|table| table.column(column.as_str()))
+            .map_or_else(|| "…".to_owned(), |column| written(&column.type_name));
+        if known.is_none_or(|relation| relation.kind.has_storage()) {
+            said.help(plans::replace_column(
+                cx.before,
+                &table,
+                column.as_str(),
+                to.as_str(),
+                &type_name,
+                &old,
+            ));
+        } else {
+            said.help(format!(
+                "make a second view with the new name beside {table}, read it in the next release, then drop this one"
+            ));
+        }
+    }
+}
+
+/// A type as SQL writes it.
+pub(super) fn written(type_name: &TypeName) -> String {
+    let mut text = type_name.name.to_string();
+    let modifiers: Vec<String> = type_name.modifiers.iter().map(i64::to_string).collect();
+    if !modifiers.is_empty() {
+        text.push_str(&format!("({})", modifiers.join(",")));
+    } else if let Some(fields) = &type_name.fields {
+        text.push_str(&format!(" {fields}"));
+    }
+    for _ in 0..type_name.dimensions {
+        text.push_str("[]");
+    }
+    // serial isn't a type; the column's type is the integer under it.
+    match text.as_str() {
+        "serial2" => "smallint".to_owned(),
+        "serial4" => "integer".to_owned(),
+        "serial8" => "bigint".to_owned(),
+        "int4" => "integer".to_owned(),
+        "int8" => "bigint".to_owned(),
+        "int2" => "smallint".to_owned(),
+        "bool" => "boolean".to_owned(),
+        "float8" => "double precision".to_owned(),
+        "float4" => "real".to_owned(),
+        _ => text,
+    }
+}
