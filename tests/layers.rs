@@ -72,8 +72,10 @@ fn only_postgres_starts_processes() {
 fn migration_and_backup_do_not_know_each_other() {
     let migration: Vec<String> = offenders(&["crate::backup"], &["src/backup", "src/cli", "src/lib.rs"]);
     assert_eq!(migration, Vec::<String>::new());
-    let backup: Vec<String> =
-        offenders(&["crate::migration"], &["src/migration", "src/cli", "src/report", "src/config.rs", "src/lib.rs"]);
+    let backup: Vec<String> = offenders(
+        &["crate::migration"],
+        &["src/migration", "src/cli", "src/report", "src/config.rs", "src/lib.rs"],
+    );
     assert_eq!(backup, Vec::<String>::new());
 }
 

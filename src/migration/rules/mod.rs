@@ -320,13 +320,18 @@ mod add_not_null_without_default;
 mod catalog_modified_directly;
 mod column_type_changed;
 mod column_type_narrowed;
+mod composite_type_changed;
+mod create_rule;
+mod default_changed;
 mod delete_all_rows;
+mod disable_trigger;
 mod drop_cascade;
 mod drop_column;
 mod drop_constraint;
 mod drop_database;
 mod drop_default_breaks_writers;
 mod drop_extension;
+mod drop_function;
 mod drop_index_in_use;
 mod drop_materialized_view;
 mod drop_not_null;
@@ -335,18 +340,35 @@ mod drop_partition;
 mod drop_schema;
 mod drop_sequence;
 mod drop_table;
+mod drop_trigger;
 mod drop_type_in_use;
+mod drop_view;
+mod enum_value_position;
+mod expand_and_contract_together;
+mod extension_updated;
 mod identity_always_breaks_writers;
+mod inheritance_changed;
+mod owner_changed;
+mod policy_changed;
+mod publication_changed;
 mod rename_column;
 mod rename_enum_value;
 mod rename_schema;
 mod rename_table;
 mod rename_type;
+mod replace_function;
+mod replace_view;
+mod replica_identity_changed;
+mod revoke_privilege;
+mod role_changed;
+mod row_security_enabled;
 mod sequence_restarted;
 mod set_not_null_breaks_writers;
 mod set_schema;
 mod set_unlogged;
+mod system_setting_changed;
 mod truncate_table;
+mod unique_added;
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
 pub static RULES: &[&Rule] = &[
@@ -385,6 +407,28 @@ pub static RULES: &[&Rule] = &[
     &drop_not_null::RULE,
     &identity_always_breaks_writers::RULE,
     &add_column_json::RULE,
+    &row_security_enabled::RULE,
+    &revoke_privilege::RULE,
+    &drop_function::RULE,
+    &drop_view::RULE,
+    &replace_view::RULE,
+    &disable_trigger::RULE,
+    &expand_and_contract_together::RULE,
+    &unique_added::RULE,
+    &default_changed::RULE,
+    &composite_type_changed::RULE,
+    &policy_changed::RULE,
+    &owner_changed::RULE,
+    &drop_trigger::RULE,
+    &create_rule::RULE,
+    &replace_function::RULE,
+    &inheritance_changed::RULE,
+    &replica_identity_changed::RULE,
+    &publication_changed::RULE,
+    &system_setting_changed::RULE,
+    &role_changed::RULE,
+    &extension_updated::RULE,
+    &enum_value_position::RULE,
     // transaction
     // rollback
     // correctness

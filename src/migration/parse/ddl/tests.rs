@@ -1,3 +1,1 @@
 //! What the recognisers of data definition language read.
-
-

@@ -1,0 +1,68 @@
+//! `drop_function`: dropping or renaming a function breaks queries that call it.
+
+use crate::migration::catalog::QName;
+use crate::migration::statement::{Body, Name, ObjectChange, ObjectKind};
+use crate::source::Span;
+
+use super::outlook::same_name;
+use super::{Check, Rule, Sink, StatementContext};
+
+pub static RULE: Rule =
+    Rule { code: "drop_function", page: migration_page!("drop_function"), check: Check::Statement(check) };
+
+fn is_routine(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate)
+}
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    match &cx.statement.body {
+        Body::Drop(drop) if is_routine(drop.kind) => {
+            for dropped in &drop.names {
+                judge(cx, sink, &dropped.name, dropped.span, drop.if_exists);
+            }
+        }
+        Body::AlterObject(alter) if is_routine(alter.kind) => {
+            if let ObjectChange::RenameTo(_) = alter.change {
+                judge(cx, sink, &alter.name, cx.statement.span, false);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if_exists: bool) {
+    if !cx.function_in_use(name) || !cx.lasts() {
+        return;
+    }
+    let function = cx.before.resolve_function(name, &cx.session.search_path);
+    let known = cx.before.functions(&function);
+    if known.is_empty() && if_exists && cx.before.complete() {
+        return;
+    }
+    // No query can call a trigger function, and PostgreSQL refuses while a trigger does.
+    let for_triggers = !known.is_empty()
+        && known.iter().all(|function| {
+            function
+                .definition
+                .returns
+                .as_ref()
+                .is_some_and(|returns| matches!(returns.name.name.as_str(), "trigger" | "event_trigger"))
+        });
+    if for_triggers || is_made_again(cx, &function) {
+        return;
+    }
+    sink.say(
+        span,
+        format!(
+            "queries and function bodies that call {function} fail from the commit on; PostgreSQL knows of triggers, views \
+             and defaults that use it, not of those"
+        ),
+    )
+    .help("make the new function beside the old one, call it in the next release, and drop the old one after that");
+}
+
+fn is_made_again(cx: &StatementContext<'_>, function: &QName) -> bool {
+    cx.later_in_transaction().any(|statement| {
+        matches!(&statement.body, Body::CreateRoutine(routine) if same_name(&routine.name, function))
+    })
+}

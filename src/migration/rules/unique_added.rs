@@ -1,0 +1,109 @@
+//! `unique_added`: a new unique index makes writes of duplicates fail, and fails where there are some.
+
+use crate::migration::catalog::{QName, Relation};
+use crate::migration::statement::{ActionKind, Body, ConstraintKind, ObjectKind, quote_ident};
+use crate::source::Span;
+
+use super::{Check, Rule, Sink, StatementContext, plans};
+
+pub static RULE: Rule =
+    Rule { code: "unique_added", page: migration_page!("unique_added"), check: Check::Statement(check) };
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    match &cx.statement.body {
+        Body::CreateIndex(index) if index.unique => {
+            let table = cx.resolve(&index.table);
+            if !cx.may_be_used(&table) || !cx.lasts() {
+                return;
+            }
+            let known = cx.before.relation(&table);
+            let exists = index.name.as_ref().is_some_and(|name| {
+                index.if_not_exists && known.is_some_and(|table| table.index(name.as_str()).is_some())
+            });
+            if exists {
+                return;
+            }
+            // An expression's uniqueness follows from nothing that is known here.
+            let columns: Option<Vec<&str>> =
+                index.columns.iter().map(|key| key.expr.bare_column.as_ref().map(|c| c.as_str())).collect();
+            let keys: Vec<&str> = index.columns.iter().map(|key| cx.sql(key.expr.span)).collect();
+            judge(cx, sink, &table, known, columns.as_deref(), &keys.join(", "), cx.statement.span);
+        }
+        Body::AlterTable(_) => {
+            let Some((alter, table, known)) = cx.altered() else { return };
+            if alter.kind == ObjectKind::Type {
+                return;
+            }
+            for action in &alter.actions {
+                let ActionKind::AddConstraint(constraint) = &action.kind else { continue };
+                let ConstraintKind::Unique(unique) = &constraint.kind else { continue };
+                // USING INDEX: the index made it unique before.
+                if unique.using_index.is_some() {
+                    continue;
+                }
+                let columns: Vec<&str> = unique.columns.iter().map(|column| column.as_str()).collect();
+                let shown: Vec<_> = columns.iter().map(|column| quote_ident(column)).collect();
+                judge(cx, sink, &table, known, Some(&columns), &shown.join(", "), action.span);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn judge(
+    cx: &StatementContext<'_>,
+    sink: &mut Sink,
+    table: &QName,
+    known: Option<&Relation>,
+    columns: Option<&[&str]>,
+    shown: &str,
+    span: Span,
+) {
+    if let (Some(known), Some(columns)) = (known, columns)
+        && (is_unique_already(known, columns) || has_new_column(cx, known, columns))
+    {
+        return;
+    }
+    sink.say(
+        span,
+        format!(
+            "where rows of {table} have the same ({shown}) this fails; and a running version that writes such rows fails \
+             from then on"
+        ),
+    )
+    .help(format!(
+        "count the duplicates, mend them, and deploy code that writes none first\n\
+         SELECT {shown}, count(*) FROM {table} GROUP BY {shown} HAVING count(*) > 1;\n\
+         -- if a CONCURRENTLY build fails, drop the INVALID index that it leaves: DROP INDEX CONCURRENTLY {};",
+        columns.map_or_else(|| "…".to_owned(), |columns| plans::named(table, &columns.join("_"), "key"))
+    ));
+}
+
+/// Whether a unique index over some of the columns rules duplicates out.
+fn is_unique_already(table: &Relation, columns: &[&str]) -> bool {
+    table.indexes.iter().any(|index| {
+        index.unique
+            && index.valid
+            && index.predicate.is_none()
+            && !index.keys.is_empty()
+            && index.keys.iter().all(|key| key.column.as_deref().is_some_and(|column| columns.contains(&column)))
+            // NULLs are distinct, so that rows with NULL in the old key say nothing of the others.
+            && index.keys.iter().all(|key| {
+                key.column
+                    .as_deref()
+                    .and_then(|column| table.column(column))
+                    .is_some_and(|column| column.not_null)
+                    || index.nulls_not_distinct
+                    || index.keys.len() == columns.len()
+            })
+    })
+}
+
+/// Whether a column is new in this change and NULL in every row, so that no two are equal.
+fn has_new_column(cx: &StatementContext<'_>, table: &Relation, columns: &[&str]) -> bool {
+    columns.iter().any(|column| {
+        table.column(column).is_some_and(|column| {
+            !cx.in_use_since(column.born) && column.default.is_none() && column.generated.is_none()
+        })
+    })
+}
