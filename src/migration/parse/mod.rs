@@ -14,6 +14,7 @@ pub mod lex;
 pub mod query;
 mod split;
 pub mod type_name;
+mod utility;
 
 use crate::migration::statement::{Body, Problem, Statement};
 use crate::source::Span;
@@ -43,21 +44,44 @@ pub fn parse(text: &str, range: std::ops::Range<usize>) -> Script {
 /// Reads one statement from its tokens (without the semicolon).
 fn read_statement(text: &str, piece: &split::Piece) -> Statement {
     let mut cursor = Cursor::new(text, &piece.tokens);
-    let read = body(&mut cursor, piece).and_then(|body| cursor.expect_end().map(|()| body));
-    match read {
-        Ok(body) => Statement { span: piece.span, body, problems: piece.problems.clone() },
+    let mut problems: Vec<Problem> = piece.problems.clone();
+    let read = read_body(&mut cursor, piece).and_then(|body| cursor.expect_end().map(|()| body));
+    let body = match read {
+        Ok(body) if problems.is_empty() => body,
+        Ok(_) => Body::NotUnderstood,
         Err(problem) => {
-            let mut problems: Vec<Problem> = piece.problems.clone();
-            problems.push(problem);
-            Statement { span: piece.span, body: Body::NotUnderstood, problems }
+            // What the splitter found is the cause, what came of it is not worth telling.
+            if problems.is_empty() {
+                problems.push(problem);
+            }
+            Body::NotUnderstood
         }
-    }
+    };
+    Statement { span: piece.span, body, problems }
 }
 
 /// Dispatches on the first words.
-fn body(cursor: &mut Cursor<'_>, _piece: &split::Piece) -> Parsed<Body> {
-    if let Some(read) = ddl::statement(cursor) {
+fn read_body(c: &mut Cursor<'_>, piece: &split::Piece) -> Parsed<Body> {
+    if let Some(command) = utility::meta_command(c) {
+        return Ok(command);
+    }
+    if let Some(read) = ddl::statement(c) {
         return read;
     }
-    Err(cursor.expected("a statement"))
+    if let Some(read) = utility::statement(c, piece) {
+        return read;
+    }
+    if query::at_query(c) {
+        return query::query(c).map(utility::query_statement);
+    }
+    let mut problem = c.expected("a statement");
+    // No statement of PostgreSQL begins like this, unless a tool's placeholder stands for one.
+    problem.certain = c.kind() != Some(lex::TokenKind::Placeholder);
+    Err(problem)
+}
+
+/// The PL/pgSQL body that a string token holds.
+fn routine_of(text: &str, token: lex::Token) -> Option<crate::migration::statement::Routine> {
+    let _ = (text, token);
+    None
 }
