@@ -35,8 +35,7 @@ impl Style {
             .with_width(self.width)
             .with_context_lines(1)
             .with_links(false)
-            .with_wrap_lines(true)
-            .with_break_words(false)
+            .with_wrap_lines(false)
     }
 
     fn paint(self, severity: Severity, text: &str) -> String {
@@ -65,7 +64,8 @@ pub fn lint(report: &LintReport, texts: &HashMap<PathBuf, Arc<str>>, style: Styl
     for finding in &report.findings {
         let source = finding.path.as_ref().and_then(|path| sources.get(path));
         let statement = statement_of(report, finding);
-        let shown = Shown { finding, source, label: statement.map(label).unwrap_or_default() };
+        let shown =
+            Shown { finding, source, label: statement.map(label).unwrap_or_default(), width: style.width };
         // Writing to a String can't fail.
         let _ = handler.render_report(&mut out, &shown);
         out.push('\n');
@@ -141,11 +141,33 @@ fn label(statement: &StatementReport) -> String {
     format!("{mode} on {relation}: blocks {}{work}", mode.blocks())
 }
 
+/// `text` with line breaks at spaces, so that no line is wider than `width` unless a word is.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0;
+    for (at, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if at > 0 {
+            if column + 1 + length > width {
+                out.push('\n');
+                column = 0;
+            } else {
+                out.push(' ');
+                column += 1;
+            }
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
 /// A finding as miette draws it.
 struct Shown<'a> {
     finding: &'a Finding,
     source: Option<&'a Text>,
     label: String,
+    width: usize,
 }
 
 impl fmt::Debug for Shown<'_> {
@@ -156,10 +178,10 @@ impl fmt::Debug for Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (None, Some(object)) = (self.source, &self.finding.object) {
-            write!(f, "{object}: ")?;
-        }
-        f.write_str(&self.finding.message)
+        let object = self.finding.object.as_ref().filter(|_| self.source.is_none());
+        let prefix = object.map(|object| format!("{object}: ")).unwrap_or_default();
+        // Only sentences are wrapped: the SQL in the help must stay as it is, to be pasted.
+        f.write_str(&wrapped(&format!("{prefix}{}", self.finding.message), self.width.saturating_sub(4)))
     }
 }
 
@@ -207,9 +229,20 @@ impl SourceCode for Text {
         if end > bytes.len() {
             return Err(MietteError::OutOfBounds);
         }
+        if before == 0 && after == 0 {
+            // Asked only for the place itself.
+            let (line, column) = self.lines.position(&self.text, start as u32);
+            return Ok(Box::new(MietteSpanContents::new_named(
+                self.name.clone(),
+                &bytes[start..end],
+                *span,
+                line as usize - 1,
+                column as usize - 1,
+                1,
+            )));
+        }
         // Back to the beginning of the span's own line, then `before` lines more.
-        let line_start = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |at| at + 1);
-        let mut from_line = line_start;
+        let mut from_line = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |at| at + 1);
         for _ in 0..before {
             if from_line == 0 {
                 break;

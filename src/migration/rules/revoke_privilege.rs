@@ -16,8 +16,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     if !revoke.revoke || revoke.default_privileges || !cx.lasts() {
         return;
     }
-    let used =
-        revoke.roles || revoke.objects.is_empty() || revoke.objects.iter().any(|object| match revoke.kind {
+    let used = revoke.roles
+        || revoke.objects.is_empty()
+        || revoke.objects.iter().any(|object| match revoke.kind {
             Some(
                 ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate,
             ) => cx.function_in_use(object),
