@@ -134,6 +134,8 @@ impl<'a> Walk<'a> {
                 span: statement.span,
                 in_transaction: self.session.in_transaction(),
                 transaction: self.session.transaction,
+                lock_timeout: self.session.lock_timeout(),
+                statement_timeout: self.session.statement_timeout(),
                 held: self.session.held.clone(),
                 strong,
                 effects,

@@ -10,7 +10,7 @@ use crate::source::Span;
 
 use super::catalog::{Born, Catalog, QName, Relation};
 use super::effects::{Effects, Lock};
-use super::session::{HeldLock, Session};
+use super::session::{HeldLock, Session, Timeout};
 use super::statement::{Inner, Name, Statement};
 
 /// A rule: its code, its page, and what it looks at.
@@ -179,6 +179,10 @@ pub struct Record {
     pub in_transaction: Option<bool>,
     /// Which transaction.
     pub transaction: u32,
+    /// `lock_timeout` as it was in force at it.
+    pub lock_timeout: Timeout,
+    /// `statement_timeout` as it was in force at it.
+    pub statement_timeout: Timeout,
     /// Strong locks that the transaction held before it, on relations in use.
     pub held: Vec<HeldLock>,
     /// Relations it locks strongly that were in use (see [`StatementContext::in_use`]).
@@ -310,21 +314,43 @@ pub fn column_list(columns: &[CompactString]) -> String {
 
 // Shared by rules: what they ask of the context, and plans they print.
 
+mod bulk;
 pub mod outlook;
 pub mod plans;
+pub mod standstill;
 
 // Modules, in the order of the alphabet.
 
+mod add_check_validates;
 mod add_column_json;
+mod add_column_rewrites;
+mod add_exclusion_builds_index;
+mod add_foreign_key_validates;
 mod add_not_null_without_default;
+mod add_primary_key_builds_index;
+mod add_unique_builds_index;
+mod attach_partition_scans;
+mod bulk_delete;
+mod bulk_insert_select;
+mod bulk_update;
 mod catalog_modified_directly;
+mod cluster_table;
 mod column_type_changed;
 mod column_type_narrowed;
+mod column_type_rebuilds_indexes;
+mod column_type_rewrites;
 mod composite_type_changed;
+mod create_index_blocks_writes;
+mod create_index_on_partitioned_table;
+mod create_partition_locks_parent;
 mod create_rule;
+mod create_table_foreign_key_locks;
+mod create_trigger_locks;
 mod default_changed;
 mod delete_all_rows;
+mod detach_partition_blocks;
 mod disable_trigger;
+mod domain_constraint_scans;
 mod drop_cascade;
 mod drop_column;
 mod drop_constraint;
@@ -332,6 +358,7 @@ mod drop_database;
 mod drop_default_breaks_writers;
 mod drop_extension;
 mod drop_function;
+mod drop_index_blocks;
 mod drop_index_in_use;
 mod drop_materialized_view;
 mod drop_not_null;
@@ -348,9 +375,16 @@ mod expand_and_contract_together;
 mod extension_updated;
 mod identity_always_breaks_writers;
 mod inheritance_changed;
+mod lock_held_during_slow_work;
+mod lock_order_inconsistent;
+mod lock_table;
+mod lock_timeout_missing;
+mod many_tables_locked;
 mod owner_changed;
 mod policy_changed;
 mod publication_changed;
+mod refresh_materialized_view_blocks;
+mod reindex_blocks;
 mod rename_column;
 mod rename_enum_value;
 mod rename_schema;
@@ -360,15 +394,21 @@ mod replace_function;
 mod replace_view;
 mod replica_identity_changed;
 mod revoke_privilege;
+mod rewrites_repeated;
 mod role_changed;
 mod row_security_enabled;
 mod sequence_restarted;
 mod set_not_null_breaks_writers;
+mod set_not_null_scans;
 mod set_schema;
 mod set_unlogged;
+mod statement_timeout_missing;
 mod system_setting_changed;
+mod table_storage_rewrites;
 mod truncate_table;
 mod unique_added;
+mod vacuum_full;
+mod validate_in_same_transaction;
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
 pub static RULES: &[&Rule] = &[
@@ -393,6 +433,40 @@ pub static RULES: &[&Rule] = &[
     &sequence_restarted::RULE,
     &drop_index_in_use::RULE,
     // locking
+    &create_index_blocks_writes::RULE,
+    &create_index_on_partitioned_table::RULE,
+    &drop_index_blocks::RULE,
+    &reindex_blocks::RULE,
+    &add_foreign_key_validates::RULE,
+    &add_check_validates::RULE,
+    &add_unique_builds_index::RULE,
+    &add_primary_key_builds_index::RULE,
+    &add_exclusion_builds_index::RULE,
+    &set_not_null_scans::RULE,
+    &add_column_rewrites::RULE,
+    &column_type_rewrites::RULE,
+    &column_type_rebuilds_indexes::RULE,
+    &validate_in_same_transaction::RULE,
+    &cluster_table::RULE,
+    &vacuum_full::RULE,
+    &refresh_materialized_view_blocks::RULE,
+    &attach_partition_scans::RULE,
+    &detach_partition_blocks::RULE,
+    &create_partition_locks_parent::RULE,
+    &table_storage_rewrites::RULE,
+    &lock_table::RULE,
+    &create_table_foreign_key_locks::RULE,
+    &create_trigger_locks::RULE,
+    &domain_constraint_scans::RULE,
+    &bulk_update::RULE,
+    &bulk_delete::RULE,
+    &bulk_insert_select::RULE,
+    &lock_timeout_missing::RULE,
+    &statement_timeout_missing::RULE,
+    &lock_held_during_slow_work::RULE,
+    &many_tables_locked::RULE,
+    &lock_order_inconsistent::RULE,
+    &rewrites_repeated::RULE,
     // compatibility
     &rename_column::RULE,
     &rename_table::RULE,

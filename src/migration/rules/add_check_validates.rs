@@ -1,0 +1,87 @@
+//! ADD CHECK without NOT VALID on a table in use, also as part of ADD COLUMN.
+
+use crate::finding::Edit;
+use crate::migration::catalog::naming;
+use crate::migration::effects::ScanReason;
+use crate::migration::statement::{Action, ActionKind, Body, Constraint, ConstraintKind, Expr, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext};
+
+pub static RULE: Rule = Rule {
+    code: "add_check_validates",
+    page: migration_page!("add_check_validates"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::AlterTable(alter) = &context.statement.body else { return };
+    let table = context.resolve(&alter.name);
+    if !context.heavy(&table) {
+        return;
+    }
+    for action in &alter.actions {
+        let validates = context
+            .effects
+            .scans
+            .iter()
+            .any(|scan| scan.span == action.span && matches!(scan.reason, ScanReason::Check { .. }));
+        let Some((constraint, expr)) = condition(action).filter(|_| validates) else { continue };
+        let column = match &action.kind {
+            ActionKind::AddColumn { column, .. } => Some(column.name.as_str()),
+            _ => None,
+        };
+        let said = sink.say(
+            action.span,
+            format!(
+                "every row of {} is checked under ACCESS EXCLUSIVE: reads and writes wait until the last one is",
+                context.sized(&table)
+            ),
+        );
+        let name = constraint.name.as_ref().map_or_else(
+            || {
+                let column = column.or_else(|| match expr.columns.as_slice() {
+                    [first, rest @ ..] if rest.iter().all(|other| other == first) => Some(first.as_str()),
+                    _ => None,
+                });
+                naming::choose(&table.name, column.unwrap_or(""), "check", |_| false)
+            },
+            |name| name.value.clone(),
+        );
+        let name = quote_ident(&name);
+        let condition = if context.verbatim() { context.sql(expr.span) } else { "…" };
+        let first = column.map_or(String::new(), |column| {
+            format!("-- first ADD COLUMN {} without CHECK, then\n", quote_ident(column))
+        });
+        said.help(format!(
+            "{first}ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID;\n\
+             -- next migration (another transaction): reads every row, blocks nobody\n\
+             ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
+        ));
+        if column.is_some() || constraint.name.is_none() {
+            continue;
+        }
+        if let Some(not_valid) = context.insertion_outside_transaction(action.span, " NOT VALID") {
+            let end = context.statement.span.end;
+            let text = format!(";\nALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+            let edits = if not_valid.end == end {
+                vec![Edit { text: format!(" NOT VALID{text}"), ..not_valid }]
+            } else {
+                vec![not_valid, Edit { start: end, end, text }]
+            };
+            said.fix("add the CHECK NOT VALID, then validate it", edits);
+        }
+    }
+}
+
+/// The CHECK that an action adds.
+fn condition(action: &Action) -> Option<(&Constraint, &Expr)> {
+    let constraints = match &action.kind {
+        ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
+        ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
+        _ => &[],
+    };
+    constraints.iter().find_map(|constraint| match &constraint.kind {
+        ConstraintKind::Check(expr) => Some((constraint, expr)),
+        _ => None,
+    })
+}

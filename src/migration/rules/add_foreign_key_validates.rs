@@ -1,0 +1,130 @@
+//! ADD FOREIGN KEY without NOT VALID on a table in use.
+
+use crate::finding::Edit;
+use crate::migration::catalog::{QName, naming};
+use crate::migration::effects::ScanReason;
+use crate::migration::statement::{
+    Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, ForeignKey, quote_ident,
+};
+
+use super::{Check, Rule, Sink, StatementContext};
+
+pub static RULE: Rule = Rule {
+    code: "add_foreign_key_validates",
+    page: migration_page!("add_foreign_key_validates"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::AlterTable(alter) = &context.statement.body else { return };
+    let table = context.resolve(&alter.name);
+    if !context.heavy(&table) {
+        return;
+    }
+    for action in &alter.actions {
+        let validates = context.effects.scans.iter().any(|scan| {
+            scan.span == action.span
+                && matches!(scan.reason, ScanReason::ForeignKey { referencing: true, .. })
+        });
+        let Some((constraint, key)) = foreign_key(action).filter(|_| validates) else { continue };
+        let target = context.resolve(&key.target);
+        let both =
+            if target == table { format!("{table} wait") } else { format!("both {table} and {target} wait") };
+        let said = sink.say(
+            action.span,
+            format!(
+                "every row of {} is looked up in {target}: writes to {both} until the last one is (SHARE ROW EXCLUSIVE)",
+                context.sized(&table)
+            ),
+        );
+        said.help(plan(context, alter, action, constraint, key, &table, &target));
+        let partitioned = context.before.relation(&table).is_some_and(|known| known.is_partitioned());
+        if partitioned && context.options.version < 18 || !matches!(action.kind, ActionKind::AddConstraint(_))
+        {
+            continue;
+        }
+        if let (Some(name), Some(not_valid)) =
+            (&constraint.name, context.insertion_outside_transaction(action.span, " NOT VALID"))
+        {
+            let end = context.statement.span.end;
+            let text = format!(";\nALTER TABLE {table} VALIDATE CONSTRAINT {}", quote_ident(name.as_str()));
+            let edits = if not_valid.end == end {
+                vec![Edit { text: format!(" NOT VALID{text}"), ..not_valid }]
+            } else {
+                vec![not_valid, Edit { start: end, end, text }]
+            };
+            said.fix("add the foreign key NOT VALID, then validate it", edits);
+        }
+    }
+}
+
+/// The foreign key that an action adds.
+fn foreign_key(action: &Action) -> Option<(&Constraint, &ForeignKey)> {
+    let constraints = match &action.kind {
+        ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
+        ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
+        _ => &[],
+    };
+    constraints.iter().find_map(|constraint| match &constraint.kind {
+        ConstraintKind::ForeignKey(key) => Some((constraint, key)),
+        _ => None,
+    })
+}
+
+fn plan(
+    context: &StatementContext<'_>,
+    alter: &AlterTable,
+    action: &Action,
+    constraint: &Constraint,
+    key: &ForeignKey,
+    table: &QName,
+    target: &QName,
+) -> String {
+    let columns: Vec<&str> = key.columns.iter().map(|column| column.as_str()).collect();
+    let name = constraint.name.as_ref().map_or_else(
+        || naming::choose(&table.name, &columns.join("_"), "fkey", |_| false),
+        |name| name.value.clone(),
+    );
+    let name = quote_ident(&name);
+    let list =
+        |columns: &[&str]| columns.iter().map(|column| quote_ident(column)).collect::<Vec<_>>().join(", ");
+    let mut definition = format!("FOREIGN KEY ({}) REFERENCES {target}", list(&columns));
+    let target_columns: Vec<&str> = key.target_columns.iter().map(|column| column.as_str()).collect();
+    if !target_columns.is_empty() {
+        definition.push_str(&format!(" ({})", list(&target_columns)));
+    }
+    for (clause, act) in [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)] {
+        if let Some(act) = act {
+            definition.push_str(&format!(" {clause} {}", act.to_uppercase()));
+        }
+    }
+    if constraint.initially_deferred == Some(true) {
+        definition.push_str(" DEFERRABLE INITIALLY DEFERRED");
+    } else if constraint.deferrable == Some(true) {
+        definition.push_str(" DEFERRABLE");
+    }
+    let only = if alter.only { "ONLY " } else { "" };
+    let partitioned = context.before.relation(table).is_some_and(|known| known.is_partitioned());
+    if partitioned && context.options.version < 18 {
+        return format!(
+            "-- PostgreSQL {} has no NOT VALID for a partitioned table: first on each partition,\n\
+             ALTER TABLE partition ADD CONSTRAINT {name} {definition} NOT VALID;\n\
+             -- next migration\n\
+             ALTER TABLE partition VALIDATE CONSTRAINT {name};\n\
+             -- then on the parent, which takes over the partitions' keys and checks nothing\n\
+             ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition};",
+            context.options.version
+        );
+    }
+    let first = match &action.kind {
+        ActionKind::AddColumn { column, .. } => {
+            format!("-- first ADD COLUMN {} without REFERENCES, then\n", quote_ident(column.name.as_str()))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{first}ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition} NOT VALID;\n\
+         -- next migration (another transaction): reads every row, blocks nobody\n\
+         ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
+    )
+}

@@ -1,0 +1,129 @@
+//! ADD UNIQUE that builds its index on a table in use, also as part of ADD COLUMN.
+
+use crate::migration::catalog::{QName, naming};
+use crate::migration::effects::IndexBuildReason;
+use crate::migration::statement::{
+    Action, ActionKind, Body, Constraint, ConstraintKind, Ident, IndexConstraint, quote_ident,
+};
+
+use super::{Check, Rule, Sink, StatementContext, joined};
+
+pub static RULE: Rule = Rule {
+    code: "add_unique_builds_index",
+    page: migration_page!("add_unique_builds_index"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    for (action, constraint, index, table) in
+        constraints_built(context, IndexBuildReason::Unique, |kind| match kind {
+            ConstraintKind::Unique(index) => Some(index),
+            _ => None,
+        })
+    {
+        sink.say(
+            action.span,
+            format!(
+                "UNIQUE builds an index on {} under ACCESS EXCLUSIVE: reads and writes wait until it is built",
+                context.sized(&table)
+            ),
+        )
+        .help(plan(context, action, constraint, index, &table, "UNIQUE", "key"));
+    }
+}
+
+/// The actions that add a constraint and build its index on a table that is heavy.
+pub(super) fn constraints_built<'a>(
+    context: &StatementContext<'a>,
+    reason: IndexBuildReason,
+    pick: fn(&ConstraintKind) -> Option<&IndexConstraint>,
+) -> Vec<(&'a Action, &'a Constraint, &'a IndexConstraint, QName)> {
+    let Body::AlterTable(alter) = &context.statement.body else { return Vec::new() };
+    let table = context.resolve(&alter.name);
+    let mut found = Vec::new();
+    for action in &alter.actions {
+        let builds = context.effects.index_builds.iter().any(|build| {
+            build.span == action.span && build.reason == reason && context.heavy(&build.relation)
+        });
+        if !builds {
+            continue;
+        }
+        let constraints = match &action.kind {
+            ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
+            ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
+            _ => &[],
+        };
+        let constraint = constraints.iter().find_map(|constraint| {
+            pick(&constraint.kind)
+                .filter(|index| index.using_index.is_none())
+                .map(|index| (constraint, index))
+        });
+        if let Some((constraint, index)) = constraint {
+            found.push((action, constraint, index, table.clone()));
+        }
+    }
+    found
+}
+
+/// The index CONCURRENTLY, then the constraint over it; on a partitioned table, an index alone.
+pub(super) fn plan(
+    context: &StatementContext<'_>,
+    action: &Action,
+    constraint: &Constraint,
+    index: &IndexConstraint,
+    table: &QName,
+    kind: &str,
+    label: &str,
+) -> String {
+    if index.without_overlaps {
+        return "A constraint WITHOUT OVERLAPS can't take over an index that is there: give it to a new table, fill that in batches and switch \
+                over, or take a maintenance window."
+            .to_owned();
+    }
+    let list =
+        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
+    let plain: Vec<&str> = index.columns.iter().map(Ident::as_str).collect();
+    // A primary key's name has no columns in it.
+    let stem = if kind == "UNIQUE" { plain.join("_") } else { String::new() };
+    let name = constraint
+        .name
+        .as_ref()
+        .map_or_else(|| naming::choose(&table.name, &stem, label, |_| false), |name| name.value.clone());
+    let qualified = QName { schema: table.schema.clone(), name: name.clone() };
+    let name = quote_ident(&name);
+    let mut keys = format!("({})", list(&index.columns));
+    if !index.include.is_empty() {
+        keys.push_str(&format!(" INCLUDE ({})", list(&index.include)));
+    }
+    if index.nulls_not_distinct {
+        keys.push_str(" NULLS NOT DISTINCT");
+    }
+    let note = context.outside_note();
+    if context.before.relation(table).is_some_and(|known| known.is_partitioned()) {
+        let partitions = context.before.descendants(table);
+        let on = if partitions.is_empty() { String::new() } else { format!(" ({})", joined(&partitions)) };
+        return format!(
+            "{note}-- a partitioned table refuses USING INDEX; a unique index does the same work for ON CONFLICT and foreign keys\n\
+             CREATE UNIQUE INDEX IF NOT EXISTS {name} ON ONLY {table} {keys};\n\
+             -- for each partition{on}:\n\
+             CREATE UNIQUE INDEX CONCURRENTLY partition_{label} ON partition {keys};\n\
+             ALTER INDEX {qualified} ATTACH PARTITION partition_{label};"
+        );
+    }
+    let first = match &action.kind {
+        ActionKind::AddColumn { column, .. } => {
+            format!("-- first ADD COLUMN {} without {kind}, then\n", quote_ident(column.name.as_str()))
+        }
+        _ => String::new(),
+    };
+    let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
+        (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
+        (Some(true), _) => " DEFERRABLE",
+        _ => "",
+    };
+    format!(
+        "{first}{note}DROP INDEX CONCURRENTLY IF EXISTS {qualified}; -- what a failed build has left\n\
+         CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {keys};\n\
+         ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}{deferrable};"
+    )
+}

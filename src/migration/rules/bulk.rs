@@ -1,0 +1,95 @@
+//! Changes of many rows in one transaction: which parts of a statement have no bound.
+
+use crate::migration::catalog::{ConstraintDetail, QName, Relation};
+use crate::migration::statement::{Access, Change, Filter};
+
+use super::StatementContext;
+
+impl<'a> StatementContext<'a> {
+    /// The parts that UPDATE, DELETE or MERGE rows of a heavy table without a bound, with the table.
+    pub fn unbounded_changes(&self) -> Vec<(&'a Change, QName)> {
+        self.changes_run()
+            .iter()
+            .filter(|change| matches!(change.access, Access::Update | Access::Delete | Access::Merge))
+            .map(|change| (change, self.resolve(&change.target)))
+            .filter(|(change, table)| self.heavy(table) && !self.is_bounded(change, table))
+            .collect()
+    }
+
+    /// The parts that INSERT what a query reads from a heavy table, with the target and that table.
+    pub fn unbounded_inserts(&self) -> Vec<(&'a Change, QName, QName)> {
+        let Some(query) = self.query_run() else { return Vec::new() };
+        if query.has_where
+            || query.has_limit
+            || self.inner.is_some_and(|inner| inner.in_loop && inner.loop_commits)
+        {
+            return Vec::new();
+        }
+        query
+            .changes
+            .iter()
+            .filter(|change| change.access == Access::Insert && change.rows.is_none())
+            .map(|change| (change, self.resolve(&change.target)))
+            .filter(|(_, target)| self.may_be_used(target))
+            .filter_map(|(change, target)| {
+                let source =
+                    change.sources.iter().map(|name| self.resolve(name)).find(|source| self.heavy(source))?;
+                Some((change, target, source))
+            })
+            .collect()
+    }
+
+    fn is_bounded(&self, change: &Change, table: &QName) -> bool {
+        // MERGE changes at most what its source has: rows that the statement itself spells out are few.
+        if change.access == Access::Merge && change.sources.is_empty() {
+            return true;
+        }
+        let bounded = change
+            .filter
+            .as_ref()
+            .is_some_and(|filter| filter.bounded && !filter.always_true && self.names_rows(filter, table));
+        match self.inner {
+            Some(inner) if inner.in_loop && inner.loop_commits => {
+                bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
+            }
+            // A loop without COMMIT is one transaction, however small its steps.
+            Some(inner) if inner.in_loop => false,
+            _ => bounded,
+        }
+    }
+
+    /// Whether a condition that compares with constants does so on a key: `status = 'new'` may meet every row.
+    fn names_rows(&self, filter: &Filter, table: &QName) -> bool {
+        if !filter.expr.uses.is_empty() {
+            return true; // a subquery with LIMIT
+        }
+        let Some(known) = self.before.relation(table).filter(|known| known.columns_known) else {
+            return true;
+        };
+        let named = |column: &str| filter.expr.columns.iter().any(|other| other.as_str() == column);
+        if named("ctid") {
+            return true;
+        }
+        let keys = unique_keys(known);
+        if keys.is_empty() {
+            return true; // nothing to tell keys by
+        }
+        keys.iter().any(|key| key.iter().all(|column| named(column)))
+    }
+}
+
+/// The columns of each key and each valid unique index.
+fn unique_keys(relation: &Relation) -> Vec<Vec<&str>> {
+    let constraints = relation.constraints.iter().filter_map(|constraint| match &constraint.detail {
+        ConstraintDetail::PrimaryKey { columns, .. } | ConstraintDetail::Unique { columns, .. } => {
+            Some(columns.iter().map(|column| column.as_str()).collect())
+        }
+        _ => None,
+    });
+    let indexes = relation
+        .indexes
+        .iter()
+        .filter(|index| index.unique && index.valid && index.predicate.is_none())
+        .filter_map(|index| index.plain_columns());
+    constraints.chain(indexes).filter(|columns: &Vec<&str>| !columns.is_empty()).collect()
+}

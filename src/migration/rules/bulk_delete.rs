@@ -1,0 +1,44 @@
+//! DELETE without a bound on a table in use.
+
+use crate::migration::statement::Access;
+
+use super::{Check, Rule, Sink, StatementContext, plans};
+
+pub static RULE: Rule =
+    Rule { code: "bulk_delete", page: migration_page!("bulk_delete"), check: Check::Statement(check) };
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    for (change, table) in context.unbounded_changes() {
+        if change.access != Access::Delete {
+            continue;
+        }
+        let condition = change.filter.as_ref().filter(|filter| !filter.always_true);
+        let which = if condition.is_none() {
+            "removes all rows of"
+        } else {
+            "has no bound on the rows it removes from"
+        };
+        let looped = context.inner.is_some_and(|inner| inner.in_loop);
+        let why = if looped {
+            "; the loop around it doesn't COMMIT, so it is one transaction all the same"
+        } else {
+            ""
+        };
+        let said = sink.say(
+            change.span,
+            format!(
+                "this DELETE {which} {}: each of them stays locked until the transaction ends{why}",
+                context.sized(&table)
+            ),
+        );
+        let plain = change.sources.is_empty() && context.verbatim() && !looped;
+        said.help(match condition.filter(|_| plain) {
+            Some(filter) => format!(
+                "-- outside a transaction\n{}",
+                plans::delete_in_batches(context.before, &table, context.sql(filter.expr.span))
+            ),
+            None => "Delete about 1,000 rows at a time, with a COMMIT and a pause of 0.1 s after each batch."
+                .to_owned(),
+        });
+    }
+}

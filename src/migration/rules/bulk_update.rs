@@ -1,0 +1,78 @@
+//! UPDATE (or MERGE) without a bound on a table in use.
+
+use crate::migration::catalog::QName;
+use crate::migration::statement::{Access, Change, quote_ident};
+use crate::source::Span;
+
+use super::{Check, Rule, Sink, StatementContext, plans};
+
+pub static RULE: Rule =
+    Rule { code: "bulk_update", page: migration_page!("bulk_update"), check: Check::Statement(check) };
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    for (change, table) in context.unbounded_changes() {
+        let verb = match change.access {
+            Access::Update => "UPDATE",
+            Access::Merge => "MERGE",
+            _ => continue,
+        };
+        let all = change.filter.as_ref().is_none_or(|filter| filter.always_true);
+        let which = if all { "changes all rows of" } else { "has no bound on the rows it changes in" };
+        let looped = if context.inner.is_some_and(|inner| inner.in_loop) {
+            "; the loop around it doesn't COMMIT, so it is one transaction all the same"
+        } else {
+            ""
+        };
+        let said = sink.say(
+            change.span,
+            format!(
+                "this {verb} {which} {}: each of them stays locked until the transaction ends{looped}",
+                context.sized(&table)
+            ),
+        );
+        said.help(match plan(context, change, &table) {
+            Some(plan) => format!("-- outside a transaction\n{plan}"),
+            None => "Change about 1,000 rows at a time, with a COMMIT and a pause of 0.1 s after each batch."
+                .to_owned(),
+        });
+    }
+}
+
+fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Option<String> {
+    let (first, last) = (change.columns.first()?, change.values.last()?);
+    let plain = change.access == Access::Update
+        && change.sources.is_empty()
+        && change.columns.len() == change.values.len()
+        && context.verbatim()
+        && !context.inner.is_some_and(|inner| inner.in_loop);
+    if !plain || first.span.start >= last.span.end {
+        return None;
+    }
+    let assignments = context.sql(Span { start: first.span.start, end: last.span.end });
+    let pending: Vec<String> = change
+        .columns
+        .iter()
+        .zip(&change.values)
+        .map(|(column, value)| {
+            let column = quote_ident(column.as_str()).into_owned();
+            format!("{column} IS DISTINCT FROM {}", operand(context.sql(value.span)))
+        })
+        .collect();
+    let pending = pending.join(" OR ");
+    let condition = match &change.filter {
+        Some(filter) if !filter.always_true => {
+            let several = change.columns.len() > 1;
+            let pending = if several { format!("({pending})") } else { pending };
+            format!("{} AND {pending}", operand(context.sql(filter.expr.span)))
+        }
+        _ => pending,
+    };
+    Some(plans::backfill(context.before, table, assignments, &condition))
+}
+
+/// In parentheses, unless it is one word, one literal or one call.
+fn operand(sql: &str) -> String {
+    let simple = sql.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'\''))
+        || (sql.ends_with(')') && sql.matches('(').count() == 1 && !sql.contains(' '));
+    if simple { sql.to_owned() } else { format!("({sql})") }
+}

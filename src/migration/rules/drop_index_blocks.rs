@@ -1,0 +1,61 @@
+//! DROP INDEX without CONCURRENTLY on a table in use.
+
+use crate::migration::catalog::QName;
+use crate::migration::statement::{Body, ObjectKind};
+
+use super::{Check, Rule, Sink, StatementContext, joined};
+
+pub static RULE: Rule = Rule {
+    code: "drop_index_blocks",
+    page: migration_page!("drop_index_blocks"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::Drop(drop) = &context.statement.body else { return };
+    if drop.kind != ObjectKind::Index || drop.concurrently {
+        return;
+    }
+    let mut tables: Vec<QName> = Vec::new();
+    let mut indexes: Vec<QName> = Vec::new();
+    for dropped in &drop.names {
+        let name = context.resolve(&dropped.name);
+        match context.before.index(&name) {
+            Some((table, index)) => {
+                // CONCURRENTLY is refused for a partitioned table's index, and a constraint's index can't be dropped.
+                if table.is_partitioned() || index.constraint.is_some() || !context.may_be_used(&table.name) {
+                    continue;
+                }
+                if !tables.contains(&table.name) {
+                    tables.push(table.name.clone());
+                }
+            }
+            None if context.before.complete() => continue,
+            None => {}
+        }
+        indexes.push(name);
+    }
+    if indexes.is_empty() {
+        return;
+    }
+    let table = match tables.as_slice() {
+        [] if indexes.len() == 1 => "the index's table".to_owned(),
+        [] => "the indexes' tables".to_owned(),
+        known => joined(known),
+    };
+    let said = sink.say(
+        context.statement.span,
+        format!(
+            "DROP INDEX takes ACCESS EXCLUSIVE on {table}: it waits for every query there, and all later queries, reads too, wait behind it"
+        ),
+    );
+    let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
+    let one_by_one: Vec<String> =
+        indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
+    said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
+    if drop.names.len() == 1 && !drop.cascade {
+        if let Some(edit) = context.insertion_outside_transaction(drop.kind_span, " CONCURRENTLY") {
+            said.fix("drop the index CONCURRENTLY", vec![edit]);
+        }
+    }
+}

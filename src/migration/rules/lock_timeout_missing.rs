@@ -1,0 +1,98 @@
+//! Strong locks on relations in use while no lock_timeout is in force.
+
+use crate::finding::Edit;
+use crate::migration::catalog::QName;
+use crate::migration::lock_mode::LockMode;
+use crate::migration::session::Timeout;
+use crate::migration::statement::{Body, Statement};
+
+use super::standstill::ends_waiting;
+use super::{Check, MigrationContext, Record, Rule, Sink, joined};
+
+pub static RULE: Rule = Rule {
+    code: "lock_timeout_missing",
+    page: migration_page!("lock_timeout_missing"),
+    check: Check::Migration(check),
+};
+
+/// Told once for each stretch of statements, at the first: a file of many ALTER TABLEs lacks one line, not many.
+fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
+    let mut stretch: Option<(&Record, Vec<(QName, LockMode)>, usize)> = None;
+    for record in context.records {
+        if ends_waiting(record.lock_timeout, context.options) {
+            say(context, stretch.take(), sink);
+            continue;
+        }
+        let Some(statement) = context.statements.get(record.index) else { continue };
+        let locks = waited_for(statement, record);
+        if locks.is_empty() {
+            continue;
+        }
+        match &mut stretch {
+            Some((_, _, more)) => *more += 1,
+            None => stretch = Some((record, locks, 0)),
+        }
+    }
+    say(context, stretch, sink);
+}
+
+/// The strong locks that a statement may have to wait for, those with a rule of their own left out.
+pub(super) fn waited_for(statement: &Statement, record: &Record) -> Vec<(QName, LockMode)> {
+    match &statement.body {
+        Body::Lock(lock) if lock.nowait => Vec::new(),
+        Body::CreateTrigger(_) => Vec::new(),
+        // A new table's foreign key.
+        Body::CreateTable(_) => {
+            record.strong.iter().filter(|(_, mode)| *mode != LockMode::ShareRowExclusive).cloned().collect()
+        }
+        _ => record.strong.clone(),
+    }
+}
+
+fn say(
+    context: &MigrationContext<'_>,
+    stretch: Option<(&Record, Vec<(QName, LockMode)>, usize)>,
+    sink: &mut Sink,
+) {
+    let Some((record, locks, more)) = stretch else { return };
+    let strongest = locks.iter().map(|(_, mode)| *mode).max().unwrap_or(LockMode::AccessExclusive);
+    let mut tables: Vec<&QName> = Vec::new();
+    for (table, mode) in &locks {
+        if *mode == strongest && !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    let why = match record.lock_timeout {
+        Timeout::Off => "lock_timeout is 0, which is none",
+        Timeout::Milliseconds(_) => "the lock_timeout in force is too long",
+        _ => "no lock_timeout is in force",
+    };
+    let also = match more {
+        0 => String::new(),
+        1 => " (and the same for 1 statement after it)".to_owned(),
+        _ => format!(" (and the same for {more} statements after it)"),
+    };
+    let waiting = if strongest.blocks_reads() {
+        "every later query on it waits behind"
+    } else {
+        "every later write to it waits behind"
+    };
+    let waiting = if tables.len() > 1 { waiting.replace(" it ", " them ") } else { waiting.to_owned() };
+    let local = record.in_transaction == Some(true);
+    let set = if local { "SET LOCAL lock_timeout = '2s';" } else { "SET lock_timeout = '2s';" };
+    let said = sink.say(
+        record.span,
+        format!(
+            "this takes {strongest} on {}, and {why}: while it waits for a long query, {waiting}{also}",
+            joined(&tables)
+        ),
+    );
+    said.help(format!("{set}\n-- before this statement; then run the migration again until it gets through"));
+    // A SET that stands later or earlier shows that somebody meant it otherwise: no mechanical fix then.
+    if record.lock_timeout == Timeout::Unset
+        && !context.records.iter().any(|r| r.lock_timeout != Timeout::Unset)
+    {
+        let at = record.span.start;
+        said.fix("set a lock_timeout", vec![Edit { start: at, end: at, text: format!("{set}\n") }]);
+    }
+}
