@@ -355,6 +355,8 @@ impl<'a> Walk<'a> {
                 self.session.prepared.insert(name.value.clone(), (**query).clone());
             }
             Body::Query(query) => self.set_config(query, text),
+            // Whatever it made or dropped isn't known.
+            Body::NotUnderstood => catalog.set_incomplete(),
             _ => {}
         }
         catalog.apply(statement, text, &self.session, born);
