@@ -216,12 +216,115 @@ impl Effects {
     }
 }
 
+mod alter;
+mod coercion;
+mod columns;
+mod computation;
+mod constraints;
+mod creation;
+mod defaults;
+mod drops;
+mod indexes;
+mod objects;
+mod partitions;
+mod proof;
+mod rows;
+mod volatility;
+
+use self::computation::Computation;
+use self::rows::Depth;
 use super::catalog::Catalog;
 use super::session::Session;
-use super::statement::Statement;
+use super::statement::{Body, Statement, TypeAction};
 
 /// What `statement` does on `catalog` (as it is before it) in `session`, on PostgreSQL `version` (a major, 12 to 18).
+///
+/// What a DO block, a called function or an executed prepared statement of an earlier migration does is not
+/// looked at here: the caller walks those, on a catalog that changes with them.
 pub fn compute(statement: &Statement, catalog: &Catalog, session: &Session, version: u16) -> Effects {
-    let _ = (statement, catalog, session, version);
-    Effects::default()
+    let mut work = Computation::new(catalog, session, version, statement.span);
+    work.statement(statement);
+    work.finish()
+}
+
+impl Computation<'_> {
+    fn statement(&mut self, statement: &Statement) {
+        use super::lock_mode::LockMode::*;
+        match &statement.body {
+            Body::CreateTable(create) => self.create_table(create),
+            Body::CreateTableAs(create) => self.create_table_as(create),
+            Body::CreateView(create) => self.create_view(create),
+            Body::AlterTable(alter) => self.alter_table(alter),
+            Body::CreateIndex(create) => self.create_index(create),
+            Body::Reindex(reindex) => self.reindex(reindex),
+            Body::Drop(drop) => self.drop(drop),
+            Body::AlterObject(alter) => self.alter_object(alter),
+            Body::Truncate(truncate) => self.truncate(truncate),
+            Body::Lock(lock) => self.lock_tables(lock),
+            Body::Cluster { table, .. } => self.cluster(table.as_ref()),
+            Body::Vacuum(vacuum) => self.vacuum(vacuum),
+            Body::Analyze { tables, only } => self.analyze(tables, *only),
+            Body::RefreshMaterializedView { name, concurrently, with_no_data } => {
+                self.refresh(name, *concurrently, *with_no_data);
+            }
+            Body::Copy(copy) => self.copy(copy),
+            Body::AlterType(alter) => {
+                if let TypeAction::AddValue { .. } = alter.action {
+                    self.effects.reversible = false;
+                }
+            }
+            Body::AlterDomain { name, action } => self.alter_domain(name, action),
+            Body::CreateSequence { options, .. } | Body::AlterSequence { options, .. } => {
+                self.sequence_options(options);
+            }
+            Body::CreateRoutine(create) => self.create_routine(create),
+            Body::CreateTrigger(create) => self.create_trigger(create),
+            Body::CreateRule { table, uses, .. } => {
+                let table = self.resolve(table);
+                self.lock(&table, AccessExclusive, None);
+                self.uses(uses, Depth::Named);
+            }
+            Body::CreatePolicy { table, expressions, .. } | Body::AlterPolicy { table, expressions, .. } => {
+                let table = self.resolve(table);
+                self.lock(&table, AccessExclusive, None);
+                for expression in expressions {
+                    self.uses(&expression.uses, Depth::Named);
+                }
+            }
+            Body::CreateStatistics { table: Some(table), .. } => {
+                let table = self.resolve(table);
+                self.lock(&table, ShareUpdateExclusive, None);
+            }
+            Body::CreateSchema { elements, .. } => {
+                for element in elements {
+                    self.span = element.span;
+                    self.statement(element);
+                }
+            }
+            Body::CreatePublication { name, tables, .. } => self.publication(name.as_str(), tables, None),
+            Body::AlterPublication { name, action, tables } => {
+                self.publication(name.as_str(), tables, Some(*action));
+            }
+            Body::Grant(grant) => self.grant(grant),
+            Body::Comment { kind, name, on_table, .. } => {
+                self.comment(*kind, name.as_ref(), on_table.as_ref());
+            }
+            Body::Query(query) => self.query(query, Depth::Run),
+            Body::Prepare { query, .. } => self.query(query, Depth::Named),
+            Body::Execute { name } => {
+                let session = self.session;
+                if let Some(query) = session.prepared.get(&name.value) {
+                    self.query(query, Depth::Run);
+                }
+            }
+            Body::Explain { analyze, statement } => match &statement.body {
+                Body::Query(query) if !analyze => self.query(query, Depth::Planned),
+                _ if *analyze => self.statement(statement),
+                Body::CreateTableAs(create) => self.query(&create.query, Depth::Planned),
+                _ => {}
+            },
+            Body::Other(other) => self.uses(&other.uses, Depth::Named),
+            _ => {}
+        }
+    }
 }

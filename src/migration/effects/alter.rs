@@ -1,0 +1,271 @@
+//! ALTER TABLE and its kin: the lock that each action takes, and which subject works out the rest.
+//!
+//! Source of the lock modes: `AlterTableGetLockLevel` in `tablecmds.c` and `reloptions.c`; measured on 15, 17, 18.
+
+use super::computation::Computation;
+use super::{RewriteReason, ScanReason};
+use crate::migration::catalog::{ConstraintDetail, QName, RelationKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::{
+    Action, ActionKind, AlterTable, Constraint, ConstraintKind, ObjectKind, Persistence, StorageOption,
+    TriggerTarget,
+};
+
+/// An ALTER TABLE that is being worked out.
+pub(super) struct Altered<'a> {
+    pub table: QName,
+    pub only: bool,
+    pub statement: &'a AlterTable,
+}
+
+impl Altered<'_> {
+    /// Constraints that the same statement drops: PostgreSQL drops before it checks.
+    pub fn leaving(&self) -> Vec<&str> {
+        self.statement
+            .actions
+            .iter()
+            .filter_map(|action| match &action.kind {
+                ActionKind::DropConstraint { name, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Computation<'_> {
+    pub fn alter_table(&mut self, alter: &AlterTable) {
+        let table = self.resolve(&alter.name);
+        if alter.kind == ObjectKind::Type {
+            return;
+        }
+        if self.catalog.index(&table).is_some() || alter.kind == ObjectKind::Index {
+            self.alter_index(&table, alter);
+            return;
+        }
+        if alter.if_exists && self.is_absent(&table) {
+            return;
+        }
+        let kind = self.relation(&table).map_or(RelationKind::Table, |relation| relation.kind);
+        if kind == RelationKind::Sequence || alter.kind == ObjectKind::Sequence {
+            return;
+        }
+        let view = kind == RelationKind::View || alter.kind == ObjectKind::View;
+        let altered = Altered { table, only: alter.only, statement: alter };
+        for action in &alter.actions {
+            self.span = action.span;
+            self.alter_action(&altered, action, view);
+        }
+    }
+
+    fn alter_action(&mut self, altered: &Altered<'_>, action: &Action, view: bool) {
+        use ActionKind::*;
+        let table = &altered.table;
+        let only = altered.only;
+        match &action.kind {
+            AddColumn { column, if_not_exists } => self.add_column(altered, column, *if_not_exists),
+            DropColumn { column, cascade, .. } => self.drop_column(altered, &column.value, *cascade),
+            SetType { column, type_name, collation, using } => {
+                self.set_type(altered, column, type_name, collation.as_ref(), using.as_ref());
+            }
+            SetNotNull { column } => self.set_not_null(altered, &column.value, true),
+            DropNotNull { column } => self.drop_not_null(altered, &column.value),
+            SetExpression { column, .. } => self.set_expression(altered, &column.value),
+            SetDefault { .. }
+            | DropDefault { .. }
+            | DropExpression { .. }
+            | SetStorage { .. }
+            | RenameColumn { .. } => {
+                self.lock_tree(table, only, LockMode::AccessExclusive);
+            }
+            SetStatistics { .. } => self.lock_tree(table, only, LockMode::ShareUpdateExclusive),
+            AddIdentity { .. } | AlterIdentity { .. } | DropIdentity { .. } => {
+                // Partitions have shared their parent's identity since 17.
+                let recurses = self.version >= 17 && self.is_partitioned(table);
+                self.lock_tree(table, only || !recurses, LockMode::AccessExclusive);
+            }
+            SetColumnOptions { .. } | ClusterOn { .. } | SetWithoutCluster => {
+                self.lock(table, LockMode::ShareUpdateExclusive, None);
+            }
+            AddConstraint(constraint) => self.add_constraint(altered, constraint, None),
+            AlterConstraint { name, enforced, inherit, .. } => {
+                self.alter_constraint(table, &name.value, *enforced, *inherit);
+            }
+            ValidateConstraint { name } => self.validate_constraint(altered, &name.value),
+            DropConstraint { name, cascade, .. } => self.drop_constraint(altered, &name.value, *cascade),
+            RenameConstraint { name, .. } => {
+                let inherited = self
+                    .relation(table)
+                    .and_then(|r| r.constraint(&name.value))
+                    .is_some_and(|c| matches!(c.detail, ConstraintDetail::Check { .. }) && !c.no_inherit);
+                self.lock_tree(table, only || !inherited, LockMode::AccessExclusive);
+            }
+            Trigger { name, .. } => {
+                // Row triggers of a partitioned table have a copy in each partition.
+                let copies = self.is_partitioned(table)
+                    && matches!(name, TriggerTarget::Named(_) | TriggerTarget::All | TriggerTarget::User);
+                self.lock_tree(table, only || !copies, LockMode::ShareRowExclusive);
+            }
+            SetOptions { options, .. } => self.lock(table, option_lock(options, view), None),
+            SetLogged | SetUnlogged => {
+                self.lock(table, LockMode::AccessExclusive, None);
+                let wanted = match action.kind {
+                    SetLogged => Persistence::Permanent,
+                    _ => Persistence::Unlogged,
+                };
+                if self.relation(table).is_none_or(|relation| relation.persistence != wanted) {
+                    self.rewrite(table, RewriteReason::Persistence);
+                }
+                if wanted == Persistence::Unlogged {
+                    self.effects.reversible &= true;
+                }
+            }
+            SetTablespace { tablespace } => {
+                self.lock(table, LockMode::AccessExclusive, None);
+                // Which one it is in now isn't known, except that everything begins in the default one.
+                if *tablespace != "pg_default" {
+                    self.rewrite(table, RewriteReason::Tablespace);
+                }
+            }
+            SetAccessMethod { method } => {
+                self.lock(table, LockMode::AccessExclusive, None);
+                if method.as_ref().is_some_and(|method| *method != "heap") {
+                    self.rewrite(table, RewriteReason::AccessMethod);
+                }
+            }
+            Inherit { parent } => {
+                self.lock(table, LockMode::AccessExclusive, None);
+                let parent = self.resolve(parent);
+                self.lock(
+                    &parent,
+                    LockMode::ShareUpdateExclusive,
+                    Some(format!("{table} will inherit from it")),
+                );
+            }
+            NoInherit { parent } => {
+                self.lock(table, LockMode::AccessExclusive, None);
+                let parent = self.resolve(parent);
+                self.lock(&parent, LockMode::AccessShare, Some(format!("{table} inherits from it")));
+            }
+            AttachPartition { partition, bound } => {
+                let partition = self.resolve(partition);
+                self.attach_partition(table, &partition, bound.as_ref());
+            }
+            DetachPartition { partition, concurrently, finalize } => {
+                let partition = self.resolve(partition);
+                self.detach_partition(table, &partition, *concurrently, *finalize);
+            }
+            SetCompression { .. }
+            | RenameTo { .. }
+            | SetSchema { .. }
+            | OwnerTo { .. }
+            | Rule { .. }
+            | RowSecurity { .. }
+            | ForceRowSecurity { .. }
+            | SetWithoutOids
+            | OfType { .. }
+            | NotOfType
+            | ReplicaIdentity { .. }
+            | Harmless => self.lock(table, LockMode::AccessExclusive, None),
+        }
+    }
+
+    /// ALTER INDEX locks the index, which isn't counted; only ATTACH PARTITION looks at the tables.
+    fn alter_index(&mut self, index: &QName, alter: &AlterTable) {
+        for action in &alter.actions {
+            self.span = action.span;
+            if let ActionKind::AttachPartition { partition, .. } = &action.kind {
+                let partition = self.resolve(partition);
+                for name in [index, &partition] {
+                    if let Some((table, _)) = self.catalog.index(name) {
+                        self.lock(&table.name, LockMode::AccessShare, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A constraint written at a column or a table of an ALTER TABLE. `new_column`: ADD COLUMN's, with
+    /// whether it has a value in the rows that are there.
+    pub fn add_constraint(
+        &mut self,
+        altered: &Altered<'_>,
+        constraint: &Constraint,
+        new_column: Option<NewColumn<'_>>,
+    ) {
+        let table = &altered.table;
+        let only = altered.only;
+        let name = constraint.name.as_ref().map(|name| name.value.clone());
+        match &constraint.kind {
+            ConstraintKind::Check(_) => {
+                // Since 18 the descendants are locked even where the constraint isn't theirs.
+                let stays = constraint.no_inherit && self.version < 18;
+                self.lock_tree(table, only || stays, LockMode::AccessExclusive);
+                if !constraint.not_valid && constraint.enforced != Some(false) {
+                    for leaf in self.leaves(table, only || constraint.no_inherit) {
+                        self.scan(&leaf, ScanReason::Check { constraint: name.clone() });
+                    }
+                }
+            }
+            ConstraintKind::NotNull { column } => {
+                self.lock_tree(table, only, LockMode::AccessExclusive);
+                if new_column.is_none() && !constraint.not_valid {
+                    self.set_not_null(altered, &column.value, true);
+                }
+            }
+            ConstraintKind::Unique(index) | ConstraintKind::PrimaryKey(index) => {
+                let primary = matches!(constraint.kind, ConstraintKind::PrimaryKey(_));
+                self.add_index_constraint(altered, constraint, index, primary, new_column);
+            }
+            ConstraintKind::Exclude { columns, .. } => {
+                self.lock_tree(table, only || self.version < 18, LockMode::AccessExclusive);
+                let columns: Vec<&str> = columns
+                    .iter()
+                    .map(|key| key.expr.bare_column.as_ref().map_or("expr", |column| column.as_str()))
+                    .collect();
+                self.build_constraint_index(
+                    table,
+                    only,
+                    name,
+                    &columns.join("_"),
+                    "excl",
+                    super::IndexBuildReason::Exclude,
+                );
+            }
+            ConstraintKind::ForeignKey(key) => self.add_foreign_key(altered, constraint, key, new_column),
+            ConstraintKind::Null
+            | ConstraintKind::Default(_)
+            | ConstraintKind::Generated { .. }
+            | ConstraintKind::Identity { .. } => {}
+        }
+    }
+}
+
+/// A column that the same action adds.
+#[derive(Clone, Copy)]
+pub(super) struct NewColumn<'a> {
+    pub name: &'a str,
+    /// It has a default that isn't NULL, or is generated: there is something to check.
+    pub filled: bool,
+}
+
+/// `reloptions.c`: nearly all storage parameters of tables take SHARE UPDATE EXCLUSIVE; views' and
+/// `user_catalog_table` the strongest.
+fn option_lock(options: &[StorageOption], view: bool) -> LockMode {
+    let weak = |option: &StorageOption| {
+        let name = option.name.as_str();
+        let name = name.strip_prefix("toast.").unwrap_or(name);
+        matches!(
+            name,
+            "fillfactor"
+                | "parallel_workers"
+                | "toast_tuple_target"
+                | "vacuum_index_cleanup"
+                | "vacuum_truncate"
+                | "vacuum_max_eager_freeze_failure_rate"
+                | "n_distinct"
+                | "n_distinct_inherited"
+        ) || name.starts_with("autovacuum_")
+            || name.starts_with("log_autovacuum")
+    };
+    if !view && options.iter().all(weak) { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive }
+}

@@ -1,0 +1,280 @@
+//! The effects of one statement while they are being gathered, and what all subjects need for that.
+
+use compact_str::CompactString;
+
+use super::{
+    Destroyed, DestroyedKind, Effects, IndexBuild, IndexBuildReason, Lock, Rewrite, RewriteReason, Scan,
+    ScanReason,
+};
+use crate::migration::catalog::naming::{choose, cut};
+use crate::migration::catalog::{Catalog, Index, QName, Relation, RelationKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::session::Session;
+use crate::migration::statement::{Name, ObjectKind};
+use crate::source::Span;
+
+/// What a statement does, as far as it has been worked out.
+pub(super) struct Computation<'a> {
+    pub catalog: &'a Catalog,
+    pub session: &'a Session,
+    pub version: u16,
+    /// The action at hand: what effects are put down to.
+    pub span: Span,
+    pub effects: Effects,
+    /// Relations that the statement itself creates.
+    pub created: Vec<QName>,
+    /// CONCURRENTLY: later locks are held for moments.
+    pub brief: bool,
+}
+
+impl<'a> Computation<'a> {
+    pub fn new(catalog: &'a Catalog, session: &'a Session, version: u16, span: Span) -> Self {
+        let effects = Effects { reversible: true, ..Effects::default() };
+        Computation { catalog, session, version, span, effects, created: Vec::new(), brief: false }
+    }
+
+    /// The effects, with each scan and index build under the strongest lock that the statement holds.
+    pub fn finish(mut self) -> Effects {
+        let strongest = |effects: &Effects, relation: &QName, at_least: LockMode| {
+            effects.lock_on(relation).map_or(at_least, |mode| mode.max(at_least))
+        };
+        let mut scans = std::mem::take(&mut self.effects.scans);
+        for scan in &mut scans {
+            scan.under = strongest(&self.effects, &scan.relation, scan.under);
+        }
+        self.effects.scans = scans;
+        let mut builds = std::mem::take(&mut self.effects.index_builds);
+        for build in &mut builds {
+            build.under = strongest(&self.effects, &build.relation, build.under);
+        }
+        self.effects.index_builds = builds;
+        let gone = self.effects.destroys.iter().any(|destroyed| match destroyed.what {
+            DestroyedKind::Rows | DestroyedKind::Values => true,
+            DestroyedKind::Object(kind) => matches!(
+                kind,
+                ObjectKind::Table
+                    | ObjectKind::ForeignTable
+                    | ObjectKind::Column
+                    | ObjectKind::Sequence
+                    | ObjectKind::Schema
+                    | ObjectKind::Database
+                    | ObjectKind::Extension
+            ),
+        });
+        self.effects.reversible &= !gone;
+        self.effects
+    }
+
+    // ---- names ----
+
+    /// The relation (or index) that a name means.
+    pub fn resolve(&self, name: &Name) -> QName {
+        let found = self.catalog.resolve(name, &self.session.search_path);
+        QName { schema: found.schema, name: cut(&found.name).into() }
+    }
+
+    /// A relation that the catalog knows.
+    pub fn relation(&self, name: &QName) -> Option<&'a Relation> {
+        self.catalog.relation(name)
+    }
+
+    /// Whether it is certain that there is no relation of that name.
+    pub fn is_absent(&self, name: &QName) -> bool {
+        self.catalog.complete() && self.relation(name).is_none() && self.catalog.index(name).is_none()
+    }
+
+    /// The relation and, unless `only`, everything that inherits from it or is a partition of it.
+    pub fn tree(&self, relation: &QName, only: bool) -> Vec<QName> {
+        let mut all = vec![relation.clone()];
+        if !only {
+            all.extend(self.catalog.descendants(relation));
+        }
+        all
+    }
+
+    /// Those of the tree that hold rows themselves.
+    pub fn leaves(&self, relation: &QName, only: bool) -> Vec<QName> {
+        let mut all = self.tree(relation, only);
+        all.retain(|name| self.holds_rows(name));
+        all
+    }
+
+    /// Whether the relation has a heap: not a partitioned table, view or foreign table.
+    pub fn holds_rows(&self, name: &QName) -> bool {
+        self.relation(name)
+            .is_none_or(|r| matches!(r.kind, RelationKind::Table | RelationKind::MaterializedView))
+    }
+
+    pub fn is_partitioned(&self, name: &QName) -> bool {
+        self.relation(name).is_some_and(Relation::is_partitioned)
+    }
+
+    /// The default partition of a partitioned table.
+    pub fn default_partition(&self, parent: &QName) -> Option<QName> {
+        use crate::migration::statement::PartitionBound;
+        self.catalog
+            .children(parent)
+            .iter()
+            .find(|child| {
+                self.relation(child)
+                    .and_then(|r| r.partition_of.as_ref())
+                    .is_some_and(|p| p.bound == Some(PartitionBound::Default))
+            })
+            .cloned()
+    }
+
+    /// The name that PostgreSQL gives a new index.
+    pub fn choose_index_name(&self, table: &QName, columns: &str, label: &str) -> CompactString {
+        choose(&table.name, columns, label, |candidate| {
+            let name = QName::new(&table.schema, candidate);
+            self.catalog.relation(&name).is_some()
+                || self.catalog.index(&name).is_some()
+                || self.effects.index_builds.iter().any(|build| {
+                    build.relation.schema == table.schema && build.index.as_deref() == Some(candidate)
+                })
+        })
+    }
+
+    // ---- what is gathered ----
+
+    /// A lock, unless the relation is none that counts (the statement's own, a sequence, a catalog).
+    pub fn lock(&mut self, relation: &QName, mode: LockMode, because: Option<String>) {
+        if self.created.contains(relation)
+            || matches!(
+                relation.schema.as_str(),
+                "pg_catalog" | "information_schema" | "pg_temp" | "pg_toast"
+            )
+            || self.relation(relation).is_some_and(|r| r.kind == RelationKind::Sequence)
+            || (self.relation(relation).is_none() && self.catalog.index(relation).is_some())
+        {
+            return;
+        }
+        let span = self.span;
+        let brief = self.brief;
+        let held = self.effects.locks.iter_mut().find(|l| l.relation == *relation && l.span == span);
+        match held {
+            Some(held) if held.mode >= mode => {}
+            Some(held) => *held = Lock { relation: relation.clone(), mode, span, because, brief },
+            None => self.effects.locks.push(Lock { relation: relation.clone(), mode, span, because, brief }),
+        }
+    }
+
+    /// The relation, and its partitions or children with a word of why.
+    pub fn lock_tree(&mut self, relation: &QName, only: bool, mode: LockMode) {
+        self.lock_tree_because(relation, only, mode, None);
+    }
+
+    /// As [`Computation::lock_tree`], with a reason for the root.
+    pub fn lock_tree_because(&mut self, root: &QName, only: bool, mode: LockMode, because: Option<String>) {
+        for name in self.tree(root, only) {
+            let why = if name == *root { because.clone() } else { Some(self.below(&name, root)) };
+            self.lock(&name, mode, why);
+        }
+    }
+
+    fn below(&self, name: &QName, root: &QName) -> String {
+        let partition = self.relation(name).is_some_and(|r| r.partition_of.is_some());
+        if partition { format!("partition of {root}") } else { format!("inherits from {root}") }
+    }
+
+    /// The relation is read in full.
+    pub fn scan(&mut self, relation: &QName, reason: ScanReason) {
+        if self.created.contains(relation) || !self.holds_rows(relation) {
+            return;
+        }
+        let span = self.span;
+        if self.effects.scans.iter().any(|s| s.relation == *relation && s.span == span && s.reason == reason)
+        {
+            return;
+        }
+        self.effects.scans.push(Scan {
+            relation: relation.clone(),
+            reason,
+            span,
+            under: LockMode::AccessShare,
+        });
+    }
+
+    /// The relation is written anew; its indexes are rebuilt too, unless its files are only copied.
+    pub fn rewrite(&mut self, relation: &QName, reason: RewriteReason) {
+        if self.created.contains(relation) || !self.holds_rows(relation) {
+            return;
+        }
+        let copied = reason == RewriteReason::Tablespace;
+        self.effects.rewrites.push(Rewrite { relation: relation.clone(), reason, span: self.span });
+        self.scan(relation, ScanReason::Rewrite);
+        if !copied {
+            let indexes: Vec<CompactString> = self
+                .relation(relation)
+                .map(|r| r.indexes.iter().map(|i| i.name.clone()).collect())
+                .unwrap_or_default();
+            for index in indexes {
+                self.build(relation, Some(index), IndexBuildReason::Rewrite, false);
+            }
+        }
+    }
+
+    /// An index is built; the relation is read for that.
+    pub fn build(
+        &mut self,
+        relation: &QName,
+        index: Option<CompactString>,
+        reason: IndexBuildReason,
+        concurrently: bool,
+    ) {
+        if self.created.contains(relation) || !self.holds_rows(relation) {
+            return;
+        }
+        let known =
+            |build: &IndexBuild| build.relation == *relation && build.index == index && index.is_some();
+        if self.effects.index_builds.iter().any(known) {
+            return;
+        }
+        if reason != IndexBuildReason::Rewrite {
+            self.scan(relation, ScanReason::IndexBuild { index: index.clone(), concurrently });
+        }
+        self.effects.index_builds.push(IndexBuild {
+            relation: relation.clone(),
+            index,
+            concurrently,
+            under: LockMode::AccessShare,
+            reason,
+            span: self.span,
+        });
+    }
+
+    /// Something is gone afterwards.
+    pub fn destroy(&mut self, what: DestroyedKind, name: String, relation: Option<QName>, cascaded: bool) {
+        if self.effects.destroys.iter().any(|d| d.what == what && d.name == name) {
+            return;
+        }
+        self.effects.destroys.push(Destroyed { what, name, relation, span: self.span, cascaded });
+    }
+
+    /// As [`Computation::destroy`], for an object of the schema.
+    pub fn destroy_object(
+        &mut self,
+        kind: ObjectKind,
+        name: String,
+        relation: Option<QName>,
+        cascaded: bool,
+    ) {
+        self.destroy(DestroyedKind::Object(kind), name, relation, cascaded);
+    }
+}
+
+/// The kind of object that a relation is, as DROP names it.
+pub(super) fn object_kind(relation: &Relation) -> ObjectKind {
+    match relation.kind {
+        RelationKind::Table | RelationKind::PartitionedTable => ObjectKind::Table,
+        RelationKind::ForeignTable => ObjectKind::ForeignTable,
+        RelationKind::View => ObjectKind::View,
+        RelationKind::MaterializedView => ObjectKind::MaterializedView,
+        RelationKind::Sequence => ObjectKind::Sequence,
+    }
+}
+
+/// Whether two indexes index the same, so that one can stand for the other in a partition.
+pub(super) fn same_index(a: &Index, b: &Index) -> bool {
+    a.keys == b.keys && a.predicate == b.predicate && a.method == b.method && (b.unique || !a.unique)
+}

@@ -1,0 +1,332 @@
+//! DROP, and what goes with the dropped: dependents by CASCADE, partitions, foreign keys, their locks.
+
+use compact_str::CompactString;
+
+use super::columns::{member, names_word};
+use super::computation::{Computation, object_kind};
+use crate::migration::catalog::{ConstraintDetail, QName, Relation, RelationKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::{Drop, DropName, Name, ObjectKind};
+
+impl Computation<'_> {
+    pub(super) fn drop(&mut self, drop: &Drop) {
+        for object in &drop.names {
+            self.drop_one(drop, object);
+        }
+    }
+
+    fn drop_one(&mut self, drop: &Drop, object: &DropName) {
+        match drop.kind {
+            ObjectKind::Table
+            | ObjectKind::ForeignTable
+            | ObjectKind::View
+            | ObjectKind::MaterializedView => {
+                let relation = self.resolve(&object.name);
+                if drop.if_exists && self.is_absent(&relation) {
+                    return;
+                }
+                self.drop_relation(&relation, drop.kind, drop.cascade, None, drop.names.len() > 1);
+            }
+            ObjectKind::Index => self.drop_index(drop, object),
+            ObjectKind::Schema => self.drop_schema(&object.name, drop.cascade),
+            ObjectKind::Type | ObjectKind::Domain => self.drop_type(&object.name, drop.kind, drop.cascade),
+            ObjectKind::Sequence => {
+                let sequence = self.resolve(&object.name);
+                if drop.if_exists && self.is_absent(&sequence) {
+                    return;
+                }
+                self.destroy_object(ObjectKind::Sequence, sequence.to_string(), None, false);
+                if drop.cascade {
+                    self.drop_defaults(|text, serial, owner| {
+                        names_word(text, &sequence.name) || (serial && owner == Some(&sequence))
+                    });
+                }
+            }
+            ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate => {
+                self.destroy_object(drop.kind, object.name.to_string(), None, false);
+                if drop.cascade {
+                    self.drop_uses_of_function(&object.name);
+                }
+            }
+            ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => self.drop_on_table(drop, object),
+            ObjectKind::Extension => {
+                self.destroy_object(ObjectKind::Extension, object.name.to_string(), None, false);
+                if drop.cascade {
+                    // A type that an extension is named after (citext, hstore, ltree, geometry's postgis not).
+                    self.drop_columns_of_type(&QName {
+                        schema: CompactString::default(),
+                        name: object.name.name.value.clone(),
+                    });
+                }
+            }
+            ObjectKind::Collation => {
+                self.destroy_object(ObjectKind::Collation, object.name.to_string(), None, false);
+                if drop.cascade {
+                    let collation = &object.name.name.value;
+                    let found: Vec<(QName, CompactString)> = self
+                        .catalog
+                        .relations()
+                        .into_iter()
+                        .flat_map(|r| r.columns.iter().map(move |c| (r, c)))
+                        .filter(|(_, c)| c.collation.as_ref() == Some(collation))
+                        .map(|(r, c)| (r.name.clone(), c.name.clone()))
+                        .collect();
+                    for (table, column) in found {
+                        self.drop_dependent_column(&table, &column, &format!("uses collation {collation}"));
+                    }
+                }
+            }
+            kind => self.destroy_object(kind, object.name.to_string(), None, false),
+        }
+    }
+
+    /// A relation goes. `because`: it goes with something else.
+    fn drop_relation(
+        &mut self,
+        name: &QName,
+        kind: ObjectKind,
+        cascade: bool,
+        because: Option<String>,
+        listed: bool,
+    ) {
+        let relation = self.relation(name);
+        let kind = relation.map_or(kind, object_kind);
+        let cascaded = because.is_some();
+        let known = self
+            .effects
+            .destroys
+            .iter()
+            .any(|d| d.relation.as_ref() == Some(name) && d.name == name.to_string());
+        if known {
+            return;
+        }
+        self.lock(name, LockMode::AccessExclusive, because);
+        self.destroy_object(kind, name.to_string(), Some(name.clone()), cascaded);
+        let Some(relation) = relation else { return };
+        if let Some(partition) = &relation.partition_of
+            && !cascaded
+        {
+            let parent = partition.parent.clone();
+            self.lock(&parent, LockMode::AccessExclusive, Some(format!("{name} is a partition of it")));
+            if let Some(default) = self.default_partition(&parent)
+                && default != *name
+            {
+                self.lock(
+                    &default,
+                    LockMode::AccessExclusive,
+                    Some(format!("default partition of {parent}")),
+                );
+            }
+        }
+        for constraint in &relation.constraints {
+            if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail
+                // A partition's part of its parent's foreign key has no triggers on the target.
+                && relation.partition_of.is_none()
+                && target != name
+            {
+                let partitioned = self.is_partitioned(target);
+                let why = format!("target of {name}'s foreign key {}", constraint.name);
+                self.lock_tree_because(target, !partitioned, LockMode::AccessExclusive, Some(why));
+            }
+        }
+        let partitioned = relation.is_partitioned();
+        for child in self.catalog.children(name).to_vec() {
+            if partitioned || cascade {
+                let why = if partitioned {
+                    format!("partition of {name}")
+                } else {
+                    format!("inherits from {name}")
+                };
+                self.drop_relation(&child, ObjectKind::Table, cascade, Some(why), listed);
+            }
+        }
+        if cascade {
+            self.drop_dependents(relation);
+        }
+    }
+
+    /// What CASCADE reaches from a relation.
+    fn drop_dependents(&mut self, relation: &Relation) {
+        let name = &relation.name;
+        let views: Vec<QName> =
+            self.catalog.views_over(name).into_iter().map(|view| view.name.clone()).collect();
+        for view in views {
+            self.drop_view_and_above(&view, &format!("reads {name}"));
+        }
+        let referencing: Vec<(QName, CompactString)> = self
+            .catalog
+            .foreign_keys_to(name)
+            .into_iter()
+            .filter(|(table, _)| table.name != *name)
+            .map(|(table, constraint)| (table.name.clone(), constraint.name.clone()))
+            .collect();
+        for (table, constraint) in referencing {
+            let why = format!("its foreign key {constraint} to {name} goes");
+            self.lock(&table, LockMode::AccessExclusive, Some(why));
+            self.destroy_object(ObjectKind::Constraint, constraint.to_string(), None, true);
+        }
+        self.drop_columns_of_type(name);
+        if relation.kind == RelationKind::Table {
+            let owned: Vec<QName> = self
+                .catalog
+                .relations()
+                .into_iter()
+                .filter(|r| r.owned_by.as_ref().is_some_and(|(table, _)| table == name))
+                .map(|r| r.name.clone())
+                .collect();
+            for sequence in owned {
+                self.drop_defaults(|text, _, _| names_word(text, &sequence.name));
+            }
+        }
+    }
+
+    pub(super) fn drop_view_and_above(&mut self, view: &QName, why: &str) {
+        let Some(relation) = self.relation(view) else { return };
+        let kind = object_kind(relation);
+        self.drop_relation(view, kind, true, Some(why.to_owned()), false);
+    }
+
+    fn drop_index(&mut self, drop: &Drop, object: &DropName) {
+        let name = self.resolve(&object.name);
+        let Some((table, index)) = self.catalog.index(&name) else {
+            if !(drop.if_exists && self.catalog.complete()) {
+                self.destroy_object(ObjectKind::Index, name.to_string(), None, false);
+            }
+            return;
+        };
+        let mode = if drop.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+        let partitioned = table.is_partitioned();
+        self.lock_tree(&table.name.clone(), !partitioned, mode);
+        self.destroy_object(ObjectKind::Index, name.to_string(), None, false);
+        if drop.cascade
+            && let Some(columns) = index.plain_columns()
+        {
+            let columns: Vec<CompactString> = columns.into_iter().map(CompactString::from).collect();
+            self.drop_foreign_keys_on(&table.name.clone(), &columns);
+        }
+    }
+
+    fn drop_schema(&mut self, name: &Name, cascade: bool) {
+        let schema = name.name.value.clone();
+        self.destroy_object(ObjectKind::Schema, schema.to_string(), None, false);
+        if !cascade {
+            return;
+        }
+        let inside: Vec<(QName, ObjectKind)> = self
+            .catalog
+            .relations()
+            .into_iter()
+            .filter(|relation| relation.name.schema == schema)
+            .map(|relation| (relation.name.clone(), object_kind(relation)))
+            .collect();
+        for (relation, kind) in inside {
+            let why = format!("in schema {schema}");
+            self.drop_relation(&relation, kind, true, Some(why), true);
+        }
+        let types: Vec<QName> = self
+            .catalog
+            .types()
+            .into_iter()
+            .filter(|found| found.name.schema == schema)
+            .map(|found| found.name.clone())
+            .collect();
+        for name in types {
+            self.drop_columns_of_type(&name);
+        }
+    }
+
+    fn drop_type(&mut self, name: &Name, kind: ObjectKind, cascade: bool) {
+        let name = self.catalog.resolve_type(name, &self.session.search_path);
+        self.destroy_object(kind, name.to_string(), None, false);
+        if cascade {
+            self.drop_columns_of_type(&name);
+        }
+    }
+
+    fn drop_columns_of_type(&mut self, name: &QName) {
+        let found: Vec<(QName, Vec<CompactString>)> = if name.schema.is_empty() {
+            self.catalog
+                .relations()
+                .into_iter()
+                .map(|r| {
+                    let used = r.columns.iter().filter(|c| c.type_name.name.name.value == name.name);
+                    (r.name.clone(), used.map(|c| c.name.clone()).collect())
+                })
+                .filter(|(_, columns): &(QName, Vec<CompactString>)| !columns.is_empty())
+                .collect()
+        } else {
+            self.catalog
+                .relations_using_type(name)
+                .into_iter()
+                .map(|(r, columns)| (r.name.clone(), columns.into_iter().map(|c| c.name.clone()).collect()))
+                .collect()
+        };
+        for (table, columns) in found {
+            for column in columns {
+                self.drop_dependent_column(&table, &column, &format!("has a column of type {}", name.name));
+            }
+        }
+    }
+
+    fn drop_dependent_column(&mut self, table: &QName, column: &str, why: &str) {
+        self.lock_tree_because(table, false, LockMode::AccessExclusive, Some(why.to_owned()));
+        self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), true);
+    }
+
+    /// Column defaults that go: their tables are locked.
+    fn drop_defaults(&mut self, goes: impl Fn(&str, bool, Option<&QName>) -> bool) {
+        let mut found: Vec<(QName, CompactString)> = Vec::new();
+        for relation in self.catalog.relations() {
+            for column in &relation.columns {
+                let Some(default) = &column.default else { continue };
+                let owner = default.serial.then(|| {
+                    self.catalog.relations().into_iter().find(|r| {
+                        r.owned_by.as_ref().is_some_and(|(t, c)| *t == relation.name && *c == column.name)
+                    })
+                });
+                let owner = owner.flatten().map(|r| &r.name);
+                if goes(&default.text, default.serial, owner) {
+                    found.push((relation.name.clone(), column.name.clone()));
+                }
+            }
+        }
+        for (table, column) in found {
+            self.lock(&table, LockMode::AccessExclusive, Some(format!("the default of {column} goes")));
+        }
+    }
+
+    fn drop_uses_of_function(&mut self, name: &Name) {
+        let function = self.catalog.resolve_function(name, &self.session.search_path);
+        let mut found: Vec<(QName, String)> = Vec::new();
+        for relation in self.catalog.relations() {
+            for trigger in relation.triggers.iter().filter(|trigger| trigger.function == function) {
+                found.push((relation.name.clone(), format!("its trigger {} goes", trigger.name)));
+            }
+        }
+        for (table, why) in found {
+            let partitioned = self.is_partitioned(&table);
+            self.lock_tree_because(&table, !partitioned, LockMode::AccessExclusive, Some(why));
+        }
+        self.drop_defaults(|text, _, _| names_word(text, &function.name));
+    }
+
+    fn drop_on_table(&mut self, drop: &Drop, object: &DropName) {
+        let Some(table) = &object.on_table else { return };
+        let table = self.resolve(table);
+        if drop.if_exists {
+            let name = &object.name.name.value;
+            let known = self.relation(&table);
+            let there = known.is_some_and(|relation| match drop.kind {
+                ObjectKind::Trigger => relation.triggers.iter().any(|trigger| trigger.name == *name),
+                ObjectKind::Policy => relation.policies.iter().any(|policy| policy.name == *name),
+                _ => relation.rules.iter().any(|rule| rule == name),
+            });
+            if !there && self.catalog.complete() {
+                return;
+            }
+        }
+        let copies = drop.kind == ObjectKind::Trigger && self.is_partitioned(&table);
+        self.lock_tree(&table, !copies, LockMode::AccessExclusive);
+        self.destroy_object(drop.kind, member(&table, &object.name.name.value), None, false);
+    }
+}

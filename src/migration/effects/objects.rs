@@ -1,0 +1,230 @@
+//! Types and domains, triggers, policies, publications, comments, and maintenance commands.
+
+use super::computation::Computation;
+use super::rows::Depth;
+use super::{RewriteReason, ScanReason};
+use crate::migration::catalog::{QName, RelationKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::{
+    AlterObject, Body, ConstraintKind, CreateRoutine, CreateTrigger, DomainAction, Grant, Name, ObjectChange,
+    ObjectKind, PublicationAction, Vacuum,
+};
+
+impl Computation<'_> {
+    // ---- maintenance ----
+
+    pub(super) fn vacuum(&mut self, vacuum: &Vacuum) {
+        let mode = if vacuum.full { LockMode::AccessExclusive } else { LockMode::ShareUpdateExclusive };
+        for table in self.named_or_all(&vacuum.tables) {
+            if self.is_partitioned(&table) {
+                self.lock(&table, LockMode::AccessShare, None);
+            }
+            for leaf in self.leaves(&table, vacuum.only || !self.is_partitioned(&table)) {
+                let why = (leaf != table).then(|| format!("partition of {table}"));
+                self.lock(&leaf, mode, why);
+                if vacuum.full {
+                    self.rewrite(&leaf, RewriteReason::VacuumFull);
+                }
+            }
+        }
+    }
+
+    pub(super) fn analyze(&mut self, tables: &[Name], only: bool) {
+        for table in self.named_or_all(tables) {
+            let partitioned = self.is_partitioned(&table);
+            self.lock_tree(&table, only || !partitioned, LockMode::ShareUpdateExclusive);
+            if !partitioned && !only {
+                // Children by inheritance are sampled for the statistics of the whole tree.
+                for child in self.catalog.descendants(&table) {
+                    self.lock(&child, LockMode::AccessShare, Some(format!("inherits from {table}")));
+                }
+            }
+        }
+    }
+
+    fn named_or_all(&self, tables: &[Name]) -> Vec<QName> {
+        if !tables.is_empty() {
+            return tables.iter().map(|table| self.resolve(table)).collect();
+        }
+        self.catalog
+            .relations()
+            .into_iter()
+            .filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::MaterializedView))
+            .map(|r| r.name.clone())
+            .collect()
+    }
+
+    pub(super) fn cluster(&mut self, table: Option<&Name>) {
+        // Without a table: all that were clustered before, which isn't known.
+        let Some(table) = table else { return };
+        let table = self.resolve(table);
+        if self.is_partitioned(&table) {
+            self.lock(&table, LockMode::AccessShare, None);
+        }
+        for leaf in self.leaves(&table, !self.is_partitioned(&table)) {
+            let why = (leaf != table).then(|| format!("partition of {table}"));
+            self.lock(&leaf, LockMode::AccessExclusive, why);
+            self.rewrite(&leaf, RewriteReason::Cluster);
+        }
+    }
+
+    pub(super) fn refresh(&mut self, name: &Name, concurrently: bool, with_no_data: bool) {
+        let view = self.resolve(name);
+        let mode = if concurrently { LockMode::Exclusive } else { LockMode::AccessExclusive };
+        self.lock(&view, mode, None);
+        if with_no_data {
+            self.destroy(super::DestroyedKind::Rows, view.to_string(), Some(view), false);
+            return;
+        }
+        let reads = self.relation(&view).map(|relation| relation.reads.clone()).unwrap_or_default();
+        let uses: Vec<_> = reads
+            .iter()
+            .map(|read| crate::migration::statement::RelationUse {
+                name: Name::made(Some(&read.schema), &read.name),
+                access: crate::migration::statement::Access::Read,
+                only: false,
+            })
+            .collect();
+        self.uses(&uses, Depth::Planned);
+        if !concurrently {
+            self.rewrite(&view, RewriteReason::Refresh);
+        }
+    }
+
+    // ---- types and domains ----
+
+    pub(super) fn alter_domain(&mut self, name: &Name, action: &DomainAction) {
+        let checks = match action {
+            DomainAction::SetNotNull | DomainAction::ValidateConstraint { .. } => true,
+            DomainAction::AddConstraint(constraint) => {
+                !constraint.not_valid
+                    && matches!(constraint.kind, ConstraintKind::Check(_) | ConstraintKind::NotNull { .. })
+            }
+            _ => false,
+        };
+        if !checks {
+            return;
+        }
+        let domain = self.catalog.resolve_type(name, &self.session.search_path);
+        let tables: Vec<QName> = self
+            .catalog
+            .relations_using_type(&domain)
+            .into_iter()
+            .map(|(relation, _)| relation.name.clone())
+            .filter(|table| self.holds_rows(table))
+            .collect();
+        for table in tables {
+            self.lock(&table, LockMode::Share, Some(format!("has a column of domain {domain}")));
+            self.scan(&table, ScanReason::Domain { domain: domain.clone() });
+        }
+    }
+
+    // ---- triggers, routines ----
+
+    pub(super) fn create_trigger(&mut self, create: &CreateTrigger) {
+        let table = self.resolve(&create.table);
+        let copies = create.for_each_row && self.is_partitioned(&table);
+        self.lock_tree(&table, !copies, LockMode::ShareRowExclusive);
+        if let Some(from) = &create.from {
+            let from = self.resolve(from);
+            self.lock(&from, LockMode::AccessShare, None);
+        }
+    }
+
+    /// The body of an SQL function is analysed at once (`check_function_bodies`).
+    pub(super) fn create_routine(&mut self, create: &CreateRoutine) {
+        if create.language.as_deref().is_some_and(|language| language != "sql") {
+            return;
+        }
+        for inner in create.body.iter().flat_map(|body| &body.statements) {
+            if let Body::Query(query) = &inner.statement.body {
+                self.query(query, Depth::Named);
+            }
+        }
+    }
+
+    // ---- the rest ----
+
+    pub(super) fn alter_object(&mut self, alter: &AlterObject) {
+        match alter.kind {
+            ObjectKind::Table
+            | ObjectKind::ForeignTable
+            | ObjectKind::View
+            | ObjectKind::MaterializedView => {
+                let relation = self.resolve(&alter.name);
+                if !(alter.if_exists && self.is_absent(&relation)) {
+                    self.lock(&relation, LockMode::AccessExclusive, None);
+                }
+            }
+            ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => {
+                if let Some(table) = &alter.on_table
+                    && !matches!(alter.change, ObjectChange::Harmless)
+                {
+                    let table = self.resolve(table);
+                    let copies = alter.kind == ObjectKind::Trigger && self.is_partitioned(&table);
+                    self.lock_tree(&table, !copies, LockMode::AccessExclusive);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn comment(&mut self, kind: ObjectKind, name: Option<&Name>, on_table: Option<&Name>) {
+        let (relation, mode) = match kind {
+            ObjectKind::Table
+            | ObjectKind::ForeignTable
+            | ObjectKind::View
+            | ObjectKind::MaterializedView => (name, LockMode::ShareUpdateExclusive),
+            ObjectKind::Column => (on_table, LockMode::ShareUpdateExclusive),
+            ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => {
+                (on_table, LockMode::AccessShare)
+            }
+            _ => return,
+        };
+        if let Some(relation) = relation {
+            let relation = self.resolve(relation);
+            self.lock(&relation, mode, None);
+        }
+    }
+
+    pub(super) fn grant(&mut self, grant: &Grant) {
+        let tables = matches!(grant.kind, None | Some(ObjectKind::Table | ObjectKind::View));
+        if self.version < 18 || grant.roles || grant.default_privileges || grant.all_in_schema || !tables {
+            return;
+        }
+        for object in &grant.objects {
+            let relation = self.resolve(object);
+            self.lock(&relation, LockMode::AccessShare, None);
+        }
+    }
+
+    pub(super) fn publication(
+        &mut self,
+        publication: &str,
+        tables: &[Name],
+        action: Option<PublicationAction>,
+    ) {
+        for table in tables {
+            let table = self.resolve(table);
+            // A partitioned table stands for its partitions; children by inheritance are taken one by one.
+            let partitioned = self.is_partitioned(&table);
+            self.lock_tree(&table, partitioned, LockMode::ShareUpdateExclusive);
+        }
+        if action == Some(PublicationAction::Set) {
+            let held: Vec<QName> = self
+                .catalog
+                .relations()
+                .into_iter()
+                .map(|relation| relation.name.clone())
+                .filter(|table| self.catalog.publications_of(table).contains(&(publication, false)))
+                .collect();
+            for table in held {
+                self.lock(
+                    &table,
+                    LockMode::ShareUpdateExclusive,
+                    Some(format!("leaves publication {publication}")),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Reading and changing rows: queries, DML with the foreign keys behind it, COPY, TRUNCATE, LOCK.
+
+use compact_str::CompactString;
+
+use super::DestroyedKind;
+use super::computation::Computation;
+use crate::migration::catalog::{ConstraintDetail, QName, Relation, RelationKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::{Access, Change, Copy, LockTable, Query, RelationUse, Truncate};
+
+/// Views over views over … are followed this deep; a catalog that loops is cut off.
+const DEEPEST: u32 = 32;
+
+/// Whether a statement only has to be parsed, or is also planned and run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// CREATE VIEW, PREPARE: only what is named is locked.
+    Named,
+    /// What is behind views, and partitions and children, too.
+    Planned,
+    /// And what triggers of foreign keys touch.
+    Run,
+}
+
+impl Computation<'_> {
+    pub(super) fn query(&mut self, query: &Query, depth: Depth) {
+        self.uses(&query.uses, depth);
+        if depth == Depth::Run {
+            for change in &query.changes {
+                self.change(change);
+            }
+        }
+    }
+
+    pub(super) fn uses(&mut self, uses: &[RelationUse], depth: Depth) {
+        for used in uses {
+            let relation = self.resolve(&used.name);
+            let mode = match used.access {
+                Access::Read => LockMode::AccessShare,
+                Access::ReadForUpdate => LockMode::RowShare,
+                Access::Insert | Access::Update | Access::Delete | Access::Merge => LockMode::RowExclusive,
+            };
+            if depth == Depth::Named {
+                self.lock(&relation, mode, None);
+            } else {
+                self.lock_read(&relation, used.only, mode, None, 0);
+            }
+        }
+    }
+
+    /// The relation, what is below it, and what is behind it if it is a view.
+    fn lock_read(
+        &mut self,
+        relation: &QName,
+        only: bool,
+        mode: LockMode,
+        because: Option<String>,
+        depth: u32,
+    ) {
+        self.lock_tree_because(relation, only, mode, because);
+        let Some(view) = self.relation(relation).filter(|r| r.kind == RelationKind::View) else { return };
+        if depth < DEEPEST {
+            for read in view.reads.clone() {
+                self.lock_read(&read, false, mode, Some(format!("read by view {relation}")), depth + 1);
+            }
+        }
+    }
+
+    /// The foreign keys behind a change of rows, and the rows that go.
+    fn change(&mut self, change: &Change) {
+        let mut target = self.resolve(&change.target);
+        for _ in 0..DEEPEST {
+            // An updatable view has one table behind it.
+            match self.relation(&target).filter(|r| r.kind == RelationKind::View).map(|r| r.reads.as_slice())
+            {
+                Some([only]) => target = only.clone(),
+                _ => break,
+            }
+        }
+        let changed: Vec<CompactString> = change.columns.iter().map(|column| column.value.clone()).collect();
+        match change.access {
+            Access::Insert => {
+                self.look_up_targets(&target, None);
+                if change.on_conflict {
+                    self.search_referencing(&target, Some(&[]), 0);
+                }
+            }
+            Access::Update => {
+                self.look_up_targets(&target, Some(&changed));
+                self.search_referencing(&target, Some(&changed), 0);
+                let name = target.to_string();
+                self.destroy(DestroyedKind::Values, name, Some(target), false);
+            }
+            Access::Delete => {
+                self.search_referencing(&target, None, 0);
+                let name = target.to_string();
+                self.destroy(DestroyedKind::Rows, name, Some(target), false);
+            }
+            Access::Merge => {
+                self.look_up_targets(&target, None);
+                self.search_referencing(&target, None, 0);
+                let name = target.to_string();
+                self.destroy(DestroyedKind::Values, name, Some(target), false);
+            }
+            Access::Read | Access::ReadForUpdate => {}
+        }
+    }
+
+    /// A new value of a foreign key is looked up in the target: `SELECT … FOR KEY SHARE`.
+    fn look_up_targets(&mut self, table: &QName, changed: Option<&[CompactString]>) {
+        let Some(relation) = self.relation(table) else { return };
+        for constraint in relation.constraints.iter().filter(|constraint| constraint.enforced) {
+            let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { continue };
+            let touched = changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)));
+            if touched {
+                let why = format!("its rows are looked up for {table}'s foreign key {}", constraint.name);
+                self.lock_tree_because(target, false, LockMode::RowShare, Some(why));
+            }
+        }
+    }
+
+    /// Rows that go, or whose key changes, are searched for in the referencing tables.
+    fn search_referencing(&mut self, table: &QName, changed: Option<&[CompactString]>, depth: u32) {
+        if depth > DEEPEST {
+            return;
+        }
+        let keys: Vec<(QName, CompactString, Vec<CompactString>, Option<&'static str>)> = self
+            .catalog
+            .foreign_keys_to(table)
+            .into_iter()
+            .filter(|(_, constraint)| constraint.enforced)
+            .filter_map(|(referencing, constraint)| match &constraint.detail {
+                ConstraintDetail::ForeignKey { columns, target_columns, on_delete, on_update, .. } => {
+                    let touched = changed.is_none_or(|changed| {
+                        let key = |column: &CompactString| {
+                            target_columns.contains(column)
+                                || (target_columns.is_empty()
+                                    && self.relation(table).is_some_and(|r| is_primary(r, column)))
+                        };
+                        changed.iter().any(key)
+                    });
+                    let action = if changed.is_none() { *on_delete } else { *on_update };
+                    touched
+                        .then(|| (referencing.name.clone(), constraint.name.clone(), columns.clone(), action))
+                }
+                _ => None,
+            })
+            .collect();
+        for (referencing, constraint, columns, action) in keys {
+            let acts = matches!(action, Some("cascade" | "set null" | "set default"));
+            let mode = if acts { LockMode::RowExclusive } else { LockMode::RowShare };
+            let locked = self.effects.lock_on(&referencing).is_some_and(|held| held >= mode);
+            let why = format!("its foreign key {constraint} points to {table}");
+            self.lock_tree_because(&referencing, false, mode, Some(why));
+            if acts && !locked {
+                match (action, changed) {
+                    (Some("cascade"), None) => self.search_referencing(&referencing, None, depth + 1),
+                    _ => self.search_referencing(&referencing, Some(&columns), depth + 1),
+                }
+            }
+        }
+    }
+
+    pub(super) fn copy(&mut self, copy: &Copy) {
+        if let Some(query) = &copy.query {
+            self.query(query, Depth::Run);
+        }
+        let Some(table) = &copy.table else { return };
+        let table = self.resolve(table);
+        if copy.from {
+            let partitioned = self.is_partitioned(&table);
+            self.lock_tree(&table, !partitioned, LockMode::RowExclusive);
+            self.look_up_targets(&table, None);
+        } else {
+            self.lock(&table, LockMode::AccessShare, None);
+        }
+    }
+
+    pub(super) fn truncate(&mut self, truncate: &Truncate) {
+        let mut done: Vec<QName> = Vec::new();
+        let mut open: Vec<(QName, bool, Option<QName>)> =
+            truncate.tables.iter().map(|(name, only)| (self.resolve(name), *only, None)).collect();
+        open.reverse();
+        while let Some((table, only, because)) = open.pop() {
+            if done.contains(&table) {
+                continue;
+            }
+            done.push(table.clone());
+            let why = because.as_ref().map(|target| format!("has a foreign key to {target}"));
+            self.lock_tree_because(&table, only, LockMode::AccessExclusive, why);
+            self.destroy(DestroyedKind::Rows, table.to_string(), Some(table.clone()), because.is_some());
+            if truncate.cascade {
+                for member in self.tree(&table, only) {
+                    let referencing = self.catalog.foreign_keys_to(&member).into_iter();
+                    open.extend(
+                        referencing.map(|(from, _)| (from.name.clone(), false, Some(member.clone()))),
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn lock_tables(&mut self, lock: &LockTable) {
+        for (name, only) in &lock.tables {
+            let table = self.resolve(name);
+            self.lock_read(&table, *only, lock.mode, None, 0);
+        }
+    }
+}
+
+fn is_primary(relation: &Relation, column: &str) -> bool {
+    relation.primary_key().is_some_and(|key| match &key.detail {
+        ConstraintDetail::PrimaryKey { columns, .. } => columns.iter().any(|c| c == column),
+        _ => false,
+    })
+}
