@@ -16,15 +16,12 @@ pub static RULE: Rule = Rule {
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::AlterTable(alter) = &context.statement.body else { return };
     let table = context.resolve(&alter.name);
-    if !context.heavy(&table) {
-        return;
-    }
     for action in &alter.actions {
-        let validates = context
-            .effects
-            .scans
-            .iter()
-            .any(|scan| scan.span == action.span && matches!(scan.reason, ScanReason::Check { .. }));
+        let validates = context.effects.scans.iter().any(|scan| {
+            scan.span == action.span
+                && matches!(scan.reason, ScanReason::Check { .. })
+                && context.heavy(&scan.relation)
+        });
         let Some((constraint, expr)) = condition(action).filter(|_| validates) else { continue };
         let column = match &action.kind {
             ActionKind::AddColumn { column, .. } => Some(column.name.as_str()),

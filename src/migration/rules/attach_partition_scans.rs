@@ -1,7 +1,7 @@
 //! ATTACH PARTITION that reads the new partition or the default partition.
 
 use crate::migration::catalog::QName;
-use crate::migration::effects::ScanReason;
+use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{
     ActionKind, Body, Expr, PartitionBound, PartitionBy, PartitionStrategy, quote_ident,
 };
@@ -33,8 +33,22 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 _ => {}
             }
         }
+        // The parent's indexes that the partition lacks are built on it.
+        let builds = context
+            .effects
+            .index_builds
+            .iter()
+            .filter(|build| {
+                build.span == action.span
+                    && build.reason == IndexBuildReason::Partition
+                    && context.heavy(&build.relation)
+            })
+            .count();
         let which = match (&read, &default) {
-            (None, None) => continue,
+            (None, None) if builds == 0 => continue,
+            (None, None) => {
+                format!("{partition} gets the indexes of {parent} that it lacks ({builds} to build)")
+            }
             (Some(new), None) => format!("every row of {} is checked against its bounds", context.sized(new)),
             (None, Some(rest)) => {
                 format!("the default partition {} is read for rows of the new one", context.sized(rest))
@@ -58,7 +72,13 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             let name = plans::named(rest, &format!("not_{}", partition.name), "check");
             help.push(proof(rest, &name, &format!("NOT ({condition})")));
         }
-        help.push("-- then, with nothing left to read".to_owned());
+        if builds > 0 {
+            help.push(format!(
+                "-- build the indexes that {parent} has and {partition} hasn't beforehand, outside a transaction\n\
+                 CREATE INDEX CONCURRENTLY … ON {partition} (…);"
+            ));
+        }
+        help.push("-- then, with nothing left to do".to_owned());
         help.push(format!("ALTER TABLE {parent} {};", context.sql(action.span)));
         sink.say(action.span, format!("{which} under ACCESS EXCLUSIVE")).help(help.join("\n"));
     }

@@ -1,6 +1,8 @@
-//! ALTER COLUMN … TYPE that keeps the rows of a table in use but builds indexes anew.
+//! ALTER COLUMN … TYPE that keeps the rows of a table in use but builds indexes anew or checks constraints again.
 
-use crate::migration::effects::IndexBuildReason;
+use crate::migration::catalog::QName;
+use crate::migration::effects::{IndexBuildReason, ScanReason};
+use crate::migration::statement::{Action, ActionKind, Body, quote_ident};
 
 use super::{Check, Rule, Sink, StatementContext, joined};
 
@@ -11,38 +13,87 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    let builds: Vec<_> = context
-        .effects
-        .index_builds
-        .iter()
-        .filter(|build| build.reason == IndexBuildReason::ColumnType && context.heavy(&build.relation))
-        .collect();
-    let mut told = Vec::new();
-    for build in &builds {
-        if told.contains(&build.span) {
+    let Body::AlterTable(alter) = &context.statement.body else { return };
+    for action in alter.actions.iter().filter(|action| matches!(action.kind, ActionKind::SetType { .. })) {
+        let (indexes, built_on) = rebuilt(context, action);
+        let checked = checked_again(context, action);
+        if built_on.is_empty() && checked.is_empty() {
             continue;
         }
-        told.push(build.span);
-        let names: Vec<&str> = builds
-            .iter()
-            .filter(|other| other.span == build.span)
-            .filter_map(|other| other.index.as_deref())
-            .collect();
-        let which = if names.is_empty() { "its indexes".to_owned() } else { joined(&names) };
-        sink.say(
-            build.span,
+        let mut work = Vec::new();
+        if !built_on.is_empty() {
+            let which = if indexes.is_empty() { "indexes".to_owned() } else { joined(&indexes) };
+            let on: Vec<String> = built_on.iter().map(|table| context.sized(table)).collect();
+            work.push(format!("{which} on {} must be built anew", joined(&on)));
+        }
+        if !checked.is_empty() {
+            let on: Vec<String> = checked.iter().map(|table| context.sized(table)).collect();
+            work.push(format!("a constraint makes PostgreSQL check every row of {} again", joined(&on)));
+        }
+        let said = sink.say(
+            action.span,
             format!(
-                "the rows of {} stay as they are, but {which} must be built anew under ACCESS EXCLUSIVE: reads and writes wait until that is done",
-                context.sized(&build.relation)
+                "no row is written, but {} under ACCESS EXCLUSIVE: reads and writes wait until that is done",
+                work.join(", and ")
             ),
-        )
-        .help(format!(
-            "Where queries can do without them for a while, take the indexes away first and build them again afterwards, outside a transaction:\n{}\n\
-             {};\n\
-             CREATE INDEX CONCURRENTLY … ON {} (…);",
-            names.iter().map(|name| format!("DROP INDEX CONCURRENTLY {name};")).collect::<Vec<_>>().join("\n"),
-            context.sql(context.statement.span),
-            build.relation,
-        ));
+        );
+        let statement = context.sql(context.statement.span);
+        if !indexes.is_empty() {
+            let drops: Vec<String> = indexes
+                .iter()
+                .map(|name| format!("DROP INDEX CONCURRENTLY {};", quote_ident(name)))
+                .collect();
+            said.help(format!(
+                "-- where queries can do without the index for a while (or with a new one that fits already), outside a transaction\n\
+                 {}\n{statement};\nCREATE INDEX CONCURRENTLY … ON {} (…);",
+                drops.join("\n"),
+                joined(&built_on)
+            ));
+        } else if !checked.is_empty() {
+            said.help(format!(
+                "-- without the constraint nothing is read; put it back without blocking\n\
+                 ALTER TABLE … DROP CONSTRAINT …;\n{statement};\n\
+                 ALTER TABLE … ADD CONSTRAINT … NOT VALID;\n\
+                 -- next migration\n\
+                 ALTER TABLE … VALIDATE CONSTRAINT …;"
+            ));
+        }
     }
+}
+
+/// The indexes that the action has built anew, and their tables.
+fn rebuilt(context: &StatementContext<'_>, action: &Action) -> (Vec<String>, Vec<QName>) {
+    let mut names = Vec::new();
+    let mut tables: Vec<QName> = Vec::new();
+    for build in &context.effects.index_builds {
+        if build.span != action.span
+            || build.reason != IndexBuildReason::ColumnType
+            || !context.heavy(&build.relation)
+        {
+            continue;
+        }
+        names.extend(build.index.as_ref().map(ToString::to_string));
+        if !tables.contains(&build.relation) {
+            tables.push(build.relation.clone());
+        }
+    }
+    (names, tables)
+}
+
+/// The tables that the action has read for their constraints, though it doesn't write them anew.
+fn checked_again(context: &StatementContext<'_>, action: &Action) -> Vec<QName> {
+    let mut tables: Vec<QName> = Vec::new();
+    for scan in &context.effects.scans {
+        let again = matches!(scan.reason, ScanReason::Check { .. } | ScanReason::ForeignKey { .. });
+        let written = context.effects.rewrites.iter().any(|rewrite| rewrite.relation == scan.relation);
+        if again
+            && scan.span == action.span
+            && !written
+            && context.heavy(&scan.relation)
+            && !tables.contains(&scan.relation)
+        {
+            tables.push(scan.relation.clone());
+        }
+    }
+    tables
 }

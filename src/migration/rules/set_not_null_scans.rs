@@ -14,9 +14,6 @@ pub static RULE: Rule = Rule {
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::AlterTable(alter) = &context.statement.body else { return };
     let table = context.resolve(&alter.name);
-    if !context.heavy(&table) {
-        return;
-    }
     for action in &alter.actions {
         let column = match &action.kind {
             ActionKind::SetNotNull { column } => column,
@@ -35,11 +32,11 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             }
             _ => continue,
         };
-        let reads = context
-            .effects
-            .scans
-            .iter()
-            .any(|scan| scan.span == action.span && matches!(&scan.reason, ScanReason::NotNull { .. }));
+        let reads = context.effects.scans.iter().any(|scan| {
+            scan.span == action.span
+                && matches!(&scan.reason, ScanReason::NotNull { .. })
+                && context.heavy(&scan.relation)
+        });
         if !reads {
             continue;
         }
