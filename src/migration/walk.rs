@@ -6,7 +6,7 @@ use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
 use super::migration::{Direction, Migration};
 use super::parse::Script;
-use super::rules::{Check, MigrationContext, Record, RuleOptions, Said, Sink, StatementContext};
+use super::rules::{Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, StatementContext};
 use super::session::{HeldLock, Opened, Session};
 use super::statement::{Body, Call, Ident, Inner, Query, Routine, Statement, TransactionControl};
 use crate::source::Span;
@@ -100,7 +100,8 @@ impl<'a> Walk<'a> {
         for (place, statement) in script.statements.iter().enumerate() {
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
-            let inner_effects = self.judge_inner(statement, catalog, index, place, &mut walked.said);
+            let inner_effects =
+                self.judge_inner(statement, catalog, index, place, rolls_back, &mut walked.said);
             for inner in inner_effects {
                 effects.locks.extend(inner.locks);
                 effects.rewrites.extend(inner.rewrites);
@@ -122,6 +123,8 @@ impl<'a> Walk<'a> {
                 inner: None,
                 run: &migration.run,
                 options: self.options,
+                rolls_back,
+                kept: Kept::default(),
             };
             // What a block does is judged at the statements inside it.
             if !runs_others(statement) {
@@ -178,6 +181,7 @@ impl<'a> Walk<'a> {
         catalog: &mut Catalog,
         index: usize,
         place: usize,
+        rolls_back: bool,
         said: &mut Vec<(&'static str, Said)>,
     ) -> Vec<Effects> {
         let mut all = Vec::new();
@@ -200,6 +204,8 @@ impl<'a> Walk<'a> {
                 inner: Some(inner),
                 run: &migrations[index].run,
                 options,
+                rolls_back,
+                kept: Kept::default(),
             };
             let mut here = Vec::new();
             ask(rules, &context, &mut here);

@@ -86,6 +86,17 @@ pub struct StatementContext<'a> {
     pub run: &'a RunFacts,
     /// Settings.
     pub options: &'a RuleOptions,
+    /// Whether the migration rolls anything back at all, so that most need not look ahead for it.
+    pub rolls_back: bool,
+    /// Answers that many rules want, kept for the statement.
+    pub kept: Kept,
+}
+
+/// Answers about one statement that many rules want, worked out once.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// See [`StatementContext::altered`]: the relation, where the question applies.
+    pub(super) altered: std::cell::OnceCell<Option<QName>>,
 }
 
 /// How a migration is run, as far as rules need it.

@@ -45,7 +45,7 @@ impl<'a> StatementContext<'a> {
 
     /// Whether it is taken back: its BEGIN ends in ROLLBACK, or a savepoint before it is rolled back to.
     pub fn rolled_back(&self) -> bool {
-        if self.in_transaction() == Some(false) {
+        if !self.rolls_back || self.in_transaction() == Some(false) {
             return false;
         }
         let rest = self.statements.get(self.index + 1..).unwrap_or(&[]);
@@ -115,10 +115,11 @@ impl<'a> StatementContext<'a> {
     /// The ALTER TABLE that this is, with the relation it means, where that is in use and the change lasts.
     pub fn altered(&self) -> Option<(&'a AlterTable, QName, Option<&'a Relation>)> {
         let Body::AlterTable(alter) = &self.statement.body else { return None };
-        let relation = self.resolve(&alter.name);
-        if !self.may_be_used(&relation) || !self.lasts() {
-            return None;
-        }
+        let relation = self.kept.altered.get_or_init(|| {
+            let relation = self.resolve(&alter.name);
+            (self.may_be_used(&relation) && self.lasts()).then_some(relation)
+        });
+        let relation = relation.clone()?;
         let known = self.before.relation(&relation);
         Some((alter, relation, known))
     }
