@@ -244,6 +244,7 @@ fn run_rules(
             .map(|(index, records)| JudgedMigration {
                 migration: *index as u32,
                 path: &shown[*index],
+                text: &migrations[*index].text,
                 statements: &scripts[*index].statements,
                 records,
                 run: &migrations[*index].run,

@@ -248,6 +248,8 @@ pub struct JudgedMigration<'a> {
     pub migration: u32,
     /// Its path as it is shown.
     pub path: &'a str,
+    /// The whole text of the file.
+    pub text: &'a str,
     /// Its statements.
     pub statements: &'a [Statement],
     /// What was noted of each.
@@ -323,12 +325,14 @@ pub fn column_list(columns: &[CompactString]) -> String {
     columns.iter().map(|column| super::statement::quote_ident(column)).collect::<Vec<_>>().join(", ")
 }
 
-// Shared by rules: what they ask of the context, and plans they print.
+// Shared by rules: what they ask of the context, plans and switches they print, what a statement writes down.
 
 mod bulk;
 pub mod outlook;
 pub mod plans;
 pub mod standstill;
+pub mod switches;
+pub mod written;
 
 // Modules, in the order of the alphabet.
 
@@ -340,23 +344,33 @@ mod add_foreign_key_validates;
 mod add_not_null_without_default;
 mod add_primary_key_builds_index;
 mod add_unique_builds_index;
+mod already_exists;
 mod attach_partition_scans;
 mod bulk_delete;
 mod bulk_insert_select;
 mod bulk_update;
 mod catalog_modified_directly;
+mod char_column;
 mod cluster_table;
+mod column_missing;
 mod column_type_changed;
 mod column_type_narrowed;
 mod column_type_rebuilds_indexes;
 mod column_type_rewrites;
+mod commit_ends_runner_transaction;
 mod composite_type_changed;
+mod concurrently_in_transaction;
+mod concurrently_on_partitioned_table;
+mod constraint_deferrability_changed;
+mod constraint_not_named;
 mod create_index_blocks_writes;
 mod create_index_on_partitioned_table;
 mod create_partition_locks_parent;
 mod create_rule;
+mod create_table_as_copies;
 mod create_table_foreign_key_locks;
 mod create_trigger_locks;
+mod data_and_schema_together;
 mod default_changed;
 mod delete_all_rows;
 mod detach_partition_blocks;
@@ -381,21 +395,47 @@ mod drop_table;
 mod drop_trigger;
 mod drop_type_in_use;
 mod drop_view;
+mod duplicate_column_assignment;
+mod dynamic_sql_not_checked;
 mod enum_value_position;
+mod enum_value_used_in_same_transaction;
 mod expand_and_contract_together;
+mod explain_analyze_runs;
 mod extension_updated;
+mod float_column;
+mod foreign_key_cascades;
+mod foreign_key_type_mismatch;
+mod foreign_key_without_index;
+mod grant_to_public;
+mod identifier_truncated;
 mod identity_always_breaks_writers;
+mod if_not_exists_hides_drift;
+mod index_column_repeated;
+mod index_redundant;
 mod inheritance_changed;
+mod int_primary_key;
+mod invalid_index_hidden;
+mod json_column;
 mod lock_held_during_slow_work;
 mod lock_order_inconsistent;
 mod lock_table;
 mod lock_timeout_missing;
+mod locks_span_files;
 mod many_tables_locked;
+mod meta_command_not_supported;
+mod missing_if_exists;
+mod mixed_case_identifier;
+mod money_column;
+mod nested_transaction;
+mod not_allowed_in_transaction;
+mod not_rerunnable;
+mod not_valid_never_validated;
 mod owner_changed;
 mod policy_changed;
 mod publication_changed;
 mod refresh_materialized_view_blocks;
 mod reindex_blocks;
+mod relation_missing;
 mod rename_column;
 mod rename_enum_value;
 mod rename_schema;
@@ -408,18 +448,33 @@ mod revoke_privilege;
 mod rewrites_repeated;
 mod role_changed;
 mod row_security_enabled;
+mod schema_not_named;
+mod security_definer_without_search_path;
 mod sequence_restarted;
+mod serial_column;
+mod set_local_without_transaction;
 mod set_not_null_breaks_writers;
 mod set_not_null_scans;
 mod set_schema;
 mod set_unlogged;
+mod statement_not_understood;
 mod statement_timeout_missing;
+mod suppression_unused;
+mod suppression_without_reason;
+mod syntax_error;
 mod system_setting_changed;
 mod table_storage_rewrites;
+mod table_without_primary_key;
+mod time_with_time_zone;
+mod timestamp_without_time_zone;
+mod transaction_left_open;
 mod truncate_table;
 mod unique_added;
+mod unlogged_table;
 mod vacuum_full;
 mod validate_in_same_transaction;
+mod varchar_limit;
+mod wide_index;
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
 pub static RULES: &[&Rule] = &[
@@ -515,9 +570,60 @@ pub static RULES: &[&Rule] = &[
     &extension_updated::RULE,
     &enum_value_position::RULE,
     // transaction
+    &concurrently_in_transaction::RULE,
+    &concurrently_on_partitioned_table::RULE,
+    &not_allowed_in_transaction::RULE,
+    &enum_value_used_in_same_transaction::RULE,
+    &transaction_left_open::RULE,
+    &nested_transaction::RULE,
+    &commit_ends_runner_transaction::RULE,
+    &set_local_without_transaction::RULE,
+    &invalid_index_hidden::RULE,
+    &not_rerunnable::RULE,
+    &data_and_schema_together::RULE,
+    &locks_span_files::RULE,
     // rollback
     // correctness
+    &syntax_error::RULE,
+    &statement_not_understood::RULE,
+    &dynamic_sql_not_checked::RULE,
+    &relation_missing::RULE,
+    &column_missing::RULE,
+    &already_exists::RULE,
+    &foreign_key_without_index::RULE,
+    &foreign_key_type_mismatch::RULE,
+    &index_redundant::RULE,
+    &not_valid_never_validated::RULE,
+    &identifier_truncated::RULE,
+    &if_not_exists_hides_drift::RULE,
+    &duplicate_column_assignment::RULE,
+    &security_definer_without_search_path::RULE,
+    &grant_to_public::RULE,
+    &explain_analyze_runs::RULE,
+    &create_table_as_copies::RULE,
+    &index_column_repeated::RULE,
+    &constraint_deferrability_changed::RULE,
+    &meta_command_not_supported::RULE,
+    &suppression_unused::RULE,
+    &suppression_without_reason::RULE,
     // convention
+    &int_primary_key::RULE,
+    &serial_column::RULE,
+    &timestamp_without_time_zone::RULE,
+    &char_column::RULE,
+    &varchar_limit::RULE,
+    &money_column::RULE,
+    &json_column::RULE,
+    &table_without_primary_key::RULE,
+    &schema_not_named::RULE,
+    &mixed_case_identifier::RULE,
+    &wide_index::RULE,
+    &float_column::RULE,
+    &time_with_time_zone::RULE,
+    &unlogged_table::RULE,
+    &foreign_key_cascades::RULE,
+    &constraint_not_named::RULE,
+    &missing_if_exists::RULE,
 ];
 
 /// The rule of a code.

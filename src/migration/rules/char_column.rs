@@ -1,0 +1,23 @@
+//! `char_column`: a char(n) column, which pads with blanks.
+
+use super::written::{columns, type_text};
+use crate::migration::statement::quote_ident;
+
+use super::{Check, Rule, Sink, StatementContext};
+
+/// The rule.
+pub static RULE: Rule =
+    Rule { code: "char_column", page: migration_page!("char_column"), check: Check::Statement(check) };
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    for column in columns(cx.statement) {
+        if column.type_name.name.schema.is_none() && column.type_name.name.name == "bpchar" {
+            let name = quote_ident(column.name.as_str());
+            sink.say(
+                column.type_name.span,
+                format!("{name} is {}: values are filled up with blanks, which count in some comparisons and not in others", type_text(column.type_name)),
+            )
+            .help(format!("{name} text"));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `column_missing`: a column that the table doesn't have.
+
+use crate::migration::catalog::Relation;
+use crate::migration::statement::{
+    ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, Name, ObjectKind, quote_ident,
+};
+
+use super::{Check, Rule, Sink, StatementContext};
+
+/// The rule.
+pub static RULE: Rule =
+    Rule { code: "column_missing", page: migration_page!("column_missing"), check: Check::Statement(check) };
+
+/// System columns (manual, "System Columns").
+const SYSTEM: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid"];
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    if cx.inner.is_some() || !cx.before.complete() {
+        return;
+    }
+    match &cx.statement.body {
+        Body::AlterTable(alter)
+            if !matches!(alter.kind, ObjectKind::Type | ObjectKind::Index | ObjectKind::Sequence) =>
+        {
+            let Some(table) = known(cx, &alter.name) else { return };
+            let added: Vec<&ColumnDefinition> = alter
+                .actions
+                .iter()
+                .filter_map(|action| match &action.kind {
+                    ActionKind::AddColumn { column, .. } => Some(column.as_ref()),
+                    _ => None,
+                })
+                .collect();
+            for action in &alter.actions {
+                for column in named(&action.kind) {
+                    if !added.iter().any(|new| new.name == *column) {
+                        ask(table, column, sink);
+                    }
+                }
+            }
+        }
+        Body::CreateIndex(create) => {
+            let Some(table) = known(cx, &create.table) else { return };
+            let keys = create.columns.iter().filter_map(|key| key.expr.bare_column.as_ref());
+            for column in keys.chain(&create.include) {
+                ask(table, column, sink);
+            }
+        }
+        Body::CreateTable(create) => {
+            let keys = create
+                .columns
+                .iter()
+                .flat_map(|column| &column.constraints)
+                .chain(&create.constraints)
+                .filter_map(|constraint| match &constraint.kind {
+                    ConstraintKind::ForeignKey(key) => Some(key),
+                    _ => None,
+                });
+            for key in keys {
+                let Some(target) = known(cx, &key.target) else { continue };
+                for column in &key.target_columns {
+                    ask(target, column, sink);
+                }
+            }
+        }
+        Body::Query(query) => {
+            for change in &query.changes {
+                let Some(table) = known(cx, &change.target) else { continue };
+                for column in &change.columns {
+                    ask(table, column, sink);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The relation, where all of its columns are known.
+fn known<'a>(cx: &StatementContext<'a>, name: &Name) -> Option<&'a Relation> {
+    cx.relation(name).filter(|relation| relation.columns_known)
+}
+
+fn ask(table: &Relation, column: &Ident, sink: &mut Sink) {
+    // The server looks for the name as it would keep it.
+    let wanted = crate::migration::catalog::naming::cut(column.as_str());
+    if table.column(wanted).is_some() || SYSTEM.contains(&wanted) {
+        return;
+    }
+    let near = table
+        .columns
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&known.name.to_lowercase(), wanted), &known.name))
+        .filter(|(distance, _)| {
+            *distance <= 2 || wanted.len() > 4 && table.columns.len() > 1 && *distance <= 3
+        })
+        .min()
+        .map(|(_, name)| format!("; did you mean {}?", quote_ident(name)))
+        .unwrap_or_default();
+    sink.say(
+        column.span,
+        format!("{} has no column {}, so this fails{near}", table.name, quote_ident(column.as_str())),
+    );
+}
+
+/// The table's own columns that an action names and needs.
+fn named(action: &ActionKind) -> Vec<&Ident> {
+    match action {
+        ActionKind::DropColumn { column, if_exists: false, .. }
+        | ActionKind::SetType { column, .. }
+        | ActionKind::SetDefault { column, .. }
+        | ActionKind::DropDefault { column }
+        | ActionKind::SetNotNull { column }
+        | ActionKind::DropNotNull { column }
+        | ActionKind::SetExpression { column, .. }
+        | ActionKind::DropExpression { column, .. }
+        | ActionKind::AddIdentity { column, .. }
+        | ActionKind::AlterIdentity { column, .. }
+        | ActionKind::DropIdentity { column, .. }
+        | ActionKind::SetStatistics { column }
+        | ActionKind::SetColumnOptions { column, .. }
+        | ActionKind::SetStorage { column, .. }
+        | ActionKind::SetCompression { column, .. }
+        | ActionKind::RenameColumn { column, .. } => vec![column],
+        ActionKind::AddConstraint(constraint) => constrained(constraint),
+        _ => Vec::new(),
+    }
+}
+
+fn constrained(constraint: &Constraint) -> Vec<&Ident> {
+    match &constraint.kind {
+        ConstraintKind::Unique(key) | ConstraintKind::PrimaryKey(key) => {
+            key.columns.iter().chain(&key.include).collect()
+        }
+        ConstraintKind::ForeignKey(key) => key.columns.iter().collect(),
+        ConstraintKind::NotNull { column } => vec![column],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,37 @@
+//! `constraint_deferrability_changed`: ALTER CONSTRAINT changes when a foreign key is checked.
+
+use crate::migration::statement::{ActionKind, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "constraint_deferrability_changed",
+    page: migration_page!("constraint_deferrability_changed"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Some((alter, table, _)) = cx.altered() else { return };
+    for action in &alter.actions {
+        let ActionKind::AlterConstraint { name, deferrable, initially_deferred, .. } = &action.kind else {
+            continue;
+        };
+        let name = quote_ident(name.as_str());
+        if *initially_deferred == Some(true) {
+            sink.say(
+                action.span,
+                format!(
+                    "{name} of {table} is checked at COMMIT from now on: an application that expects the error at the \
+                     statement gets it where it may not look for it"
+                ),
+            )
+            .help(format!("ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY IMMEDIATE;\n-- and in the transactions that need it:\nSET CONSTRAINTS {name} DEFERRED;"));
+        } else if *deferrable == Some(false) {
+            sink.say(
+                action.span,
+                format!("{name} of {table} can't be deferred any more: SET CONSTRAINTS … DEFERRED in running code fails"),
+            );
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `foreign_key_without_index`: a foreign key whose columns no index begins with.
+
+use std::collections::HashSet;
+
+use compact_str::CompactString;
+
+use crate::migration::catalog::{Born, ConstraintDetail, Index, Relation};
+
+use super::{Check, Rule, RunContext, Sink, column_list};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "foreign_key_without_index",
+    page: migration_page!("foreign_key_without_index"),
+    check: Check::Run(check),
+};
+
+fn check(cx: &RunContext<'_>, sink: &mut Sink) {
+    let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
+    for table in cx.after.relations() {
+        // A partition's keys are its parent's.
+        if table.partition_of.is_some() || table.size.is_some_and(|size| size.rows < cx.options.small_rows) {
+            continue;
+        }
+        for constraint in &table.constraints {
+            let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { continue };
+            let Born::Here { migration, .. } = constraint.born else { continue };
+            if !judged.contains(&migration) || columns.is_empty() || is_indexed(table, columns) {
+                continue;
+            }
+            sink.say(
+                constraint.span,
+                format!(
+                    "no index of {} begins with {}: each DELETE of a row of {target}, and each UPDATE of its key, reads \
+                     all of {}",
+                    table.name,
+                    column_list(columns),
+                    table.name
+                ),
+            )
+            .help(format!(
+                "CREATE INDEX CONCURRENTLY ON {} ({});  -- outside a transaction",
+                table.name,
+                column_list(columns)
+            ))
+            .in_migration(migration);
+        }
+    }
+}
+
+/// Whether an index over all rows begins with these columns, in any order.
+fn is_indexed(table: &Relation, columns: &[CompactString]) -> bool {
+    table.indexes.iter().any(|index| begins_with(index, columns))
+}
+
+fn begins_with(index: &Index, columns: &[CompactString]) -> bool {
+    if index.predicate.is_some() || !matches!(index.method.as_str(), "btree" | "hash") {
+        return false;
+    }
+    let first: Vec<&CompactString> =
+        index.keys.iter().take(columns.len()).filter_map(|key| key.column.as_ref()).collect();
+    first.len() == columns.len() && columns.iter().all(|column| first.contains(&column))
+}

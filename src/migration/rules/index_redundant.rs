@@ -1,0 +1,78 @@
+//! `index_redundant`: an index that an existing one already covers.
+
+use crate::migration::catalog::{Index, IndexKey, QName};
+use crate::migration::statement::{Body, CreateIndex, IndexColumn, ObjectKind, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext, outlook};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "index_redundant",
+    page: migration_page!("index_redundant"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::CreateIndex(create) = &cx.statement.body else { return };
+    if create.unique {
+        return;
+    }
+    let Some(table) = cx.relation(&create.table) else { return };
+    let method = create.method.as_ref().map_or("btree", |method| method.as_str());
+    let keys: Vec<IndexKey> = create.columns.iter().map(|key| as_key(cx, key)).collect();
+    let predicate = create.predicate.as_ref().map(|predicate| cx.sql(predicate.span).trim());
+    let covering = table.indexes.iter().find(|index| {
+        index.valid
+            && index.method == method
+            && create.name.as_ref().is_none_or(|name| *name.as_str() != *index.name)
+            && index.predicate.as_deref().map(str::trim) == predicate
+            && if method == "btree" { index.keys.starts_with(&keys) } else { index.keys == keys }
+            && includes(index, create)
+            && !dropped_later(cx, &QName { schema: table.name.schema.clone(), name: index.name.clone() })
+    });
+    let Some(index) = covering else { return };
+    let shown = quote_ident(&index.name);
+    let what =
+        if index.keys.len() > keys.len() { "begins with the same columns" } else { "has the same columns" };
+    let owner = match &index.constraint {
+        Some(_) => format!("{shown}, the index of a constraint,"),
+        None => shown.into_owned(),
+    };
+    sink.say(
+        cx.statement.span,
+        format!(
+            "{owner} {what} and serves every search that this index could; both must be kept up at each write to {}",
+            table.name
+        ),
+    );
+}
+
+/// As the catalog keeps a key.
+fn as_key(cx: &StatementContext<'_>, key: &IndexColumn) -> IndexKey {
+    let column = key.expr.bare_column.as_ref();
+    IndexKey {
+        column: column.map(|column| crate::migration::catalog::naming::cut(column.as_str()).into()),
+        text: if column.is_some() { String::new() } else { cx.sql(key.expr.span).trim().to_owned() },
+        columns: key.expr.columns.iter().map(|column| column.value.clone()).collect(),
+        operator_class: key.operator_class.as_ref().map(|class| class.name.value.clone()),
+        collation: key.collation.as_ref().map(|collation| collation.name.value.clone()),
+        descending: key.descending,
+        nulls_first: key.nulls_first,
+    }
+}
+
+/// Whether the index holds what the new one would INCLUDE.
+fn includes(index: &Index, create: &CreateIndex) -> bool {
+    create.include.iter().all(|column| {
+        index.include.contains(&column.value)
+            || index.keys.iter().any(|key| key.column.as_ref() == Some(&column.value))
+    })
+}
+
+/// Whether the same migration drops the index further down.
+fn dropped_later(cx: &StatementContext<'_>, index: &QName) -> bool {
+    cx.statements.iter().skip(cx.index + 1).take(100).any(|statement| {
+        matches!(&statement.body, Body::Drop(drop) if drop.kind == ObjectKind::Index
+            && drop.names.iter().any(|dropped| outlook::same_name(&dropped.name, index)))
+    })
+}

@@ -1,0 +1,53 @@
+//! `invalid_index_hidden`: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over an invalid index.
+
+use crate::finding::Edit;
+use crate::migration::statement::{Body, ObjectKind, quote_ident};
+
+use super::{Check, Rule, Sink, StatementContext, outlook};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "invalid_index_hidden",
+    page: migration_page!("invalid_index_hidden"),
+    check: Check::Statement(check),
+};
+
+/// How many statements back a DROP of the same index is looked for.
+const NEAR: usize = 50;
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let Body::CreateIndex(create) = &cx.statement.body else { return };
+    let Some(name) = create.name.as_ref().filter(|_| create.concurrently && create.if_not_exists) else {
+        return;
+    };
+    let table = cx.resolve(&create.table);
+    if !cx.in_use(&table) {
+        return;
+    }
+    let index = crate::migration::catalog::QName { schema: table.schema.clone(), name: name.value.clone() };
+    let dropped =
+        cx.statements[..cx.index.min(cx.statements.len())].iter().rev().take(NEAR).any(|statement| {
+            matches!(&statement.body, Body::Drop(drop) if drop.kind == ObjectKind::Index
+            && drop.names.iter().any(|dropped| outlook::same_name(&dropped.name, &index)))
+        });
+    if dropped {
+        return;
+    }
+    let schema = create
+        .table
+        .schema
+        .as_ref()
+        .map_or_else(String::new, |schema| format!("{}.", quote_ident(&schema.value)));
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {schema}{};", quote_ident(&name.value));
+    let at = cx.statement.span.start;
+    sink.say(
+        cx.statement.span,
+        format!(
+            "if a build of {} fails, it leaves an invalid index under that name, and IF NOT EXISTS then passes over \
+             it: the migration succeeds, and the index doesn't work",
+            quote_ident(&name.value)
+        ),
+    )
+    .help(format!("{drop}\n{};", cx.sql(cx.statement.span)))
+    .fix("drop what a failed build has left first", vec![Edit { start: at, end: at, text: format!("{drop}\n") }]);
+}

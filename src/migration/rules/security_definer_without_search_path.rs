@@ -1,0 +1,60 @@
+//! `security_definer_without_search_path`: a SECURITY DEFINER function that doesn't fix its search_path.
+
+use crate::migration::statement::{Body, Name, Statement};
+
+use super::{Check, Rule, Sink, StatementContext, outlook};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "security_definer_without_search_path",
+    page: migration_page!("security_definer_without_search_path"),
+    check: Check::Statement(check),
+};
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    let (name, kind) = match &cx.statement.body {
+        Body::CreateRoutine(create)
+            if create.security_definer && !create.sets.iter().any(|set| set == "search_path") =>
+        {
+            (&create.name, if create.procedure { "PROCEDURE" } else { "FUNCTION" })
+        }
+        Body::AlterRoutine { kind, name, security_definer: Some(true), sets }
+            if !sets.iter().any(|set| set == "search_path") =>
+        {
+            let known = cx.before.resolve_function(name, &cx.session.search_path);
+            let overloads = cx.before.functions(&known);
+            let all_set = !overloads.is_empty()
+                && overloads
+                    .iter()
+                    .all(|function| function.definition.sets.iter().any(|set| set == "search_path"));
+            if all_set {
+                return;
+            }
+            (name, kind.sql())
+        }
+        _ => return,
+    };
+    if later_set(cx, name) {
+        return;
+    }
+    sink.say(
+        name.span(),
+        format!(
+            "{name} runs with its owner's rights and its caller's search_path: whoever can create a table or function \
+             of the right name has it run with those rights"
+        ),
+    )
+    .help(format!(
+        "ALTER {kind} {name} SET search_path = '';\n-- and write the schema before each name in its body: public.orders"
+    ));
+}
+
+/// Whether a later ALTER FUNCTION of the same file sets it.
+fn later_set(cx: &StatementContext<'_>, name: &Name) -> bool {
+    let function = cx.before.resolve_function(name, &cx.session.search_path);
+    let sets_it = |statement: &Statement| {
+        matches!(&statement.body, Body::AlterRoutine { name, sets, .. }
+            if outlook::same_name(name, &function) && sets.iter().any(|set| set == "search_path"))
+    };
+    cx.statements.iter().skip(cx.index + 1).take(200).any(sets_it)
+}
