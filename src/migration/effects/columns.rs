@@ -294,7 +294,9 @@ impl Computation<'_> {
         let mut change = type_change(&from, &to, through, utc);
         let new_collation = collation.map(|name| name.name.value.as_str()).filter(|name| *name != "default");
         let old_collation = old.collation.as_deref().filter(|name| *name != "default");
-        if change == TypeChange::Nothing && is_collatable(&to) && new_collation != old_collation {
+        let collation_only =
+            change == TypeChange::Nothing && is_collatable(&to) && new_collation != old_collation;
+        if collation_only {
             change = TypeChange::RebuildIndexes;
         }
         let lossy = loses_values(&from, &to, using.is_some())
@@ -306,17 +308,30 @@ impl Computation<'_> {
                 self.destroy(DestroyedKind::Values, name, Some(table.clone()), false);
             }
         } else {
-            self.rebuild_what_depends(relation, old, change);
+            self.rebuild_what_depends(relation, old, change, collation_only);
         }
         self.rebuild_foreign_keys(altered, relation, &column.value, changes_comparison(&from, &to));
     }
 
     /// A type change that keeps the heap: indexes that sort otherwise, and those with expressions or
     /// predicates, which PostgreSQL always builds anew; CHECK constraints that name the column.
-    fn rebuild_what_depends(&mut self, relation: &Relation, column: &Column, change: TypeChange) {
+    fn rebuild_what_depends(
+        &mut self,
+        relation: &Relation,
+        column: &Column,
+        change: TypeChange,
+        collation_only: bool,
+    ) {
         let table = &relation.name;
         for index in relation.indexes.iter().filter(|index| uses_column(index, &column.name)) {
-            let keyed = index.keys.iter().any(|key| key.column.as_deref() == Some(&column.name));
+            // A key with a collation of its own keeps it.
+            let own_collation = |collation: &Option<CompactString>| {
+                collation_only && collation.is_some() && *collation != column.collation
+            };
+            let keyed = index
+                .keys
+                .iter()
+                .any(|key| key.column.as_deref() == Some(&column.name) && !own_collation(&key.collation));
             let special = index.predicate.is_some() || index.keys.iter().any(|key| key.column.is_none());
             if special || (keyed && change == TypeChange::RebuildIndexes) {
                 self.build(table, Some(index.name.clone()), IndexBuildReason::ColumnType, false);

@@ -194,6 +194,24 @@ fn read(text: &str) -> Condition {
     if reader.at == tokens.len() { condition } else { Condition::Unknown }
 }
 
+/// NOT of a condition. In three-valued logic too, NOT (a AND b) is NOT a OR NOT b.
+fn negated(condition: Condition) -> Condition {
+    match condition {
+        Condition::IsNull(column) => Condition::NotNull(column),
+        Condition::NotNull(column) => Condition::IsNull(column),
+        Condition::And(parts) => Condition::Or(parts.into_iter().map(negated).collect()),
+        Condition::Or(parts) => Condition::And(parts.into_iter().map(negated).collect()),
+        Condition::Compare(column, comparison, value) => match comparison {
+            Comparison::Less => Condition::Compare(column, Comparison::GreaterEqual, value),
+            Comparison::LessEqual => Condition::Compare(column, Comparison::Greater, value),
+            Comparison::GreaterEqual => Condition::Compare(column, Comparison::Less, value),
+            Comparison::Greater => Condition::Compare(column, Comparison::LessEqual, value),
+            Comparison::Equal => Condition::Unknown,
+        },
+        Condition::In(..) | Condition::Unknown => Condition::Unknown,
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
     tokens: &'a [Token],
@@ -240,11 +258,7 @@ impl Reader<'_> {
 
     fn not(&mut self) -> Condition {
         if self.word("not") {
-            return match self.not() {
-                Condition::IsNull(column) => Condition::NotNull(column),
-                Condition::NotNull(column) => Condition::IsNull(column),
-                _ => Condition::Unknown,
-            };
+            return negated(self.not());
         }
         let start = self.at;
         if self.depth < DEEPEST && self.take(TokenKind::LeftParen) {

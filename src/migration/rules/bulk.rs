@@ -19,16 +19,16 @@ impl<'a> StatementContext<'a> {
     /// The parts that INSERT what a query reads from a heavy table, with the target and that table.
     pub fn unbounded_inserts(&self) -> Vec<(&'a Change, QName, QName)> {
         let Some(query) = self.query_run() else { return Vec::new() };
-        if query.has_where
-            || query.has_limit
-            || self.inner.is_some_and(|inner| inner.in_loop && inner.loop_commits)
-        {
+        if self.inner.is_some_and(|inner| inner.in_loop && inner.loop_commits) {
             return Vec::new();
         }
         query
             .changes
             .iter()
             .filter(|change| change.access == Access::Insert && change.rows.is_none())
+            .filter(|change| {
+                !["where", "limit", "fetch"].iter().any(|word| has_word(self.sql(change.span), word))
+            })
             .map(|change| (change, self.resolve(&change.target)))
             .filter(|(_, target)| self.may_be_used(target))
             .filter_map(|(change, target)| {
@@ -76,6 +76,11 @@ impl<'a> StatementContext<'a> {
         }
         keys.iter().any(|key| key.iter().all(|column| named(column)))
     }
+}
+
+/// Whether a word stands in the text, strings and comments not told apart: enough for a notice.
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// The columns of each key and each valid unique index.

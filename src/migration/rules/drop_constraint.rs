@@ -39,6 +39,15 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if known.is_some_and(|table| is_kept_up(table, constraint)) {
                 continue;
             }
+            // SET NOT NULL in the same statement takes the CHECK's place.
+            if let ConstraintDetail::Check { expr, text } = &constraint.detail
+                && says_not_null(text)
+                && alter.actions.iter().any(|other| {
+                    matches!(&other.kind, ActionKind::SetNotNull { column } if expr.columns.contains(column))
+                })
+            {
+                continue;
+            }
         } else if *if_exists && known.is_some() && cx.before.complete() {
             continue; // nothing to drop
         }
