@@ -17,10 +17,13 @@ pub const MAX_DEPTH: u32 = 96;
 /// A place in the tokens of one statement. Cheap to copy, to try something and come back.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
-    /// The whole text that spans refer to.
+    /// The text that the tokens' own spans refer to.
     pub text: &'a str,
     tokens: &'a [Token],
     at: usize,
+    /// Where all of it stands in the file, when `text` isn't the file: the text of an escaped literal.
+    /// Every span that the cursor gives out is then this one.
+    place: Option<Span>,
     /// How deep in parentheses and subqueries the recogniser stands; see [`MAX_DEPTH`].
     pub depth: u32,
 }
@@ -28,10 +31,26 @@ pub struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// At the first of `tokens`, the tokens of one statement.
     pub fn new(text: &'a str, tokens: &'a [Token]) -> Self {
-        Cursor { text, tokens, at: 0, depth: 0 }
+        Cursor { text, tokens, at: 0, place: None, depth: 0 }
     }
 
-    /// The token here.
+    /// The same over a text that isn't the file but the value of a literal which stands at `place`.
+    pub fn placed(text: &'a str, tokens: &'a [Token], place: Option<Span>) -> Self {
+        Cursor { place, ..Cursor::new(text, tokens) }
+    }
+
+    /// Where the text stands in the file, if it isn't the file.
+    pub fn place(&self) -> Option<Span> {
+        self.place
+    }
+
+    /// A token's place in the file.
+    pub fn place_of(&self, token: Token) -> Span {
+        self.place.unwrap_or(token.span)
+    }
+
+    /// The token here. Its span is one in [`Cursor::text`]; for a place to report ask
+    /// [`Cursor::place_of`] or [`Cursor::span`].
     pub fn peek(&self) -> Option<Token> {
         self.tokens.get(self.at).copied()
     }
@@ -56,6 +75,23 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// The same tokens, read from the one with index `index` on.
+    pub fn at_index(&self, index: usize) -> Cursor<'a> {
+        Cursor { at: index, ..*self }
+    }
+
+    /// Whether a line ends between the token before this one and this one.
+    pub fn on_new_line(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|before| self.tokens.get(before));
+        match (before, self.peek()) {
+            (Some(before), Some(token)) => self
+                .text
+                .get(before.span.end as usize..token.span.start as usize)
+                .is_some_and(|between| between.contains('\n')),
+            _ => false,
+        }
+    }
+
     /// The tokens from here on.
     pub fn rest(&self) -> &'a [Token] {
         self.tokens.get(self.at..).unwrap_or(&[])
@@ -70,14 +106,29 @@ impl<'a> Cursor<'a> {
 
     /// The span of the token here, or an empty one behind the last token.
     pub fn span(&self) -> Span {
+        if let Some(place) = self.place {
+            return place;
+        }
         match self.peek() {
             Some(token) => token.span,
             None => Span::at(self.tokens.last().map_or(0, |token| token.span.end as usize)),
         }
     }
 
+    /// The text from the token with index `first` to the last one read.
+    pub fn written_since(&self, first: usize) -> &'a str {
+        let last = self.at.checked_sub(1).and_then(|last| self.tokens.get(last));
+        match (self.tokens.get(first), last) {
+            (Some(a), Some(b)) if first < self.at => a.span.to(b.span).of(self.text),
+            _ => "",
+        }
+    }
+
     /// From the token with index `first` (see [`Cursor::index`]) to the last one read.
     pub fn span_since(&self, first: usize) -> Span {
+        if let Some(place) = self.place {
+            return place;
+        }
         match (self.tokens.get(first), self.at.checked_sub(1).and_then(|last| self.tokens.get(last))) {
             (Some(a), Some(b)) if first < self.at => a.span.to(b.span),
             _ => Span::at(self.span().start as usize),
@@ -248,18 +299,26 @@ impl<'a> Cursor<'a> {
     /// The identifier that a token is, folded.
     fn ident_of(&self, token: Token) -> Option<Ident> {
         let written = self.str(token);
+        let span = self.place_of(token);
         match token.kind {
-            TokenKind::Word => Some(Ident { value: fold(written), quoted: false, span: token.span }),
-            TokenKind::Quoted => {
-                Some(Ident { value: unquote(written, b'"'), quoted: true, span: token.span })
-            }
+            TokenKind::Word => Some(Ident { value: fold(written), quoted: false, span }),
+            TokenKind::Quoted => Some(Ident { value: unquote(written, b'"'), quoted: true, span }),
             TokenKind::UnicodeQuoted => {
                 let inner = unquote(written.get(2..)?, b'"');
-                Some(Ident { value: unicode_unescape(&inner).into(), quoted: true, span: token.span })
+                Some(Ident { value: unicode_unescape(&inner).into(), quoted: true, span })
             }
             // A placeholder stands for a name that is known only when the tool runs.
-            TokenKind::Placeholder => Some(Ident { value: written.into(), quoted: true, span: token.span }),
+            TokenKind::Placeholder => Some(Ident { value: written.into(), quoted: true, span }),
             _ => None,
+        }
+    }
+
+    /// Whether a token can be an identifier where the words that `usable` admits can.
+    fn names(&self, token: Token, usable: fn(&str) -> bool) -> bool {
+        match token.kind {
+            TokenKind::Word => usable(self.str(token)),
+            TokenKind::Quoted | TokenKind::UnicodeQuoted | TokenKind::Placeholder => true,
+            _ => false,
         }
     }
 
@@ -287,8 +346,17 @@ impl<'a> Cursor<'a> {
 
     /// Whether a name (`ColId`) stands here.
     pub fn at_ident(&self) -> bool {
-        let mut probe = *self;
-        probe.ident("").is_ok()
+        self.names_nth(0)
+    }
+
+    /// Whether a name (`ColId`) stands `n` places further on.
+    pub fn names_nth(&self, n: usize) -> bool {
+        self.nth(n).is_some_and(|token| self.names(token, keywords::is_column_identifier))
+    }
+
+    /// A name of a type or function (`type_function_name`), without a schema.
+    pub fn type_or_function_ident(&mut self, what: &str) -> Parsed<Ident> {
+        self.ident_if(what, keywords::is_type_or_function)
     }
 
     /// A name with an optional schema: `a`, `s.a`, `db.s.a` (the last two parts count).
@@ -310,9 +378,10 @@ impl<'a> Cursor<'a> {
         self.name_after(first, what)
     }
 
-    fn name_after(&mut self, first: Ident, what: &str) -> Parsed<Name> {
+    /// What follows `first` of a name: `.b`, `.b.c`.
+    pub fn name_after(&mut self, first: Ident, what: &str) -> Parsed<Name> {
         let mut name = Name { schema: None, name: first };
-        while self.at(TokenKind::Dot) && self.nth(1).is_some_and(|token| self.ident_of(token).is_some()) {
+        while self.at(TokenKind::Dot) && self.nth(1).is_some_and(|token| self.names(token, |_| true)) {
             self.at += 1;
             let next = self.label(what)?;
             name = Name { schema: Some(name.name), name: next };
@@ -322,21 +391,26 @@ impl<'a> Cursor<'a> {
 
     /// A string constant, unescaped. Strings on several lines that continue each other are one.
     pub fn string(&mut self, what: &str) -> Parsed<String> {
-        let Some(token) = self.peek() else { return Err(self.expected(what)) };
-        let Some(mut text) = string_value(self.str(token), token.kind) else {
-            return Err(self.expected(what));
-        };
-        self.at += 1;
-        while let Some(next) = self.peek() {
-            let between = self.text.get(self.tokens[self.at - 1].span.end as usize..next.span.start as usize);
-            if next.kind == TokenKind::String && between.is_some_and(|b| b.contains('\n')) {
-                text.push_str(&string_value(self.str(next), next.kind).unwrap_or_default());
-                self.at += 1;
-            } else {
-                break;
-            }
+        let first = self.at;
+        self.pass_string(what)?;
+        let mut text = String::new();
+        for token in self.tokens.get(first..self.at).unwrap_or(&[]) {
+            let value = string_value(self.str(*token), token.kind).unwrap_or_default();
+            if text.is_empty() { text = value } else { text.push_str(&value) }
         }
         Ok(text)
+    }
+
+    /// Passes a string constant without looking at its value.
+    pub fn pass_string(&mut self, what: &str) -> Parsed<()> {
+        if !self.at_string() {
+            return Err(self.expected(what));
+        }
+        self.at += 1;
+        while self.at(TokenKind::String) && self.on_new_line() {
+            self.at += 1;
+        }
+        Ok(())
     }
 
     /// Whether a string constant stands here.
@@ -400,8 +474,8 @@ impl<'a> Cursor<'a> {
                 message: format!("expected {what}, but the statement ends here"),
                 certain: true,
             },
-            Some(Token { kind: TokenKind::Invalid(error), span }) => Problem {
-                span,
+            Some(Token { kind: TokenKind::Invalid(error), .. }) => Problem {
+                span: self.span(),
                 message: error.message().to_owned(),
                 certain: error != LexError::UnexpectedCharacter,
             },
@@ -411,7 +485,7 @@ impl<'a> Cursor<'a> {
                     found = &found[..cut]; // `cut` is a character boundary
                 }
                 Problem {
-                    span: token.span,
+                    span: self.span(),
                     message: format!("expected {what}, found `{found}`"),
                     certain: false,
                 }

@@ -176,6 +176,127 @@ static COLUMN_NAME: [&str; 63] = [
     "xmltable",
 ];
 
+/// The keywords that may begin an expression which is not a plain column or call.
+static SPECIAL: [&str; 74] = [
+    "array",
+    "bigint",
+    "bit",
+    "boolean",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "coalesce",
+    "collation",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "double",
+    "exists",
+    "extract",
+    "false",
+    "float",
+    "greatest",
+    "grouping",
+    "int",
+    "integer",
+    "interval",
+    "json",
+    "json_array",
+    "json_arrayagg",
+    "json_exists",
+    "json_object",
+    "json_objectagg",
+    "json_query",
+    "json_scalar",
+    "json_serialize",
+    "json_value",
+    "least",
+    "localtime",
+    "localtimestamp",
+    "merge_action",
+    "national",
+    "nchar",
+    "normalize",
+    "null",
+    "nullif",
+    "numeric",
+    "overlay",
+    "position",
+    "real",
+    "row",
+    "session_user",
+    "smallint",
+    "substring",
+    "system_user",
+    "time",
+    "timestamp",
+    "treat",
+    "trim",
+    "true",
+    "unique",
+    "user",
+    "varchar",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+];
+
+/// `AS_LABEL`: usable as an output column's name only with AS before it.
+static NEEDS_AS: [&str; 39] = [
+    "array",
+    "as",
+    "char",
+    "character",
+    "create",
+    "day",
+    "except",
+    "fetch",
+    "filter",
+    "for",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "hour",
+    "intersect",
+    "into",
+    "isnull",
+    "limit",
+    "minute",
+    "month",
+    "notnull",
+    "offset",
+    "on",
+    "order",
+    "over",
+    "overlaps",
+    "precision",
+    "returning",
+    "second",
+    "to",
+    "union",
+    "varying",
+    "where",
+    "window",
+    "with",
+    "within",
+    "without",
+    "year",
+];
+
 fn holds(list: &[&str], word: &str) -> bool {
     // The longest keyword has 17 bytes; words are looked up a lot, and most are no keywords.
     if word.len() > 17 || word.len() < 2 {
@@ -203,6 +324,16 @@ pub fn is_type_or_function(word: &str) -> bool {
     !holds(&RESERVED, word) && !holds(&COLUMN_NAME, word)
 }
 
+/// Whether an expression that begins with `word` needs a closer look than a column or function does.
+pub fn is_special(word: &str) -> bool {
+    holds(&SPECIAL, word)
+}
+
+/// Whether `word` can name an output column without AS before it (`BareColLabel`).
+pub fn is_bare_label(word: &str) -> bool {
+    !holds(&NEEDS_AS, word)
+}
+
 /// Whether `quote_ident` puts quotes around this (lower-case) name because it is a keyword.
 pub fn must_be_quoted(word: &str) -> bool {
     holds(&RESERVED, word) || holds(&TYPE_OR_FUNCTION, word) || holds(&COLUMN_NAME, word)
@@ -214,7 +345,7 @@ mod tests {
 
     #[test]
     fn lists_are_sorted() {
-        for list in [&RESERVED[..], &TYPE_OR_FUNCTION[..], &COLUMN_NAME[..]] {
+        for list in [&RESERVED[..], &TYPE_OR_FUNCTION[..], &COLUMN_NAME[..], &SPECIAL[..], &NEEDS_AS[..]] {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
             assert!(list.iter().all(|word| word.len() <= 17));
         }

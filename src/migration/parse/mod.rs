@@ -6,12 +6,15 @@
 //! read to its end becomes [`Body::NotUnderstood`] with the place where reading stopped; the next
 //! statement is read as if nothing had happened.
 
+pub mod condition;
 pub mod cursor;
 pub mod ddl;
 pub mod expression;
+mod facts;
 pub mod keywords;
 pub mod lex;
 pub mod query;
+mod special;
 mod split;
 pub mod type_name;
 mod utility;
@@ -60,19 +63,19 @@ fn read_statement(text: &str, piece: &split::Piece) -> Statement {
     Statement { span: piece.span, body, problems }
 }
 
-/// Dispatches on the first words.
+/// Dispatches on the first words: each family takes the statements whose first words it knows.
 fn read_body(c: &mut Cursor<'_>, piece: &split::Piece) -> Parsed<Body> {
     if let Some(command) = utility::meta_command(c) {
         return Ok(command);
+    }
+    if query::at_query(c) {
+        return utility::query_statement(c);
     }
     if let Some(read) = ddl::statement(c) {
         return read;
     }
     if let Some(read) = utility::statement(c, piece) {
         return read;
-    }
-    if query::at_query(c) {
-        return query::query(c).map(utility::query_statement);
     }
     let mut problem = c.expected("a statement");
     // No statement of PostgreSQL begins like this, unless a tool's placeholder stands for one.

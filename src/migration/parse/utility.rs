@@ -8,7 +8,7 @@ use super::split::Piece;
 use super::{query, read_body};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
-    Body, Call, Copy, DoBlock, Expr, Ident, LockTable, Name, Other, Query, Reindex, ReindexTarget, SetScope,
+    Body, Call, Copy, CreateTableAs, DoBlock, Expr, Ident, LockTable, Name, Other, Reindex, ReindexTarget, SetScope,
     SetSetting, Statement, TransactionControl, Truncate, Vacuum,
 };
 
@@ -725,7 +725,20 @@ pub fn meta_command(c: &mut Cursor<'_>) -> Option<Body> {
     Some(Body::MetaCommand { name: name.into(), arguments: arguments.trim().into() })
 }
 
-/// A query as a statement.
-pub fn query_statement(read: Query) -> Body {
-    Body::Query(Box::new(read))
+/// A query or DML as a statement; `SELECT … INTO` makes a table.
+pub fn query_statement(c: &mut Cursor<'_>) -> Parsed<Body> {
+    let (query, into) = query::query_into(c)?;
+    Ok(match into {
+        None => Body::Query(Box::new(query)),
+        Some(into) => Body::CreateTableAs(Box::new(CreateTableAs {
+            name: into.name,
+            materialized_view: false,
+            if_not_exists: false,
+            persistence: into.persistence,
+            columns: query.output.iter().flatten().cloned().collect(),
+            query,
+            with_no_data: false,
+            tablespace: None,
+        })),
+    })
 }
