@@ -8,8 +8,8 @@ use super::split::Piece;
 use super::{query, read_body};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
-    Body, Call, Copy, CreateTableAs, DoBlock, Expr, Ident, LockTable, Name, Other, Reindex, ReindexTarget, SetScope,
-    SetSetting, Statement, TransactionControl, Truncate, Vacuum,
+    Body, Call, Copy, CreateTableAs, DoBlock, Expr, Ident, LockTable, Name, Other, Reindex, ReindexTarget,
+    SetScope, SetSetting, Statement, TransactionControl, Truncate, Vacuum,
 };
 
 /// Reads a statement of this file; `None` where its first word begins none.
