@@ -10,7 +10,7 @@ use std::time::Duration;
 use rollsafe::backup::archive::plain::{TextSink, read_text};
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
 use rollsafe::backup::checksum::RowSum;
-use rollsafe::backup::restore::{Expected, LargeObjects, Options, Restored, restore};
+use rollsafe::backup::restore::{ErrorClass, Expected, LargeObjects, Options, Restored, restore};
 use rollsafe::postgres::child::Run;
 use rollsafe::postgres::cluster::{NewDatabase, Options as ClusterOptions, SUPERUSER, ScratchCluster};
 use rollsafe::postgres::tools::Tool;
@@ -162,8 +162,10 @@ impl TextSink for Text<'_> {
             self.database = database.to_owned();
         }
     }
-    fn copy_begin(&mut self, statement: &str) {
-        self.copy = statement.to_owned();
+    fn copy_statement(&mut self, statement: &[u8]) {
+        // Right for UTF-8 and LATIN1.
+        self.copy = String::from_utf8(statement.to_vec())
+            .unwrap_or_else(|_| statement.iter().map(|&byte| char::from(byte)).collect());
         self.rows.clear();
     }
     fn copy_data(&mut self, bytes: &[u8]) {
@@ -222,4 +224,313 @@ fn a_plain_dump_comes_back_equal() {
     let restored = restore_of(&shop().dump("shop.sql", &["--format=plain"]));
     assert_whole(&restored);
     assert_eq!(restored.pg_restore_version, None);
+}
+
+/// Changes bytes of a dump whose table of contents isn't compressed; as many as there were.
+fn replace_in(path: &Path, old: &str, new: &str) {
+    assert_eq!(old.len(), new.len());
+    let mut bytes = fs::read(path).unwrap();
+    let mut count = 0;
+    while let Some(at) = bytes.windows(old.len()).position(|window| window == old.as_bytes()) {
+        bytes[at..at + old.len()].copy_from_slice(new.as_bytes());
+        count += 1;
+    }
+    assert_ne!(count, 0, "{old} isn't in {}", path.display());
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn code_in_a_dump_runs_no_program_and_reads_no_file() {
+    let traces = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o777)).tempdir().unwrap();
+    let ran = traces.path().join("ran");
+    let touch = format!("touch {}", ran.display());
+    let source = Source::new(&format!(
+        "CREATE TABLE kept (id int); INSERT INTO kept VALUES (1), (2);
+         CREATE FUNCTION run() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN
+             COPY (SELECT 1) TO PROGRAM '{touch}'; RETURN 1; END $f$;
+         CREATE FUNCTION read() RETURNS int LANGUAGE plpgsql AS $f$ BEGIN
+             PERFORM pg_read_file('/etc/passwd'); RETURN 1; END $f$;
+         CREATE MATERIALIZED VIEW runs AS SELECT run() AS it WITH NO DATA;
+         CREATE MATERIALIZED VIEW reads AS SELECT read() AS it WITH NO DATA;"
+    ));
+    // So that the dump refreshes them; refreshing here would run the program here.
+    source
+        .cluster
+        .connect(SUPERUSER, "shop")
+        .unwrap()
+        .batch_execute(
+            "SET allow_system_table_mods = on; UPDATE pg_class SET relispopulated = true WHERE relkind = 'm'",
+        )
+        .unwrap();
+    for (name, format) in [("evil.custom", "--format=custom"), ("evil.sql", "--format=plain")] {
+        let path = source.dump(name, &[format]);
+        if name == "evil.sql" {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains("REFRESH MATERIALIZED VIEW public.runs"));
+            fs::write(&path, format!("{text}\\! {touch}\n\\copy kept to program '{touch}'\n")).unwrap();
+        }
+        let restored = restore_of(&path);
+        assert!(!ran.exists(), "{name}: the dump ran a program");
+        let refused: Vec<_> = restored.errors.iter().filter(|it| it.class == ErrorClass::Privilege).collect();
+        assert_eq!(refused.len(), 2, "{restored:#?}");
+        // What is harmless in it came back all the same.
+        assert_eq!(rows_of(&restored, "public.kept"), (2, Some(2), Some(true)));
+        let dropped: Vec<_> = restored.not_restored.iter().filter(|it| it.what.starts_with('\\')).collect();
+        assert_eq!(dropped.len(), if name == "evil.sql" { 2 } else { 0 }, "{restored:#?}");
+    }
+}
+
+#[test]
+fn rows_that_break_their_constraints_tell_against_the_dump() {
+    let source = Source::new(
+        "CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1);
+         CREATE TABLE orders (id int PRIMARY KEY, user_id int CONSTRAINT of_user REFERENCES users);
+         SET session_replication_role = replica; INSERT INTO orders VALUES (1, 1), (2, 99)",
+    );
+    for (name, format) in [("broken.custom", "--format=custom"), ("broken.sql", "--format=plain")] {
+        let restored = restore_of(&source.dump(name, &[format]));
+        assert!(!restored.is_whole(), "{restored:#?}");
+        let errors: Vec<_> = restored.errors_of_backup().collect();
+        assert_eq!(errors.len(), 1, "{restored:#?}");
+        assert!(errors[0].message.contains("violates foreign key constraint \"of_user\""), "{errors:#?}");
+        assert_eq!(rows_of(&restored, "public.orders"), (2, Some(2), Some(true)));
+        if name == "broken.custom" {
+            let missing: Vec<_> =
+                restored.objects.iter().map(|it| (it.name.as_str(), it.difference)).collect();
+            assert_eq!(
+                missing,
+                [("public.orders orders of_user", "missing")].map(|(_, it)| ("public.orders of_user", it))
+            );
+        }
+    }
+}
+
+#[test]
+fn fewer_rows_and_other_rows_are_seen() {
+    let (archive, mut expected) = read(&shop().dump("counted.custom", &["--format=custom"]));
+    let key = |name: &str| (String::new(), name.to_owned());
+    let mut more = RowSum::default();
+    more.add(b"one row more than there is");
+    expected.tables.get_mut(&key("public.users")).unwrap().sum.merge(&more);
+    // As many rows, but one of them another.
+    let orders = expected.tables.get_mut(&key("public.\"Order's\"")).unwrap();
+    let (rows, mut other) = (orders.sum.rows, RowSum::default());
+    (0..rows).for_each(|row| other.add(row.to_string().as_bytes()));
+    orders.sum = other;
+    let restored = restore_with(&archive, &expected, &Options::default());
+    assert!(!restored.is_whole());
+    assert_eq!(rows_of(&restored, "public.users"), (3001, Some(3000), Some(false)));
+    assert_eq!(rows_of(&restored, "public.\"Order's\""), (5000, Some(5000), Some(false)));
+}
+
+#[test]
+fn missing_extensions_and_tablespaces_do_not_tell_against_the_dump() {
+    let source = Source::new(
+        "CREATE EXTENSION pg_trgm; CREATE EXTENSION hstore;
+         CREATE TABLE users (id int, name text); INSERT INTO users VALUES (1, 'x');
+         CREATE INDEX users_name ON users USING gin (name gin_trgm_ops);
+         CREATE TABLE bags (id int, bag hstore); INSERT INTO bags VALUES (1, 'a=>1')",
+    );
+    for (name, format) in [("bare.custom", "--format=custom"), ("bare.sql", "--format=plain")] {
+        let path = source.dump(name, &[format]);
+        replace_in(&path, "EXISTS hstore", "EXISTS hst0re");
+        if name == "bare.sql" {
+            replace_in(&path, "public.hstore", "public.hst0re");
+        }
+        let restored = restore_of(&path);
+        assert_eq!(restored.errors_of_backup().count(), 0, "{restored:#?}");
+        assert!(restored.is_whole(), "{restored:#?}");
+        let left: Vec<_> = restored.not_restored.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(left, ["EXTENSION hst0re"], "{restored:#?}");
+        assert_eq!(rows_of(&restored, "public.users"), (1, Some(1), Some(true)));
+        // Its rows weren't looked at, and that is said.
+        assert_eq!(rows_of(&restored, "public.bags"), (1, None, None));
+        assert_eq!(restored.not_compared().len(), 1);
+    }
+}
+
+#[test]
+fn sequences_behind_their_data_are_found() {
+    let source = Source::new(
+        "CREATE TABLE users (id int GENERATED BY DEFAULT AS IDENTITY); INSERT INTO users SELECT generate_series(1, 50);
+         CREATE TABLE fine (id serial); INSERT INTO fine SELECT FROM generate_series(1, 9);
+         CREATE TABLE downwards (id int GENERATED ALWAYS AS IDENTITY (INCREMENT -1)); INSERT INTO downwards DEFAULT VALUES;
+         SELECT setval('users_id_seq', 7)",
+    );
+    for (name, format) in [("behind.custom", "--format=custom"), ("behind.sql", "--format=plain")] {
+        let restored = restore_of(&source.dump(name, &[format]));
+        assert!(restored.is_whole(), "{restored:#?}");
+        assert_eq!(restored.sequences.len(), 1, "{restored:#?}");
+        assert_eq!(restored.sequences[0].name, "public.users_id_seq");
+        assert_eq!(restored.sequences[0].last_value, 7);
+        assert_eq!(restored.sequences[0].behind, Some(("public.users.id".to_owned(), 50)));
+    }
+}
+
+#[test]
+fn times_are_compared_in_the_zone_of_the_dump() {
+    let source = Source::new(
+        "CREATE TABLE visits (at timestamptz); ALTER DATABASE shop SET timezone = 'America/St_Johns';
+         INSERT INTO visits SELECT timestamptz '1985-01-01 00:00+00' + n * interval '13 days' FROM generate_series(1, 1000) n",
+    );
+    for (name, format) in [("zone.custom", "--format=custom"), ("zone.sql", "--format=plain")] {
+        let restored = restore_of(&source.dump(name, &[format]));
+        assert_eq!(rows_of(&restored, "public.visits"), (1000, Some(1000), Some(true)), "{restored:#?}");
+    }
+}
+
+#[test]
+fn dumps_in_other_encodings_come_back_equal() {
+    let cluster = start(&ClusterOptions { tools: vec![Tool::PgDump], ..Default::default() });
+    let directory =
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let source = Source { cluster, directory };
+    for encoding in ["LATIN1", "LATIN2", "EUC_JP"] {
+        let mut admin = source.cluster.connect(SUPERUSER, "postgres").unwrap();
+        admin.batch_execute("DROP DATABASE IF EXISTS shop").unwrap();
+        source
+            .cluster
+            .create_database(&NewDatabase { name: "shop", encoding: Some(encoding), ..Default::default() })
+            .unwrap();
+        let word = if encoding == "EUC_JP" { "表" } else { "é" };
+        let sql = format!(
+            "CREATE TABLE \"{word}\" (\"{word}\" text DEFAULT '{word}'); INSERT INTO \"{word}\" VALUES ('{word}'), (DEFAULT)"
+        );
+        source.cluster.connect(SUPERUSER, "shop").unwrap().batch_execute(&sql).unwrap();
+        for (name, format) in [("coded.custom", "--format=custom"), ("coded.sql", "--format=plain")] {
+            if encoding == "EUC_JP" && name == "coded.sql" {
+                // The simple reader above reads no names in it.
+                continue;
+            }
+            let restored = restore_of(&source.dump(name, &[format]));
+            assert!(restored.is_whole(), "{encoding} {name}: {restored:#?}");
+            assert_eq!(restored.errors, [], "{encoding} {name}");
+            assert_eq!(restored.tables.len(), 1);
+            let table = &restored.tables[0];
+            if encoding == "EUC_JP" {
+                // Names of more bytes than one a character aren't read: that is said, not passed over.
+                assert!(table.not_compared.is_some(), "{restored:#?}");
+            } else {
+                let found = (table.found_rows, table.same_content);
+                assert_eq!(found, (Some(2), Some(true)), "{encoding} {name}: {restored:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_tar_on_which_pg_restore_never_ends_is_stopped() {
+    let path = shop().dump("cut.tar", &["--format=tar"]);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 3]).unwrap();
+    let archive = Archive::open(&path, &Arc::default()).unwrap();
+    let options = Options { hard_limit: Duration::from_secs(5), ..Options::default() };
+    let restored = restore_with(&archive, &Expected::default(), &options);
+    assert!(!restored.is_whole(), "{restored:#?}");
+}
+
+#[test]
+fn a_cut_plain_dump_does_not_pass() {
+    let path = shop().dump("cut.sql", &["--format=plain"]);
+    let text = fs::read(&path).unwrap();
+    let middle = text.windows(6).position(|window| window == b"user 9").unwrap();
+    fs::write(&path, &text[..middle]).unwrap();
+    let restored = restore_of(&path);
+    assert!(!restored.is_whole(), "{restored:#?}");
+    assert!(
+        restored.errors_of_backup().any(|it| it.message == "the dump ends inside the rows"),
+        "{restored:#?}"
+    );
+}
+
+#[test]
+fn a_dump_of_a_cluster_comes_back_database_by_database() {
+    let source = Source::new("CREATE TABLE users (id int); INSERT INTO users VALUES (1), (2)");
+    source
+        .cluster
+        .connect(SUPERUSER, "postgres")
+        .unwrap()
+        .batch_execute("CREATE ROLE shop_app PASSWORD 'secret' SUPERUSER")
+        .unwrap();
+    source.cluster.create_database(&NewDatabase { name: "Ware house", ..Default::default() }).unwrap();
+    source
+        .cluster
+        .connect(SUPERUSER, "Ware house")
+        .unwrap()
+        .batch_execute("CREATE EXTENSION hstore; CREATE TABLE users (bag hstore); INSERT INTO users VALUES ('a=>1'); GRANT SELECT ON users TO shop_app")
+        .unwrap();
+    let path = source.directory.path().join("all.sql");
+    let program = source.cluster.installation().directory().join("pg_dumpall");
+    let mut arguments = source.cluster.arguments(SUPERUSER, "postgres");
+    arguments.truncate(arguments.len() - 2);
+    let ended = Run::new(program, Duration::from_secs(120))
+        .args(arguments)
+        .arg("--file")
+        .arg(&path)
+        .to_end()
+        .unwrap();
+    assert!(ended.succeeded(), "{}", ended.stderr.text());
+    let (archive, mut expected) = read(&path);
+    // The simple reader above takes `\connect`'s argument as it stands.
+    let renamed = std::mem::take(&mut expected.tables).into_iter().map(|((database, table), rows)| {
+        let database = if database.contains("Ware") { "Ware house".to_owned() } else { database };
+        ((database, table), rows)
+    });
+    expected.tables = renamed.collect();
+    let restored = restore_with(&archive, &expected, &Options::default());
+    assert!(restored.is_whole(), "{restored:#?}");
+    assert_eq!(restored.errors, []);
+    let rows: Vec<_> = restored.tables.iter().map(|it| (it.name.as_str(), it.found_rows)).collect();
+    assert_eq!(rows, [("public.users", Some(1)), ("public.users", Some(2))]);
+}
+
+/// The server of the user's own that `--restore-url` names.
+fn url_of(cluster: &ScratchCluster, role: &str) -> String {
+    let host = cluster.socket_directory().display().to_string().replace('/', "%2F");
+    format!("postgresql://{role}@{host}/postgres")
+}
+
+fn databases_and_roles(cluster: &ScratchCluster) -> Vec<String> {
+    let sql = "SELECT datname::text FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles ORDER BY 1";
+    cluster
+        .connect(SUPERUSER, "postgres")
+        .unwrap()
+        .query(sql, &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+#[test]
+fn a_server_of_ones_own_is_left_as_it_was() {
+    let own = start(&ClusterOptions::default());
+    own.connect(SUPERUSER, "postgres").unwrap().batch_execute("CREATE ROLE plain LOGIN CREATEDB").unwrap();
+    let before = databases_and_roles(&own);
+    for role in [SUPERUSER, "plain"] {
+        for (name, format) in [("own.custom", "--format=custom"), ("own.sql", "--format=plain")] {
+            let (archive, expected) = read(&shop().dump(name, &[format]));
+            let options = Options { url: Some(url_of(&own, role)), ..Options::default() };
+            let restored = restore_with(&archive, &expected, &options);
+            assert_eq!(
+                rows_of(&restored, "public.\"Order's\""),
+                (5000, Some(5000), Some(true)),
+                "{restored:#?}"
+            );
+            assert_eq!(restored.errors_of_backup().count(), 0, "{role} {name}: {restored:#?}");
+            assert_eq!(databases_and_roles(&own), before, "{role} {name}");
+        }
+    }
+}
+
+#[test]
+fn an_older_server_is_refused_before_anything_is_done() {
+    let path = shop().dump("newer.sql", &["--format=plain"]);
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.starts_with("-- Dumped from database version")).unwrap();
+    fs::write(&path, text.replace(line, "-- Dumped from database version 98.1")).unwrap();
+    let archive = Archive::open(&path, &Arc::default()).unwrap();
+    let error = restore(&archive, &Expected::default(), &Options::default()).unwrap_err();
+    assert!(error.to_string().starts_with("PostgreSQL 98 or newer is needed; found only "), "{error}");
+    assert!(error.hint().unwrap().contains("98"), "{:?}", error.hint());
 }

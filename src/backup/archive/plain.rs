@@ -22,6 +22,8 @@ pub trait TextSink {
     fn statement(&mut self, _sql: &[u8], _whole: bool) {}
     /// A psql meta-command: `\connect shop`.
     fn meta_command(&mut self, _line: &str) {}
+    /// `COPY … FROM stdin` as it is stored, for who knows its encoding; [`TextSink::copy_begin`] follows.
+    fn copy_statement(&mut self, _statement: &[u8]) {}
     /// `COPY … FROM stdin`: its rows follow.
     fn copy_begin(&mut self, _statement: &str) {}
     /// Rows, in pieces of no particular size, without the end marker.
@@ -375,6 +377,7 @@ impl TextReader {
         let sql = statement.trim_ascii();
         let whole = !std::mem::take(&mut self.cut);
         if whole && is_copy_from_stdin(sql) {
+            sink.copy_statement(sql);
             sink.copy_begin(&String::from_utf8_lossy(sql));
             self.state = State::CopyLine;
         } else {

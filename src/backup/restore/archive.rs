@@ -79,6 +79,7 @@ pub(super) fn run(
             }
         }
     }
+    name_entries(archive, &mut found);
     forgive_dependents(archive, plan, target, &mut found);
     if !stderr.is_complete() {
         restored.notes.push(
@@ -88,6 +89,26 @@ pub(super) fn run(
     restored.errors = found;
     restored.errors_total = total;
     Ok(())
+}
+
+/// Parallel jobs don't say which entry they were at; the statement they failed in does.
+fn name_entries(archive: &Archive, errors: &mut [RestoreError]) {
+    for error in errors.iter_mut().filter(|error| error.entry.is_none()) {
+        let copied = error.object.as_deref().and_then(|object| object.strip_prefix("TABLE DATA "));
+        let statement = error.statement.as_deref().map(|statement| statement.trim_end_matches('…'));
+        let mut candidates = archive.toc.entries.iter().filter(|entry| match (copied, statement) {
+            (Some(table), _) => entry.kind == "TABLE DATA" && entry.tag == table,
+            (None, Some(statement)) => {
+                !statement.is_empty() && entry.definition.trim().starts_with(statement)
+            }
+            (None, None) => false,
+        });
+        // Tables of one name in two schemas can't be told apart.
+        let (Some(entry), None) = (candidates.next(), candidates.next()) else { continue };
+        error.entry = Some(entry.dump_id);
+        error.object = Some(format!("{} {}", entry.kind, entry.qualified()));
+        error.class = errors::classify(&error.message, Some(&entry.kind));
+    }
 }
 
 /// Errors of entries that depend on what was left out don't tell against the dump.

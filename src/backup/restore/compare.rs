@@ -74,6 +74,23 @@ const AS_PG_DUMP: &str = "SET search_path = ''; SET datestyle = ISO; SET interva
      SET extra_float_digits = 3; SET bytea_output = hex; SET synchronize_seqscans = off; SET row_security = off; \
      SET timezone = 'UTC'; SET default_transaction_read_only = on";
 
+const UNREADABLE_NAME: &str = "its name is written in an encoding that isn't read";
+
+/// A name of the table of contents as the server knows it; none where the reader could not tell.
+///
+/// The reader gives names of single-byte encodings one character for each byte.
+fn real_name(client: &mut Client, archive: &Archive, name: &str) -> Option<String> {
+    let encoding = &archive.toc.encoding;
+    if name.is_ascii() || archive.format.is_text() || encoding.is_utf8() || encoding.name == "LATIN1" {
+        return (!name.contains(char::REPLACEMENT_CHARACTER)).then(|| name.to_owned());
+    }
+    let bytes: Vec<u8> = name.chars().map(u8::try_from).collect::<Result<_, _>>().ok()?;
+    client
+        .query_one("SELECT pg_catalog.convert_from($1, $2::text::name)", &[&bytes, &encoding.name])
+        .and_then(|row| row.try_get(0))
+        .ok()
+}
+
 /// Compares everything and writes what it finds into `restored`.
 pub(super) fn compare(
     archive: &Archive,
@@ -93,7 +110,12 @@ pub(super) fn compare(
         client
             .batch_execute(AS_PG_DUMP)
             .map_err(|error| RestoreFailure::server("set up the session", error))?;
-        compare_tables(archive, &tables, &doubtful, &mut client, &samples, restored);
+        let encoding = match archive.format.is_text() {
+            true => plan.encoding(&database),
+            false => archive.toc.encoding.name.as_str(),
+        };
+        let encoding = format!("ENCODING {}", quote_literal(encoding));
+        compare_tables(archive, &tables, &doubtful, &mut client, &samples, &encoding, restored);
         restored.sequences.extend(sequences_behind(&mut client)?);
     }
     if !archive.format.is_text() {
@@ -105,8 +127,13 @@ pub(super) fn compare(
         compare_sequence_values(archive, &doubtful, &mut catalog, restored)?;
     }
     if let Some(expected) = expected.large_objects {
-        let mut catalog = target.connect_admin(target.database(""))?;
-        restored.large_objects = Some((expected, large_objects(&mut catalog)?));
+        match large_objects(target) {
+            Ok(found) => restored.large_objects = Some((expected, found)),
+            Err(error) => {
+                let why = server_message(&error);
+                restored.notes.push(format!("large objects could not be compared: {why}"));
+            }
+        }
     }
     Ok(())
 }
@@ -131,6 +158,7 @@ fn compare_tables(
     doubtful: &BTreeSet<i32>,
     client: &mut Client,
     samples: &Samples,
+    encoding: &str,
     restored: &mut Restored,
 ) {
     let doubtful_tables: BTreeSet<(&str, &str)> = archive
@@ -140,23 +168,30 @@ fn compare_tables(
         .filter(|entry| doubtful.contains(&entry.dump_id))
         .map(|entry| (entry.schema.as_deref().unwrap_or(""), entry.tag.as_str()))
         .collect();
-    let encoding = encoding_option(archive);
     let mut compared = Vec::new();
     let mut differing = Vec::new();
-    for (name, table) in tables {
+    for (key, table) in tables {
+        let name = *key;
         let mut comparison = TableComparison {
-            name: (*name).to_owned(),
+            name: name.to_owned(),
             expected_rows: table.sum.rows,
             ..TableComparison::default()
         };
-        match read_table(client, name, table, &encoding) {
+        let Some(name) = real_name(client, archive, name) else {
+            comparison.not_compared = Some(UNREADABLE_NAME.to_owned());
+            compared.push(comparison);
+            continue;
+        };
+        let name = name.as_str();
+        comparison.name = name.to_owned();
+        match read_table(client, name, table, encoding) {
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);
                 if table.hashed {
                     let same = found.checksum() == table.sum.checksum();
                     comparison.same_content = Some(same);
                     if !same && found.rows == table.sum.rows {
-                        differing.push(compared.len());
+                        differing.push((compared.len(), *key));
                     }
                 }
             }
@@ -182,7 +217,7 @@ fn compare_tables(
         compared.push(comparison);
     }
     if !differing.is_empty() {
-        compare_again(archive, tables, client, samples, &encoding, &differing, &mut compared, restored);
+        compare_again(archive, tables, client, samples, encoding, &differing, &mut compared, restored);
     }
     restored.tables.extend(compared);
 }
@@ -196,7 +231,7 @@ fn compare_again(
     client: &mut Client,
     samples: &Samples,
     encoding: &str,
-    differing: &[usize],
+    differing: &[(usize, &str)],
     compared: &mut [TableComparison],
     restored: &mut Restored,
 ) {
@@ -204,8 +239,7 @@ fn compare_again(
     let samples = if archive.format.is_text() {
         samples
     } else {
-        let names = differing.iter().filter_map(|&at| compared.get(at)).map(|it| it.name.as_str());
-        own_samples = samples_of_archive(archive, &names.collect());
+        own_samples = samples_of_archive(archive, &differing.iter().map(|(_, key)| *key).collect());
         &own_samples
     };
     match samples.find_zone(client) {
@@ -223,11 +257,11 @@ fn compare_again(
     // bytea_output is the database's or the role's to set, and pg_dump leaves it alone.
     for output in ["hex", "escape"] {
         let _ = client.batch_execute(&format!("SET bytea_output = {output}"));
-        for &at in differing {
+        for &(at, key) in differing {
             let Some(comparison) = compared.get_mut(at).filter(|it| it.same_content == Some(false)) else {
                 continue;
             };
-            let Some(table) = tables.get(comparison.name.as_str()) else { continue };
+            let Some(table) = tables.get(key) else { continue };
             if let Ok(found) = read_table(client, &comparison.name, table, encoding)
                 && found.rows == table.sum.rows
                 && found.checksum() == table.sum.checksum()
@@ -237,7 +271,7 @@ fn compare_again(
         }
     }
     let _ = client.batch_execute("SET bytea_output = hex");
-    for &at in differing {
+    for &(at, _) in differing {
         let Some(comparison) = compared.get_mut(at).filter(|it| it.same_content == Some(false)) else {
             continue;
         };
@@ -272,11 +306,6 @@ fn unstable_types(client: &mut Client, relation: &str) -> Result<Option<String>,
         &[&relation],
     )?;
     row.try_get(0)
-}
-
-fn encoding_option(archive: &Archive) -> String {
-    let name = if archive.format.is_text() { "UTF8" } else { archive.toc.encoding.name.as_str() };
-    format!("ENCODING {}", quote_literal(name))
 }
 
 /// Counts and hashes the rows of a table as COPY writes them.
@@ -449,6 +478,7 @@ fn compare_objects(
     catalog: &mut Client,
     restored: &mut Restored,
 ) -> Result<(), RestoreFailure> {
+    let mut unreadable = 0;
     for (kinds, sql) in OBJECTS {
         let entries: Vec<&TocEntry> = archive
             .toc
@@ -461,12 +491,20 @@ fn compare_objects(
         }
         let rows =
             catalog.query(*sql, &[]).map_err(|error| RestoreFailure::server("read the catalogs", error))?;
-        let there: BTreeMap<(String, String), String> =
-            rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+        let read = |row: &postgres::Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
+        let there: Result<BTreeMap<(String, String), String>, postgres::Error> =
+            rows.iter().map(read).collect();
+        let there = there.map_err(|error| RestoreFailure::server("read the names in the catalogs", error))?;
         for entry in entries {
+            let (Some(schema), Some(tag)) = (
+                real_name(catalog, archive, entry.schema.as_deref().unwrap_or("")),
+                real_name(catalog, archive, &entry.tag),
+            ) else {
+                unreadable += 1;
+                continue;
+            };
             restored.objects_compared += 1;
-            let schema = entry.schema.clone().unwrap_or_default();
-            let difference = match there.get(&(schema, entry.tag.clone())).map(String::as_str) {
+            let difference = match there.get(&(schema, tag)).map(String::as_str) {
                 None => "missing",
                 // The dump itself may say so.
                 Some("not valid") if !is_invalid_by_intent(entry) => "not valid",
@@ -479,6 +517,9 @@ fn compare_objects(
                 difference,
             });
         }
+    }
+    if unreadable > 0 {
+        restored.notes.push(format!("{unreadable} objects were not looked for: {UNREADABLE_NAME}"));
     }
     restored.objects.sort();
     Ok(())
@@ -579,15 +620,23 @@ fn sequences_behind(client: &mut Client) -> Result<Vec<SequenceDifference>, Rest
     Ok(behind)
 }
 
-fn large_objects(catalog: &mut Client) -> Result<LargeObjects, RestoreFailure> {
-    let row = catalog
-        .query_one(
-            "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata),
-                    (SELECT COALESCE(pg_catalog.sum(pg_catalog.length(data)), 0)::bigint FROM pg_catalog.pg_largeobject)",
-            &[],
+/// Counts the large objects of the database.
+fn large_objects(target: &Target) -> Result<LargeObjects, postgres::Error> {
+    // Only a superuser can read the table behind them; their owner can read each.
+    let (mut client, size) = if target.is_scratch() {
+        (
+            target.connect_admin_plainly()?,
+            "SELECT pg_catalog.sum(pg_catalog.length(data)) FROM pg_catalog.pg_largeobject",
         )
-        .map_err(|error| RestoreFailure::server("read the large objects", error))?;
-    let (count, bytes): (i64, i64) = (row.get(0), row.get(1));
+    } else {
+        let size = "SELECT pg_catalog.sum(pg_catalog.length(pg_catalog.lo_get(oid))) FROM pg_catalog.pg_largeobject_metadata";
+        (target.connect_plainly()?, size)
+    };
+    let sql = format!(
+        "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata), COALESCE(({size}), 0)::bigint"
+    );
+    let row = client.query_one(&sql, &[])?;
+    let (count, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     Ok(LargeObjects { count: count.unsigned_abs(), bytes: bytes.unsigned_abs() })
 }
 

@@ -147,7 +147,7 @@ enum Step {
     /// A statement that has no end, or is longer than what is sent.
     Cut(Vec<u8>),
     Meta(String),
-    CopyBegin(String),
+    CopyBegin(Vec<u8>),
     Rows(Vec<u8>),
     CopyEnd {
         marker: bool,
@@ -222,8 +222,8 @@ impl TextSink for Sending<'_> {
         self.send(Step::Meta(line.to_owned()));
     }
 
-    fn copy_begin(&mut self, statement: &str) {
-        self.send(Step::CopyBegin(statement.to_owned()));
+    fn copy_statement(&mut self, statement: &[u8]) {
+        self.send(Step::CopyBegin(statement.to_vec()));
     }
 
     fn copy_data(&mut self, bytes: &[u8]) {
@@ -298,6 +298,9 @@ struct Loader<'a> {
     encoding: String,
     samples: Samples,
     owners_left_out: u64,
+    database: String,
+    /// Statements that set up the session, to be repeated when it has to be begun anew.
+    session: Vec<String>,
     /// Names of objects that aren't there because this place has no right or no means to make them.
     absent: Vec<String>,
 }
@@ -312,6 +315,8 @@ impl<'a> Loader<'a> {
             encoding: "UTF8".to_owned(),
             samples: Samples::default(),
             owners_left_out: 0,
+            database: target.database("").to_owned(),
+            session: vec![],
             absent: vec![],
         }
     }
@@ -417,7 +422,7 @@ impl<'a> Loader<'a> {
         let mut outcome = self.client.batch_execute(&text);
         if let Err(error) = &outcome
             && let Some(role) = missing_role(error)
-            && self.target.makes_roles()
+            && self.target.is_scratch()
             && self.target.make_role(&role).is_ok()
         {
             outcome = self.client.batch_execute(&text);
@@ -425,6 +430,11 @@ impl<'a> Loader<'a> {
         if let Err(error) = outcome {
             let kind = grants(&text).then_some("ACL");
             self.judge(&error, kind, Some(created_object(&text)).filter(|it| !it.is_empty()), &text);
+        } else if strip_words(&text, &["SET"]).is_some() || text.starts_with("SELECT pg_catalog.set_config(")
+        {
+            // Some are set over and over: default_table_access_method, default_tablespace.
+            self.session.retain(|before| *before != text);
+            self.session.push(text);
         }
         Ok(())
     }
@@ -510,7 +520,7 @@ impl<'a> Loader<'a> {
             // Passwords and rights of roles stay out of the report, too.
             return true;
         }
-        if !self.target.makes_roles() && grants(text) {
+        if !self.target.is_scratch() && grants(text) {
             return true;
         }
         let outside = [
@@ -534,16 +544,45 @@ impl<'a> Loader<'a> {
 
     fn meta_command(&mut self, line: &str) -> Result<(), RestoreFailure> {
         if let Some(database) = connected_database(line) {
-            self.client = self.target.connect(self.target.database(&database))?;
+            self.database = self.target.database(&database).to_owned();
+            self.client = self.target.connect(&self.database)?;
             self.watch.watch(&self.client);
             self.encoding = "UTF8".to_owned();
+            self.session.clear();
         } else if !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ") {
             self.leave_out(line, "psql's meta-commands are never run");
         }
         Ok(())
     }
 
-    fn copy(&mut self, statement: &str, steps: &Receiver<Step>) -> Result<(), RestoreFailure> {
+    /// A new connection in the state of the one before.
+    fn reconnect(&mut self) -> Result<(), RestoreFailure> {
+        self.client = self.target.connect(&self.database)?;
+        self.watch.watch(&self.client);
+        for sql in &self.session {
+            self.client
+                .batch_execute(sql)
+                .map_err(|error| RestoreFailure::server("set up the session again", error))?;
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, statement: &[u8], steps: &Receiver<Step>) -> Result<(), RestoreFailure> {
+        let statement = match self.text_of(statement) {
+            Ok(text) => text,
+            Err(why) => {
+                let shown = String::from_utf8_lossy(statement).into_owned();
+                let message = format!("the statement isn't text in {}: {why}", self.encoding);
+                self.complain(ErrorClass::Backup, None, message, Some(&shown));
+                while let Ok(step) = steps.recv() {
+                    if matches!(step, Step::CopyEnd { .. }) {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let statement = statement.as_str();
         let relation = copy_target(statement).map(|target| target.relation.to_owned());
         let mut sql = statement.trim().trim_end_matches(';').to_owned();
         if relation.is_some() && !self.is_utf8() {
@@ -553,11 +592,13 @@ impl<'a> Loader<'a> {
         self.samples.next_table();
         let mut outcome = Ok(());
         let mut marker = false;
+        let mut begun = true;
         // Scoped: the writer borrows the connection.
         {
             let mut writer = match self.client.copy_in(&sql) {
                 Ok(writer) => Some(writer),
                 Err(error) => {
+                    begun = false;
                     outcome = Err(error);
                     None
                 }
@@ -592,9 +633,14 @@ impl<'a> Loader<'a> {
         if let Err(error) = outcome {
             self.judge(&error, None, object.clone(), statement);
         }
+        if !begun && !self.watch.has_struck() {
+            // A COPY that the server refuses to begin leaves the driver one answer behind: it sends a
+            // Sync with the COPY and another one after it.
+            self.reconnect()?;
+        }
         if !marker && !self.watch.has_struck() {
             let message = "the dump ends inside the rows".to_owned();
-            self.complain(ErrorClass::Backup, object, message, None);
+            self.complain(ErrorClass::Backup, object, message, Some(statement));
         }
         Ok(())
     }

@@ -118,6 +118,14 @@ impl Plan {
         plan
     }
 
+    /// The encoding that the rows of the dump's database `name` are in.
+    pub(super) fn encoding(&self, name: &str) -> &str {
+        self.databases
+            .get(name)
+            .and_then(|database| database.options.iter().find(|(option, _)| *option == "ENCODING"))
+            .map_or("UTF8", |(_, encoding)| encoding)
+    }
+
     /// What a plain dump asks for: reads it up to its first rows (a cluster's to its end).
     pub(super) fn of_text(archive: &Archive) -> Plan {
         let mut plan = Plan::default();
@@ -534,6 +542,19 @@ impl Target {
             .map_err(|error| RestoreFailure::server(format!("connect to the database {database}"), error))
     }
 
+    /// As [`Target::connect`] to the dump's database, for who tells the error himself.
+    pub(super) fn connect_plainly(&self) -> Result<Client, postgres::Error> {
+        self.config(self.database("")).connect(NoTls)
+    }
+
+    /// As [`Target::connect_admin`] to the dump's database, for who tells the error himself.
+    pub(super) fn connect_admin_plainly(&self) -> Result<Client, postgres::Error> {
+        match &self.server {
+            Server::Scratch(cluster) => cluster.connect(SUPERUSER, self.database("")),
+            Server::Own { .. } => self.connect_plainly(),
+        }
+    }
+
     /// Arguments and environment that send pg_restore to the database.
     pub(super) fn pg_restore_arguments(&self) -> (Vec<OsString>, Vec<(&'static str, String)>) {
         let database = self.database("");
@@ -585,8 +606,8 @@ impl Target {
         }
     }
 
-    /// Roles that the dump names are made only on a server of ours.
-    pub(super) fn makes_roles(&self) -> bool {
+    /// Whether the server is ours: only there are roles made that the dump names.
+    pub(super) fn is_scratch(&self) -> bool {
         matches!(self.server, Server::Scratch(_))
     }
 
