@@ -31,6 +31,8 @@ pub struct Config {
 pub struct ProjectConfig {
     /// Files, folders and globs to lint when none is given.
     pub migrations: Vec<PathBuf>,
+    /// The tool that runs the migrations, when it isn't recognised.
+    pub runner: Option<String>,
     /// Each migration runs in a transaction (true) or statement by statement (false).
     pub assume_in_transaction: Option<bool>,
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or Rails' structure.sql.

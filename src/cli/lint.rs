@@ -12,7 +12,8 @@ use crate::finding::{Category, Finding, Severity};
 use crate::migration::catalog::Catalog;
 use crate::migration::lint::{self, LintOptions, LintReport, Severities};
 use crate::migration::migration::Migration;
-use crate::migration::project::{self, Project, Request};
+use crate::migration::project::runner::Runner;
+use crate::migration::project::{self, Project, Request, runners};
 use crate::migration::rules::RuleOptions;
 use crate::migration::session;
 use crate::report::terminal::Style;
@@ -49,6 +50,9 @@ pub struct LintArgs {
     /// file itself says counts
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     assume_in_transaction: Option<bool>,
+    /// The tool that runs the migrations, when it isn't recognised: flyway, goose, sqlx, psql …
+    #[arg(long, value_name = "TOOL")]
+    runner: Option<String>,
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or structure.sql
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
@@ -81,10 +85,10 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
     match lint(arguments, loaded) {
         Ok((project, report, options, fail_on)) => {
             let stdout = match arguments.format {
-                Format::Json => json::lint(&report, options.rules.version, project.runner),
+                Format::Json => json::lint(&report, options.rules.version, project.runner()),
                 Format::Terminal => {
                     let texts: HashMap<PathBuf, Arc<str>> =
-                        project.migrations.iter().map(|m| (m.path.clone(), m.text.clone())).collect();
+                        migrations(&project).map(|m| (m.path.clone(), m.text.clone())).collect();
                     terminal::lint(&report, &texts, style)
                 }
             };
@@ -127,6 +131,10 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
         paths,
         stdin,
         assume_in_transaction: arguments.assume_in_transaction.or(config.project.assume_in_transaction),
+        runner: match arguments.runner.as_ref().or(config.project.runner.as_ref()) {
+            Some(name) => Some(runner(name)?),
+            None => None,
+        },
     };
     let project = project::gather(&request).map_err(|error| error.to_string())?;
     let options = options(arguments, loaded, &relative)?;
@@ -137,7 +145,10 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
         }
         (None, None) => FailOn::Error,
     };
-    let mut report = lint::lint(&project.migrations, &options);
+    let mut report = LintReport::default();
+    for part in &project.parts {
+        report.append(lint::lint(&part.migrations, &options));
+    }
     add_problems(&project, &mut report);
     Ok((project, report, options, fail_on))
 }
@@ -212,11 +223,29 @@ fn read_schema(path: PathBuf) -> Result<Catalog, String> {
     Ok(lint::replay(&[migration]))
 }
 
+fn runner(name: &str) -> Result<&'static Runner, String> {
+    runners::runner(name).ok_or_else(|| {
+        let known: Vec<&str> = runners::RUNNERS.iter().map(|runner| runner.name).collect();
+        let near = known
+            .iter()
+            .map(|known| (strsim::jaro_winkler(known, name), known))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        match near {
+            Some((_, near)) => format!("there is no runner `{name}`; did you mean `{near}`?"),
+            None => format!("there is no runner `{name}`; known are {}", known.join(", ")),
+        }
+    })
+}
+
+fn migrations(project: &Project) -> impl Iterator<Item = &Migration> {
+    project.parts.iter().flat_map(|part| &part.migrations)
+}
+
 /// Files that are no text are findings as well.
 fn add_problems(project: &Project, report: &mut LintReport) {
     for (path, span, message) in &project.problems {
-        let text =
-            project.migrations.iter().find(|m| m.path == *path).map(|m| m.text.clone()).unwrap_or_default();
+        let text = migrations(project).find(|m| m.path == *path).map(|m| m.text.clone()).unwrap_or_default();
         let location = LineIndex::new(&text).location(&text, *span);
         let finding = Finding {
             code: "syntax_error".into(),

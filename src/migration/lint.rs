@@ -132,6 +132,14 @@ impl LintReport {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
+    /// Adds what linting another folder found.
+    pub fn append(&mut self, other: LintReport) {
+        self.files.extend(other.files);
+        self.findings.extend(other.findings);
+        self.suppressed += other.suppressed;
+        self.history += other.history;
+    }
+
     /// How many statements were judged.
     pub fn statements(&self) -> usize {
         self.files.iter().map(|file| file.statements.len()).sum()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::rules::RunFacts;
+use super::statement::Statement;
 
 /// Which way a migration goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,6 +51,14 @@ pub struct Migration {
     pub runner_known: bool,
     /// Whether it is judged; else it is history.
     pub judged: bool,
+    /// The version that the runner compares, where its name has one.
+    pub version: String,
+    /// The parts of `range` that go as one query each; `None`: see [`RunFacts::one_query`].
+    pub chunks: Option<Vec<std::ops::Range<usize>>>,
+    /// The runner opens no transaction for a file with a statement of which this is true.
+    pub exits: Option<fn(&Statement) -> bool>,
+    /// The runner sends statements of which this is true alone, outside its transaction.
+    pub alone: Option<fn(&Statement) -> bool>,
 }
 
 impl Migration {
@@ -65,6 +74,10 @@ impl Migration {
             run: RunFacts::default(),
             runner_known: false,
             judged: true,
+            version: String::new(),
+            chunks: None,
+            exits: None,
+            alone: None,
         }
     }
 }

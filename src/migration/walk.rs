@@ -48,20 +48,47 @@ impl<'a> Walk<'a> {
 
     /// A session for the next migration: settings don't carry over, as one tool's connection may be another's;
     /// the numbering of transactions does, and so does a transaction around all pending migrations.
-    fn open(&mut self, migration: &Migration, statements: usize) {
+    fn open(&mut self, migration: &Migration, script: &Script) -> Units {
         let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
-        if around_all && self.session.opened() == Some(Opened::Runner) {
-            return;
+        let exits = migration.exits.is_some_and(|exits| script.statements.iter().any(exits));
+        let units = Units::of(migration, script);
+        if around_all && !exits && self.session.opened() == Some(Opened::Runner) {
+            return units;
         }
         let transaction = self.session.transaction + 1;
         self.session = Session::default();
         self.session.transaction = transaction;
         self.session.set_unknown_runner(!migration.runner_known);
-        if migration.run.runner_transaction || around_all {
+        if (migration.run.runner_transaction || around_all) && !exits {
             self.session.begin(Opened::Runner);
-        } else if migration.run.one_query && statements > 1 {
+        }
+        units
+    }
+
+    /// Before the statement at `place`: a query string of several statements is a transaction of its own, and
+    /// some tools send some statements alone.
+    fn enter(&mut self, migration: &Migration, statement: &Statement, place: usize, units: &Units) {
+        if migration.alone.is_some_and(|alone| alone(statement))
+            && self.session.opened() == Some(Opened::Runner)
+        {
+            self.session.end(true);
+        }
+        if self.session.opened().is_none() && units.begins_shared(place) {
             self.session.begin(Opened::Implicit);
         }
+    }
+
+    /// After it.
+    fn leave(&mut self, migration: &Migration, statement: &Statement, place: usize, units: &Units) {
+        if units.ends(place) && self.session.opened() == Some(Opened::Implicit) {
+            self.session.end(true);
+        }
+        if migration.alone.is_some_and(|alone| alone(statement)) && self.session.opened().is_none() {
+            self.session.end_statement();
+            self.session.begin(Opened::Runner);
+            return;
+        }
+        self.session.end_statement();
     }
 
     fn close(&mut self, migration: &Migration) {
@@ -75,16 +102,17 @@ impl<'a> Walk<'a> {
     pub fn replay(&mut self, index: usize, catalog: &mut Catalog) {
         let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
         catalog.set_migration(index as u32);
-        self.open(migration, script.statements.len());
+        let units = self.open(migration, script);
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
-        for statement in &script.statements {
+        for (place, statement) in script.statements.iter().enumerate() {
+            self.enter(migration, statement, place, &units);
             self.run_inner_of(statement, catalog, index, MAX_CALLS, &mut |walk, inner, catalog, source| {
                 let text = &walk.migrations[source.migration].text; // a migration of this project
                 catalog.apply(&inner.statement, text, &walk.session, Born::Before);
             });
             self.advance(statement, &migration.text, catalog, Born::Before, &mut returns, rolls_back);
-            self.session.end_statement();
+            self.leave(migration, statement, place, &units);
         }
         self.close(migration);
     }
@@ -93,11 +121,12 @@ impl<'a> Walk<'a> {
     pub fn judge(&mut self, index: usize, catalog: &mut Catalog) -> Walked {
         let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
         catalog.set_migration(index as u32);
-        self.open(migration, script.statements.len());
+        let units = self.open(migration, script);
         let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), said: Vec::new() };
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
         for (place, statement) in script.statements.iter().enumerate() {
+            self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
             let inner_effects =
@@ -145,7 +174,7 @@ impl<'a> Walk<'a> {
             };
             hold(&mut self.session, &record.effects, place, index as u32);
             self.advance(statement, &migration.text, catalog, born, &mut returns, rolls_back);
-            self.session.end_statement();
+            self.leave(migration, statement, place, &units);
             walked.records.push(record);
         }
         let context = MigrationContext {
@@ -381,6 +410,41 @@ impl<'a> Walk<'a> {
                 self.session.assign(&name.to_ascii_lowercase(), Some(value), local);
             }
         }
+    }
+}
+
+/// Which statements share a query string.
+struct Units {
+    /// For each statement the number of its query; empty: each is alone.
+    query: Vec<usize>,
+}
+
+impl Units {
+    fn of(migration: &Migration, script: &Script) -> Units {
+        let query = match &migration.chunks {
+            Some(chunks) => script
+                .statements
+                .iter()
+                .map(|statement| chunks.partition_point(|chunk| chunk.end <= statement.span.start as usize))
+                .collect(),
+            None if migration.run.one_query => vec![0; script.statements.len()],
+            None => Vec::new(),
+        };
+        Units { query }
+    }
+
+    fn same(&self, a: usize, b: Option<usize>) -> bool {
+        b.is_some_and(|b| self.query.get(a).is_some() && self.query.get(a) == self.query.get(b))
+    }
+
+    /// Whether the statement is the first that a query string of several has not yet begun.
+    fn begins_shared(&self, place: usize) -> bool {
+        self.same(place, Some(place + 1)) || self.same(place, place.checked_sub(1))
+    }
+
+    /// Whether the query string ends behind the statement.
+    fn ends(&self, place: usize) -> bool {
+        !self.same(place, Some(place + 1))
     }
 }
 

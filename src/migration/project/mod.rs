@@ -1,8 +1,12 @@
 //! The project: which files are migrations, in which order, which way each goes and how it is run.
 
+mod detect;
 mod order;
+pub mod runner;
+pub mod runners;
 mod sections;
 
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,32 +19,56 @@ use super::migration::{Direction, Migration};
 use super::rules::RunFacts;
 use crate::source::Span;
 
+pub use detect::Detected;
+use runner::{Around, Named, Order, Runner, Switch, Unit};
+
 /// Larger files are refused: a span counts bytes in 32 bits.
 const LARGEST: u64 = u32::MAX as u64;
 
 /// What is to be linted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Request {
-    /// Files, folders and globs, as given; `-` is standard input, whose text is in `stdin`.
+    /// Files, folders and globs, as given; `-` is standard input, whose text is in `stdin`. Empty: what the
+    /// repository around `here` holds.
     pub paths: Vec<PathBuf>,
     /// The text of standard input.
     pub stdin: Option<Vec<u8>>,
     /// Every migration runs in one transaction of its own (`Some(true)`), or statement by statement
     /// (`Some(false)`), whatever the files say.
     pub assume_in_transaction: Option<bool>,
+    /// The tool, whatever the files say.
+    pub runner: Option<&'static Runner>,
 }
 
-/// The migrations, in order, and what was noticed while gathering them.
-#[derive(Clone, Debug, Default)]
-pub struct Project {
+/// The migrations of one folder, in order.
+#[derive(Clone, Default)]
+pub struct Part {
+    /// The migrations folder; empty for standard input.
+    pub root: PathBuf,
+    /// The tool, and what gave it away, where it is known.
+    pub runner: Option<Detected>,
     /// In the order in which they run.
     pub migrations: Vec<Migration>,
-    /// The runner, where it is known.
-    pub runner: Option<&'static str>,
+}
+
+/// The migrations, folder by folder, and what was noticed while gathering them.
+#[derive(Clone, Default)]
+pub struct Project {
+    /// Each folder has its own history.
+    pub parts: Vec<Part>,
     /// Text that isn't as SQL files are: (file, place, message), each a finding.
     pub problems: Vec<(PathBuf, Span, String)>,
     /// What was left aside, for people to know.
     pub notes: Vec<String>,
+}
+
+impl Project {
+    /// The runner, where it is known and the same everywhere.
+    pub fn runner(&self) -> Option<&'static str> {
+        let mut names = self.parts.iter().map(|part| part.runner.map(|found| found.runner.name));
+        let first = names.next()??;
+        names.all(|name| name == Some(first)).then_some(first)
+    }
 }
 
 /// Why no project could be gathered.
@@ -79,43 +107,68 @@ pub enum ProjectError {
 /// When a path is missing or unreadable, or holds no SQL: what was not looked at never passes.
 pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
-    let mut files: Vec<(PathBuf, bool)> = Vec::new();
-    for path in &request.paths {
-        if path.as_os_str() == "-" {
-            continue;
+    // Folder → files in it, with whether each is judged.
+    let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
+    for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
+        for file in find(path)? {
+            let root = root_of(&file);
+            folders.entry(root).or_default().insert(file, true);
         }
-        let found = find(path)?;
-        files.extend(found.into_iter().map(|file| (file, true)));
     }
-    let given: std::collections::HashSet<PathBuf> = files.iter().map(|(file, _)| file.clone()).collect();
-    let mut history: Vec<PathBuf> = Vec::new();
+    // A file given alone has its neighbours as history.
     for path in request.paths.iter().filter(|path| path.is_file()) {
-        for earlier in order::earlier_siblings(path) {
-            if !given.contains(&earlier) && !history.contains(&earlier) {
-                history.push(earlier);
+        let root = root_of(path);
+        let versioned = path
+            .strip_prefix(&root)
+            .ok()
+            .and_then(|relative| relative.components().next())
+            .is_some_and(|first| order::is_versioned(&first.as_os_str().to_string_lossy()));
+        let known = versioned
+            || top_of(&root).is_some_and(|top| detect_in(&root, &top, &[relative_to(path, &root)]).is_some());
+        if known {
+            let here = if root.as_os_str().is_empty() { Path::new(".") } else { &root };
+            for neighbour in walk(here)? {
+                let neighbour = neighbour.strip_prefix("./").map(Path::to_owned).unwrap_or(neighbour);
+                if root_of(&neighbour) == root {
+                    folders.entry(root.clone()).or_default().entry(neighbour).or_insert(false);
+                }
             }
         }
     }
-    files.extend(history.into_iter().map(|file| (file, false)));
-    files.sort_by(|a, b| order::compare(&a.0, &b.0));
-    files.dedup_by(|a, b| a.0 == b.0);
-
-    let texts: Vec<Result<(Arc<str>, Option<(Span, String)>), ProjectError>> =
-        files.par_iter().map(|(path, _)| read(path)).collect();
-    for ((path, judged), text) in files.into_iter().zip(texts) {
-        let (text, problem) = text?;
-        project
-            .problems
-            .extend(problem.filter(|_| judged).map(|(span, message)| (path.clone(), span, message)));
-        add(&mut project, path, text, judged, request);
+    let mut plain: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for (root, files) in folders {
+        let relative: Vec<String> = files.keys().map(|file| relative_to(file, &root)).collect();
+        let top = top_of(&root).unwrap_or_else(|| root.clone());
+        let runner = match request.runner {
+            Some(runner) => Some(Detected { runner, because: "--runner", certain: true }),
+            None => detect_in(&root, &top, &relative),
+        };
+        match runner {
+            Some(runner) => {
+                let part = with_runner(root, files, runner, request, &mut project)?;
+                project.parts.push(part);
+            }
+            // Folders that nothing ties to a tool are one history, in the order of their paths.
+            None => plain.extend(files),
+        }
+    }
+    if !plain.is_empty() {
+        let part = without_runner(plain, request, &mut project)?;
+        project.parts.push(part);
     }
     if let Some(stdin) = &request.stdin {
         let path = PathBuf::from("<stdin>");
         let (text, problem) = decode(stdin.clone());
         project.problems.extend(problem.map(|(span, message)| (path.clone(), span, message)));
-        add(&mut project, path, text, true, request);
+        let runner = request.runner.map(|runner| Detected { runner, because: "--runner", certain: true });
+        let mut part = Part { runner, ..Part::default() };
+        match runner {
+            Some(found) => add(&mut part, path, "<stdin>", text, true, found.runner, None, request),
+            None => add_plain(&mut part, path, text, true, request),
+        }
+        pair(&mut part.migrations);
+        project.parts.push(part);
     }
-    pair(&mut project.migrations);
     Ok(project)
 }
 
@@ -128,44 +181,293 @@ pub fn history_of(path: PathBuf, bytes: Vec<u8>) -> Migration {
     migration
 }
 
-fn add(project: &mut Project, path: PathBuf, text: Arc<str>, judged: bool, request: &Request) {
-    let whole = order::direction_of(&path);
-    for section in sections::sections(&text) {
-        let transaction = match (request.assume_in_transaction, section.transaction) {
-            (Some(assumed), _) => Some(assumed),
-            (None, marked) => marked,
+fn detect_in(root: &Path, top: &Path, files: &[String]) -> Option<Detected> {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    detect::detect(&detect::Folder { root: &root, top, files })
+}
+
+/// The root of the repository around a folder, as an absolute path.
+fn top_of(root: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(root).ok()?;
+    let top = absolute.ancestors().find(|above| above.join(".git").exists());
+    Some(top.map(Path::to_owned).unwrap_or(absolute))
+}
+
+fn relative_to(file: &Path, root: &Path) -> String {
+    file.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/")
+}
+
+/// The migrations folder that a file belongs to.
+fn root_of(file: &Path) -> PathBuf {
+    let parent = file.parent().map(Path::to_owned).unwrap_or_default();
+    let name =
+        |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let file_name = name(file);
+    let nested = matches!(file_name.as_str(), "up.sql" | "down.sql" | "migration.sql")
+        && order::is_versioned(&name(&parent));
+    if nested {
+        return parent.parent().map(Path::to_owned).unwrap_or_default();
+    }
+    if matches!(name(&parent).as_str(), "deploy" | "revert" | "verify") {
+        if let Some(above) = parent.parent().filter(|above| above.join("sqitch.plan").is_file()) {
+            return above.to_owned();
+        }
+    }
+    // Versions sorted into folders below `migrations`: one history. Folders of a dialect are apart.
+    let mut below: Vec<String> = Vec::new();
+    for above in parent.ancestors().take(4) {
+        let folder = name(above);
+        if below.iter().any(|folder| is_dialect(folder)) {
+            break;
+        }
+        if matches!(folder.as_str(), "migration" | "migrations")
+            && below
+                .iter()
+                .all(|folder| order::is_versioned(folder) || folder.bytes().all(|b| b.is_ascii_digit()))
+        {
+            return above.to_owned();
+        }
+        below.push(folder);
+    }
+    parent
+}
+
+fn is_dialect(folder: &str) -> bool {
+    OTHER_DIALECTS.contains(&folder) || matches!(folder, "postgres" | "postgresql" | "pg")
+}
+
+/// Databases that aren't PostgreSQL, as folders and infixes of file names are called after them.
+const OTHER_DIALECTS: [&str; 11] = [
+    "sqlite",
+    "sqlite3",
+    "mysql",
+    "mariadb",
+    "clickhouse",
+    "mssql",
+    "sqlserver",
+    "oracle",
+    "cockroach",
+    "cockroachdb",
+    "duckdb",
+];
+
+/// The other database that a path says its SQL is for.
+fn other_dialect(relative: &Path) -> Option<&'static str> {
+    let lower = relative.to_string_lossy().to_lowercase();
+    let words =
+        |text: &str| text.split(['/', '\\', '.', '_', '-']).map(str::to_owned).collect::<Vec<String>>();
+    let folders =
+        relative.parent().map(|parent| words(&parent.to_string_lossy().to_lowercase())).unwrap_or_default();
+    OTHER_DIALECTS
+        .into_iter()
+        .find(|dialect| folders.iter().any(|word| word == dialect) || lower.contains(&format!(".{dialect}.")))
+}
+
+/// The migrations of a folder whose tool is known.
+fn with_runner(
+    root: PathBuf,
+    files: BTreeMap<PathBuf, bool>,
+    found: Detected,
+    request: &Request,
+    project: &mut Project,
+) -> Result<Part, ProjectError> {
+    let runner = found.runner;
+    let mut named: Vec<(PathBuf, String, Named, bool)> = Vec::new();
+    let mut left: Vec<PathBuf> = Vec::new();
+    let mut foreign: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (file, judged) in files {
+        let relative = relative_to(&file, &root);
+        if let Some(dialect) = other_dialect(&file) {
+            *foreign.entry(dialect).or_default() += 1;
+            continue;
+        }
+        match (runner.named)(&relative) {
+            Some(name) => named.push((file, relative, name, judged)),
+            None => left.push(file),
+        }
+    }
+    match runner.order {
+        Order::Listed(list) => {
+            let listed = list(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
+            if let Some(listed) = listed {
+                let places: std::collections::HashMap<&str, usize> =
+                    listed.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+                let down_of = |relative: &str| relative.replacen("revert/", "deploy/", 1);
+                named.retain(|(file, relative, ..)| {
+                    let known =
+                        places.contains_key(relative.as_str()) || places.contains_key(&*down_of(relative));
+                    if !known {
+                        left.push(file.clone());
+                    }
+                    known
+                });
+                named.sort_by_key(|(_, relative, ..)| {
+                    places.get(relative.as_str()).or_else(|| places.get(&*down_of(relative))).copied()
+                });
+            }
+        }
+        Order::Text => named.sort_by(|a, b| a.1.cmp(&b.1)),
+        Order::Number => {
+            named.sort_by(|a, b| {
+                order::by_number(&a.2.version, &b.2.version).then_with(|| order::natural(&a.1, &b.1))
+            });
+        }
+        Order::Dotted => {
+            named.sort_by(|a, b| {
+                let late = |direction| direction == Direction::Repeatable;
+                late(a.2.direction)
+                    .cmp(&late(b.2.direction))
+                    .then_with(|| order::by_parts(&a.2.version, &b.2.version))
+                    .then_with(|| order::natural(&a.1, &b.1))
+            });
+        }
+    }
+    for (dialect, count) in foreign {
+        project.notes.push(format!(
+            "{count} files of {} are for {dialect} by their names and were left alone",
+            root.display()
+        ));
+    }
+    if !left.is_empty() {
+        let shown: Vec<String> = left.iter().take(3).map(|file| file.display().to_string()).collect();
+        let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+        project.notes.push(format!(
+            "left aside, since {} doesn't run files of such names: {}{more}",
+            runner.title,
+            shown.join(", ")
+        ));
+    }
+    let mut part = Part { root, runner: Some(found), migrations: Vec::new() };
+    let texts: Vec<_> = named.par_iter().map(|(file, ..)| read(file)).collect();
+    for ((file, relative, name, judged), text) in named.into_iter().zip(texts) {
+        let (text, problem) = text?;
+        project
+            .problems
+            .extend(problem.filter(|_| judged).map(|(span, message)| (file.clone(), span, message)));
+        add(&mut part, file, &relative, text, judged, runner, Some(name), request);
+    }
+    pair(&mut part.migrations);
+    Ok(part)
+}
+
+/// Files of which nothing says how they are run, in natural order of their paths.
+fn without_runner(
+    files: BTreeMap<PathBuf, bool>,
+    request: &Request,
+    project: &mut Project,
+) -> Result<Part, ProjectError> {
+    let mut files: Vec<(PathBuf, bool)> = files.into_iter().collect();
+    files.sort_by(|a, b| order::compare(&a.0, &b.0));
+    let mut part = Part::default();
+    let texts: Vec<_> = files.par_iter().map(|(path, _)| read(path)).collect();
+    for ((path, judged), text) in files.into_iter().zip(texts) {
+        let (text, problem) = text?;
+        project
+            .problems
+            .extend(problem.filter(|_| judged).map(|(span, message)| (path.clone(), span, message)));
+        add_plain(&mut part, path, text, judged, request);
+    }
+    pair(&mut part.migrations);
+    Ok(part)
+}
+
+fn add_plain(part: &mut Part, path: PathBuf, text: Arc<str>, judged: bool, request: &Request) {
+    let direction = order::direction_of(&path);
+    let transaction = request.assume_in_transaction;
+    let mut migration = Migration::whole(path, text);
+    migration.direction = direction;
+    migration.judged = judged;
+    migration.runner_known = transaction.is_some();
+    migration.run.down = direction == Direction::Down;
+    migration.run.runner_transaction = transaction == Some(true);
+    part.migrations.push(migration);
+}
+
+/// Adds the sections of a file.
+#[allow(clippy::too_many_arguments)]
+fn add(
+    part: &mut Part,
+    path: PathBuf,
+    relative: &str,
+    text: Arc<str>,
+    judged: bool,
+    runner: &'static Runner,
+    name: Option<Named>,
+    request: &Request,
+) {
+    let whole = name.as_ref().map_or(Direction::Up, |name| name.direction);
+    // What the file itself switches; `Some(false)`: no transaction of the tool's.
+    let mut switched: Option<bool> = None;
+    let mut splits = false;
+    let mut exits = None;
+    let mut alone = None;
+    for switch in runner.switch {
+        match *switch {
+            Switch::Prefix(prefix) => switched = switched.or(text.starts_with(prefix).then_some(false)),
+            Switch::Line(is) => switched = switched.or(text.lines().any(is).then_some(false)),
+            Switch::LineSplits(is) => {
+                if text.lines().any(is) {
+                    switched = Some(false);
+                    splits = true;
+                }
+            }
+            Switch::Path(is) => switched = switched.or(is(relative).then_some(false)),
+            Switch::Beside(says) => switched = switched.or(says(&path)),
+            Switch::Statements(is) => exits = Some(is),
+            Switch::Alone(is) => alone = Some(is),
+        }
+    }
+    if switched.is_some() {
+        exits = None; // said outright, the tool doesn't look
+    }
+    for section in sections::cut(&text, runner.sections) {
+        let direction = section.direction.unwrap_or(whole);
+        let around = match request.assume_in_transaction.or(section.transaction).or(switched) {
+            Some(false) => Around::Nothing,
+            Some(true) if runner.around == Around::Nothing => Around::Migration,
+            _ => runner.around,
         };
-        project.migrations.push(Migration {
+        let unit = if splits { Unit::Statement } else { runner.unit };
+        part.migrations.push(Migration {
             path: path.clone(),
             text: text.clone(),
+            chunks: sections::chunks(&text, section.range.clone(), unit),
             range: section.range,
-            direction: section.direction.unwrap_or(whole),
+            direction,
             undoes: None,
             run: RunFacts {
-                down: section.direction.unwrap_or(whole) == Direction::Down,
-                runner: section.runner,
-                runner_transaction: transaction == Some(true),
-                ..RunFacts::default()
+                runner: Some(runner.name),
+                down: direction == Direction::Down,
+                one_query: unit == Unit::Section,
+                runner_transaction: around == Around::Migration,
+                psql: runner.psql,
+                one_transaction_for_all: around == Around::Run,
             },
-            runner_known: transaction.is_some(),
+            runner_known: true,
             judged,
+            version: name.as_ref().map(|name| name.version.clone()).unwrap_or_default(),
+            exits: exits.filter(|_| around != Around::Nothing),
+            alone,
         });
     }
 }
 
-/// Ties down migrations to what they undo.
+/// Ties down migrations to what they undo: the same file, the same version, or the same name.
 fn pair(migrations: &mut [Migration]) {
-    let mut ups: std::collections::HashMap<PathBuf, usize> = std::collections::HashMap::new();
+    let mut by_stem: HashMap<PathBuf, usize> = HashMap::new();
+    let mut by_version: HashMap<String, usize> = HashMap::new();
     for (index, migration) in migrations.iter().enumerate() {
-        if migration.direction != Direction::Down {
-            ups.insert(order::stem(&migration.path), index);
+        if matches!(migration.direction, Direction::Up) {
+            by_stem.insert(order::stem(&migration.path), index);
+            if !migration.version.is_empty() {
+                by_version.insert(migration.version.clone(), index);
+            }
         }
     }
-    for index in 0..migrations.len() {
-        // In bounds: the loop's range.
-        if migrations[index].direction == Direction::Down {
-            migrations[index].undoes = ups.get(&order::stem(&migrations[index].path)).copied();
-        }
+    for migration in migrations.iter_mut().filter(|migration| migration.direction == Direction::Down) {
+        let stem = order::stem(&migration.path);
+        migration.undoes = by_stem.get(&stem).or_else(|| by_version.get(&migration.version)).copied();
     }
 }
 

@@ -91,51 +91,29 @@ pub fn stem(path: &Path) -> PathBuf {
 }
 
 /// Whether a name begins as versioned migrations do: with a number, or V and a number.
-fn is_versioned(name: &str) -> bool {
-    let bare = name.strip_prefix(['V', 'v', 'U']).unwrap_or(name);
+pub fn is_versioned(name: &str) -> bool {
+    let bare = name.strip_prefix(['V', 'v', 'U', 'B', 'm']).unwrap_or(name);
     bare.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The files that run before `file` in its migrations folder: the history of a file that is given alone.
-///
-/// Only where names are versioned; else nothing in the tree says that the neighbours are history.
-pub fn earlier_siblings(file: &Path) -> Vec<PathBuf> {
-    let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let nested = matches!(name, "up.sql" | "down.sql" | "migration.sql");
-    let versioned = if nested {
-        parent.file_name().and_then(|name| name.to_str()).is_some_and(is_versioned)
-    } else {
-        is_versioned(name)
-    };
-    if !versioned {
-        return Vec::new();
+/// Compares versions as numbers of any length.
+pub fn by_number(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// Compares versions as Flyway does: parts by value, `_` a dot, what is missing is zero.
+pub fn by_parts(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.split(['.', '_']), b.split(['.', '_']));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return Ordering::Equal,
+            (l, r) => match by_number(l.unwrap_or(""), r.unwrap_or("")) {
+                Ordering::Equal => {}
+                other => return other,
+            },
+        }
     }
-    let root = if nested { parent.parent().map(Path::to_owned).unwrap_or(parent) } else { parent };
-    let depth = if nested { 2 } else { 1 };
-    walkdir::WalkDir::new(&root)
-        .min_depth(depth)
-        .max_depth(depth)
-        .into_iter()
-        .filter_map(Result::ok)
-        .map(walkdir::DirEntry::into_path)
-        .map(|path| {
-            if file.starts_with(".") {
-                path
-            } else {
-                path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
-            }
-        })
-        .filter(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")))
-        .filter(|path| {
-            let named = if nested { path.parent().and_then(Path::file_name) } else { path.file_name() };
-            named.and_then(|name| name.to_str()).is_some_and(is_versioned)
-        })
-        .filter(|path| direction_of(path) != Direction::Down && compare(path, file) == Ordering::Less)
-        .collect()
 }
 
 #[cfg(test)]
@@ -147,6 +125,14 @@ mod tests {
         let mut names = vec!["10_b.sql", "9_a.sql", "010_a.sql", "V2__x.sql", "V10__x.sql"];
         names.sort_by(|a, b| natural(a, b));
         assert_eq!(names, ["9_a.sql", "010_a.sql", "10_b.sql", "V2__x.sql", "V10__x.sql"]);
+    }
+
+    #[test]
+    fn versions_are_compared_part_by_part() {
+        assert_eq!(by_parts("1.10", "1.9"), Ordering::Greater);
+        assert_eq!(by_parts("1", "1.0.0"), Ordering::Equal);
+        assert_eq!(by_parts("2_1", "2.1"), Ordering::Equal);
+        assert_eq!(by_number("0099", "100"), Ordering::Less);
     }
 
     #[test]

@@ -1,0 +1,181 @@
+//! Which tool runs a migrations folder: from its own configuration, from markers inside the files, from names that
+//! only one tool uses, from the nearest manifest, in this order.
+
+use std::path::Path;
+
+use super::runner::{Runner, nearest};
+use super::runners::{self, RUNNERS};
+
+/// How many files are looked into for markers.
+const SAMPLE: usize = 12;
+
+/// A migrations folder as detection sees it.
+pub struct Folder<'a> {
+    /// The folder.
+    pub root: &'a Path,
+    /// The repository's root (or the folder itself): nothing above it counts.
+    pub top: &'a Path,
+    /// Paths of its SQL files relative to `root`, with `/`.
+    pub files: &'a [String],
+}
+
+/// The tool, and what gave it away.
+#[derive(Clone, Copy)]
+pub struct Detected {
+    /// The tool.
+    pub runner: &'static Runner,
+    /// "atlas.sum", "markers in the files" …
+    pub because: &'static str,
+    /// The tool names itself: its configuration, its markers, or names that are its alone.
+    pub certain: bool,
+}
+
+/// The tool of a folder; `None`: nothing in the tree says.
+pub fn detect(folder: &Folder<'_>) -> Option<Detected> {
+    let detected = by_configuration(folder)
+        .into_iter()
+        .chain(by_content(folder))
+        .chain(by_unique_names(folder))
+        .chain(by_manifest(folder))
+        .chain(by_usual_names(folder));
+    // Signs of a tool whose names don't fit any file are signs of another folder.
+    let mut detected =
+        detected.filter(|found| folder.files.iter().any(|file| (found.runner.named)(file).is_some()));
+    let first = detected.next()?;
+    // `atlas.sum` lies beside migrations that Atlas only writes: who runs them is told by names and markers.
+    if first.runner.name == "atlas" {
+        if let Some(other) = detected.find(|found| found.runner.name != "atlas") {
+            return Some(other);
+        }
+    }
+    Some(refine(first, folder))
+}
+
+fn by_configuration(folder: &Folder<'_>) -> Vec<Detected> {
+    let shown = folder.root.to_string_lossy().replace('\\', "/");
+    let mut found = Vec::new();
+    for runner in RUNNERS.iter().copied() {
+        let because = runner
+            .signs
+            .inside
+            .iter()
+            .find(|name| folder.root.join(name).is_file())
+            .or_else(|| {
+                runner.signs.above.iter().find(|name| nearest(folder.root, folder.top, name).is_some())
+            })
+            .or_else(|| {
+                runner.signs.folder.iter().find(|end| shown == **end || shown.ends_with(&format!("/{end}")))
+            });
+        found.extend(because.map(|because| Detected { runner, because, certain: true }));
+    }
+    // What lies in the folder itself says more than what lies above it.
+    found.sort_by_key(|one| !folder.root.join(one.because).is_file());
+    found
+}
+
+fn by_content(folder: &Folder<'_>) -> Vec<Detected> {
+    let mut found: Vec<Detected> = Vec::new();
+    for file in folder.files.iter().rev().take(SAMPLE) {
+        let Ok(bytes) = std::fs::read(folder.root.join(file)) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        for line in text.lines() {
+            if !line.starts_with(['-', '#']) && !line.contains("--> statement-breakpoint") {
+                continue;
+            }
+            for runner in RUNNERS.iter().copied() {
+                let marked = runner.signs.content.iter().any(|mark| {
+                    line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+                        || (mark.starts_with("-->") && line.contains(mark))
+                });
+                if marked && !found.iter().any(|one| std::ptr::eq(one.runner, runner)) {
+                    found.push(Detected { runner, because: "markers in the files", certain: true });
+                }
+            }
+        }
+    }
+    found
+}
+
+fn by_unique_names(folder: &Folder<'_>) -> Vec<Detected> {
+    RUNNERS
+        .iter()
+        .copied()
+        .filter(|runner| {
+            runner.signs.unique.is_some_and(|unique| folder.files.iter().any(|file| unique(file)))
+        })
+        .map(|runner| Detected { runner, because: "the names of the files", certain: true })
+        .collect()
+}
+
+/// Among the manifests above, the nearest that names a tool whose names fit decides.
+fn by_manifest(folder: &Folder<'_>) -> Vec<Detected> {
+    let mut found = Vec::new();
+    for above in folder.root.ancestors() {
+        for runner in RUNNERS.iter().copied() {
+            // Versioned names of Flyway's kind beat a manifest that merely mentions another tool.
+            for (manifest, text) in runner.signs.manifest {
+                let Ok(written) = std::fs::read_to_string(above.join(manifest)) else { continue };
+                let named = written.lines().any(|line| depends(manifest, line, text));
+                if named && folder.files.iter().any(|file| (runner.named)(file).is_some()) {
+                    found.push(Detected { runner, because: manifest, certain: false });
+                }
+            }
+        }
+        if above == folder.top || !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// Whether a line of a manifest names a dependency.
+fn depends(manifest: &str, line: &str, text: &str) -> bool {
+    let line = line.trim();
+    match manifest {
+        // `sqlx = …`, `sqlx.workspace = true`, `[dependencies.sqlx]`, not `sqlx-core`.
+        "Cargo.toml" => {
+            let key = line.split(['=', '.']).next().unwrap_or("").trim().trim_matches('"');
+            key == text || line.starts_with('[') && line.trim_end_matches(']').ends_with(&format!(".{text}"))
+        }
+        // Direct dependencies only.
+        "go.mod" => line.contains(text) && !line.contains("// indirect"),
+        _ => line.contains(text),
+    }
+}
+
+fn by_usual_names(folder: &Folder<'_>) -> Vec<Detected> {
+    RUNNERS
+        .iter()
+        .copied()
+        .filter(|runner| runner.signs.usual.is_some_and(|usual| folder.files.iter().any(|file| usual(file))))
+        .map(|runner| Detected { runner, because: "the names of the files", certain: false })
+        .collect()
+}
+
+/// Tools that changed how they run: the version in the manifest decides.
+fn refine(found: Detected, folder: &Folder<'_>) -> Detected {
+    if found.runner.name == "prisma" {
+        let version =
+            folder.root.ancestors().take_while(|above| above.starts_with(folder.top)).find_map(|above| {
+                let text = std::fs::read_to_string(above.join("package.json")).ok()?;
+                let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
+                ["devDependencies", "dependencies"]
+                    .iter()
+                    .find_map(|list| manifest.get(list)?.get("prisma")?.as_str().map(str::to_owned))
+            });
+        let numbers: Vec<u32> = version
+            .unwrap_or_default()
+            .trim_start_matches(['^', '~', '>', '=', 'v', ' '])
+            .split('.')
+            .map_while(|part| part.parse().ok())
+            .collect();
+        let splits = matches!(numbers.as_slice(), [major, ..] if *major > 7)
+            || matches!(numbers.as_slice(), [7, minor, ..] if *minor >= 4);
+        if splits {
+            if let Some(runner) = runners::runner("prisma-7.4") {
+                return Detected { runner, because: "package.json", ..found };
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,241 @@
+//! What a migration tool is to the linter: how to recognise it, how it names, orders and cuts files, and how it
+//! sends them to the server.
+//!
+//! Each tool is one description, in its own file under `runners/`; nothing else knows a tool by name. Facts are those
+//! of the tools' sources and documentation (versions as of 2026).
+
+use std::path::{Path, PathBuf};
+
+use crate::migration::migration::Direction;
+use crate::migration::statement::{Body, ObjectKind, ReindexTarget, Statement};
+
+/// A migration tool.
+pub struct Runner {
+    /// The word for `--runner` and reports: "flyway".
+    pub name: &'static str,
+    /// As people write it: "Flyway".
+    pub title: &'static str,
+    /// What gives it away.
+    pub signs: Signs,
+    /// What a file's path (relative to the migrations folder, with `/`) says; `None`: not a migration of this tool.
+    pub named: fn(&str) -> Option<Named>,
+    /// In which order files run.
+    pub order: Order,
+    /// How a file is cut into sections.
+    pub sections: Sections,
+    /// The transaction that the tool opens.
+    pub around: Around,
+    /// What is sent as one query.
+    pub unit: Unit,
+    /// How a migration gets out of the tool's transaction.
+    pub switch: &'static [Switch],
+    /// psql runs the files: meta-commands and COPY data work.
+    pub psql: bool,
+}
+
+/// What gives a tool away, strongest first.
+#[derive(Default)]
+pub struct Signs {
+    /// Files in the migrations folder itself.
+    pub inside: &'static [&'static str],
+    /// Files in a folder above, up to the repository's root.
+    pub above: &'static [&'static str],
+    /// The end of the migrations folder's path: "supabase/migrations".
+    pub folder: &'static [&'static str],
+    /// Beginnings of lines in the files, compared without case.
+    pub content: &'static [&'static str],
+    /// File names that only this tool uses.
+    pub unique: Option<fn(&str) -> bool>,
+    /// (manifest, text in it): the nearest manifest above names the tool as a dependency.
+    pub manifest: &'static [(&'static str, &'static str)],
+    /// Names that nothing else claims: the tool is assumed where nothing speaks against it.
+    pub usual: Option<fn(&str) -> bool>,
+}
+
+/// No signs: only for `..NO_SIGNS` in descriptions.
+pub const NO_SIGNS: Signs =
+    Signs { inside: &[], above: &[], folder: &[], content: &[], unique: None, manifest: &[], usual: None };
+
+/// What a file's name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The version, as the tool compares it (see [`Order`]); empty for repeatable ones.
+    pub version: String,
+    /// Which way it goes.
+    pub direction: Direction,
+}
+
+/// In which order files run.
+#[derive(Clone, Copy)]
+pub enum Order {
+    /// By version as a number of any length, then by name.
+    Number,
+    /// By the path as a string.
+    Text,
+    /// By dotted version numbers (`1.2` before `1.10`; `_` counts as a dot), trailing zeros dropped.
+    Dotted,
+    /// As a file lists them: gives the paths relative to the migrations folder, in order.
+    Listed(fn(&Path) -> Option<Vec<String>>),
+}
+
+/// How a file is cut into sections.
+#[derive(Clone, Copy)]
+pub enum Sections {
+    /// A file is one migration.
+    Whole,
+    /// A line begins a section: gives what it begins, `None` for other lines. What stands before the first such
+    /// line is an up section only if nothing begins one.
+    Lines(fn(&str) -> Option<Opens>),
+    /// A line that separates up (before it) from down (behind it).
+    Separator(fn(&str) -> bool),
+}
+
+/// What a section line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opens {
+    /// Which way the section goes.
+    pub direction: Direction,
+    /// Whether a transaction is around it, where the line itself says.
+    pub transaction: Option<bool>,
+}
+
+/// The transaction that a tool opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// None.
+    Nothing,
+    /// One for each migration.
+    Migration,
+    /// One for all pending migrations.
+    Run,
+}
+
+/// What a tool sends as one query string. More than one statement in it is an implicit transaction
+/// (PostgreSQL manual, "Multiple Statements in a Simple Query").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Each statement alone.
+    Statement,
+    /// The whole section.
+    Section,
+    /// What stands between lines that begin with this.
+    Chunk(&'static str),
+}
+
+/// How a migration gets out of the tool's transaction.
+#[derive(Clone, Copy)]
+pub enum Switch {
+    /// The file's first bytes.
+    Prefix(&'static str),
+    /// A line anywhere in the file.
+    Line(fn(&str) -> bool),
+    /// A part of the file's path.
+    Path(fn(&str) -> bool),
+    /// Another file beside it: `Some(false)` takes the transaction away.
+    Beside(fn(&Path) -> Option<bool>),
+    /// The tool looks for statements that can't run in a transaction, and opens none for a file that holds one.
+    Statements(fn(&Statement) -> bool),
+    /// The tool sends statements that can't run in a transaction alone, between transactions of the rest.
+    Alone(fn(&Statement) -> bool),
+    /// As [`Switch::Line`], and statements are then sent one by one whatever [`Runner::unit`] says.
+    LineSplits(fn(&str) -> bool),
+}
+
+/// A number at the beginning of a name, and what follows it.
+pub fn leading_number(name: &str) -> Option<(&str, &str)> {
+    let end = name.bytes().take_while(u8::is_ascii_digit).count();
+    (end > 0).then(|| name.split_at(end))
+}
+
+/// The last part of a path with `/`.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether the path has no folder in it.
+pub fn is_flat(path: &str) -> bool {
+    !path.contains('/')
+}
+
+/// `<digits>_name.up.sql`, `<digits>_name.down.sql`, flat.
+pub fn numbered_up_down(path: &str) -> Option<Named> {
+    let (version, rest) = leading_number(path).filter(|_| is_flat(path))?;
+    let rest = rest.strip_prefix('_')?;
+    let direction = if rest.ends_with(".up.sql") {
+        Direction::Up
+    } else if rest.ends_with(".down.sql") {
+        Direction::Down
+    } else {
+        return None;
+    };
+    Some(Named { version: version.to_owned(), direction })
+}
+
+/// `<digits>…​.sql`, flat, forward.
+pub fn numbered(path: &str) -> Option<Named> {
+    let (version, rest) = leading_number(path).filter(|_| is_flat(path))?;
+    rest.ends_with(".sql").then(|| Named { version: version.to_owned(), direction: Direction::Up })
+}
+
+/// `<digits>_name/migration.sql`.
+pub fn numbered_folder(path: &str) -> Option<Named> {
+    let (folder, file) = path.split_once('/')?;
+    let (version, _) = leading_number(folder)?;
+    (file == "migration.sql").then(|| Named { version: version.to_owned(), direction: Direction::Up })
+}
+
+/// `<digits>_name/up.sql`, `down.sql`.
+pub fn numbered_folder_up_down(path: &str) -> Option<Named> {
+    let (folder, file) = path.split_once('/')?;
+    let version = folder.split('_').next().filter(|v| v.starts_with(|c: char| c.is_ascii_digit()))?;
+    let direction = match file {
+        "up.sql" => Direction::Up,
+        "down.sql" => Direction::Down,
+        _ => return None,
+    };
+    Some(Named { version: version.replace('-', ""), direction })
+}
+
+/// The nearest file of that name in `folder` or above it, `root` being the last folder looked at.
+pub fn nearest(folder: &Path, root: &Path, name: &str) -> Option<PathBuf> {
+    for above in folder.ancestors() {
+        let candidate = above.join(name);
+        if candidate.is_file() {
+            return Some(candidate);
+        }
+        if above == root {
+            break;
+        }
+    }
+    None
+}
+
+/// CREATE/DROP INDEX CONCURRENTLY, VACUUM and what else PostgreSQL refuses in a transaction block.
+pub fn needs_no_transaction(statement: &Statement) -> bool {
+    match &statement.body {
+        Body::CreateIndex(create) => create.concurrently,
+        Body::Drop(drop) => {
+            drop.concurrently
+                || matches!(
+                    drop.kind,
+                    ObjectKind::Database | ObjectKind::Tablespace | ObjectKind::Subscription
+                )
+        }
+        Body::Reindex(reindex) => {
+            reindex.concurrently || !matches!(reindex.target, ReindexTarget::Index | ReindexTarget::Table)
+        }
+        Body::Vacuum(_)
+        | Body::AlterSystem { .. }
+        | Body::CreateDatabase { .. }
+        | Body::CreateTablespace { .. }
+        | Body::CreateSubscription { .. }
+        | Body::Discard { all: true } => true,
+        Body::AlterTable(alter) => alter.actions.iter().any(|action| {
+            matches!(
+                action.kind,
+                crate::migration::statement::ActionKind::DetachPartition { concurrently: true, .. }
+            )
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,22 @@
+//! bun: `<version>_name.up.sql` without a transaction, `.tx.up.sql` with one; chunks between `--bun:split` are one
+//! query each.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "bun",
+    title: "bun",
+    signs: Signs {
+        content: &["--bun:split"],
+        unique: Some(|path| path.ends_with(".tx.up.sql") || path.ends_with(".tx.down.sql")),
+        manifest: &[("go.mod", "github.com/uptrace/bun")],
+        ..NO_SIGNS
+    },
+    named: numbered_up_down,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Chunk("--bun:split"),
+    switch: &[Switch::Path(|path| !path.contains(".tx."))],
+    psql: false,
+};

@@ -1,0 +1,29 @@
+//! dbmate: `-- migrate:up` and `-- migrate:down` in one file, each section one query in one transaction;
+//! `transaction:false` on the line for none (the section stays one query).
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "dbmate",
+    title: "dbmate",
+    signs: Signs { content: &["-- migrate:up", "--migrate:up"], ..NO_SIGNS },
+    named: numbered,
+    order: Order::Text,
+    sections: Sections::Lines(section),
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[],
+    psql: false,
+};
+
+fn section(line: &str) -> Option<Opens> {
+    let comment = line.strip_prefix("--")?.trim_start();
+    let mut words = comment.split_whitespace();
+    let direction = match words.next()? {
+        "migrate:up" => Direction::Up,
+        "migrate:down" => Direction::Down,
+        _ => return None,
+    };
+    Some(Opens { direction, transaction: Some(words.all(|word| word != "transaction:false")) })
+}

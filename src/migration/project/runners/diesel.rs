@@ -1,0 +1,30 @@
+//! Diesel: `<version>_name/up.sql` and `down.sql`; one transaction for each, the file one query in it; none with
+//! `run_in_transaction = false` in `metadata.toml`. A `metadata.toml` without that key counts as false.
+
+use std::path::Path;
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "diesel",
+    title: "Diesel",
+    signs: Signs {
+        above: &["diesel.toml"],
+        inside: &["00000000000000_diesel_initial_setup/up.sql"],
+        manifest: &[("Cargo.toml", "diesel")],
+        ..NO_SIGNS
+    },
+    named: numbered_folder_up_down,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Beside(metadata)],
+    psql: false,
+};
+
+fn metadata(path: &Path) -> Option<bool> {
+    let text = std::fs::read_to_string(path.with_file_name("metadata.toml")).ok()?;
+    let Ok(table) = text.parse::<toml::Table>() else { return Some(true) };
+    Some(table.get("run_in_transaction").and_then(toml::Value::as_bool).unwrap_or(false))
+}

@@ -1,0 +1,45 @@
+//! Drizzle: files in the order of `meta/_journal.json` (or, from version 1, folders with `snapshot.json`); all
+//! pending ones in one transaction, each chunk between `--> statement-breakpoint` one query.
+
+use std::path::Path;
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "drizzle",
+    title: "Drizzle",
+    signs: Signs { inside: &["meta/_journal.json"], content: &["--> statement-breakpoint"], ..NO_SIGNS },
+    named: |path| {
+        (is_flat(path) && path.ends_with(".sql"))
+            .then(|| Named { version: path.to_owned(), direction: Direction::Up })
+    },
+    order: Order::Listed(journal),
+    sections: Sections::Whole,
+    around: Around::Run,
+    unit: Unit::Chunk("--> statement-breakpoint"),
+    switch: &[],
+    psql: false,
+};
+
+/// Drizzle from version 1: a folder for each migration.
+pub static FOLDERS: Runner = Runner {
+    name: "drizzle-1",
+    title: "Drizzle (1.0 and newer)",
+    signs: Signs { above: &[], unique: Some(|path| path.ends_with("/snapshot.json")), ..NO_SIGNS },
+    named: numbered_folder,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Run,
+    unit: Unit::Chunk("--> statement-breakpoint"),
+    switch: &[],
+    psql: false,
+};
+
+/// Files that the journal doesn't list are not run.
+fn journal(folder: &Path) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(folder.join("meta/_journal.json")).ok()?;
+    let journal: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let entries = journal.get("entries")?.as_array()?;
+    Some(entries.iter().filter_map(|entry| Some(format!("{}.sql", entry.get("tag")?.as_str()?))).collect())
+}

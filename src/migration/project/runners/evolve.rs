@@ -1,0 +1,17 @@
+//! Evolve: Flyway's names in .NET projects; the script is one query in a transaction; `evolve-tx-off` in a comment of the first
+//! line for none.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "evolve",
+    title: "Evolve",
+    signs: Signs { content: &["-- evolve-tx-off", "-- evolve-repeat-always"], ..NO_SIGNS },
+    named: super::flyway::named,
+    order: Order::Dotted,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Line(|line| line.starts_with("--") && line.contains("evolve-tx-off"))],
+    psql: false,
+};

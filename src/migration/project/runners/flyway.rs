@@ -1,0 +1,82 @@
+//! Flyway: `V1__x.sql`, `U1__x.sql`, `B1__x.sql`, `R__x.sql`; one transaction for each migration, none for a
+//! file with a statement that can't run in one, or with `executeInTransaction=false` in `V1__x.sql.conf`.
+
+use std::path::Path;
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+use crate::migration::statement::{Body, Statement};
+
+pub static RUNNER: Runner = Runner {
+    name: "flyway",
+    title: "Flyway",
+    signs: Signs {
+        above: &["flyway.conf", "flyway.toml", "conf/flyway.conf"],
+        folder: &["src/main/resources/db/migration"],
+        unique: Some(only_here),
+        manifest: &[("pom.xml", "flyway"), ("build.gradle", "flyway"), ("build.gradle.kts", "flyway")],
+        usual: Some(|path| named(path).is_some()),
+        ..NO_SIGNS
+    },
+    named,
+    order: Order::Dotted,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Statement,
+    switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional)],
+    psql: false,
+};
+
+/// Names are recognised without case; the version is what stands before `__`.
+pub(super) fn named(path: &str) -> Option<Named> {
+    let name = file_name(path);
+    let stem =
+        name.get(..name.len().checked_sub(4)?).filter(|_| name.to_ascii_lowercase().ends_with(".sql"))?;
+    let (prefix, _) = stem.split_once("__")?;
+    let version = prefix.get(1..)?;
+    let is_version =
+        !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'_');
+    let direction = match (prefix.get(..1)?, is_version) {
+        ("V", true) => Direction::Up,
+        ("U", true) => Direction::Down,
+        ("B", true) => Direction::Baseline,
+        ("R", _) if version.is_empty() => Direction::Repeatable,
+        _ => return None,
+    };
+    Some(Named { version: version.to_owned(), direction })
+}
+
+/// Repeatable, baseline and dotted names, and the callbacks.
+fn only_here(path: &str) -> bool {
+    let name = file_name(path);
+    match named(path) {
+        Some(Named { direction: Direction::Repeatable | Direction::Baseline, .. }) => true,
+        Some(Named { version, .. }) => version.contains(['.', '_']),
+        None => ["beforeMigrate", "afterMigrate", "beforeEachMigrate", "afterEachMigrate"]
+            .iter()
+            .any(|callback| name.starts_with(callback)),
+    }
+}
+
+fn sidecar(path: &Path) -> Option<bool> {
+    let mut conf = path.as_os_str().to_owned();
+    conf.push(".conf");
+    let text = std::fs::read_to_string(conf).ok()?;
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "executeInTransaction").then(|| value.trim() != "false")
+    })
+}
+
+/// What Flyway's own parser knows of: REINDEX … CONCURRENTLY and DETACH … CONCURRENTLY are not among it.
+fn not_transactional(statement: &Statement) -> bool {
+    match &statement.body {
+        Body::Reindex(reindex) => !matches!(
+            reindex.target,
+            crate::migration::statement::ReindexTarget::Index
+                | crate::migration::statement::ReindexTarget::Table
+        ),
+        Body::AlterTable(_) => false,
+        _ => needs_no_transaction(statement),
+    }
+}

@@ -1,0 +1,17 @@
+//! golang-migrate: `<version>_name.up.sql` and `.down.sql`; no transaction of the tool's, the whole file one query, which is
+//! an implicit transaction as soon as it holds two statements.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "golang-migrate",
+    title: "golang-migrate",
+    signs: Signs { manifest: &[("go.mod", "github.com/golang-migrate/migrate")], ..NO_SIGNS },
+    named: numbered_up_down,
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Nothing,
+    unit: Unit::Section,
+    switch: &[],
+    psql: false,
+};

@@ -1,0 +1,34 @@
+//! goose: `-- +goose Up` and `-- +goose Down` in one file, statement by statement in one transaction;
+//! `-- +goose NO TRANSACTION` for none.
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "goose",
+    title: "goose",
+    signs: Signs { content: &["-- +goose"], manifest: &[("go.mod", "github.com/pressly/goose")], ..NO_SIGNS },
+    named: numbered,
+    order: Order::Number,
+    sections: Sections::Lines(section),
+    around: Around::Migration,
+    unit: Unit::Statement,
+    switch: &[Switch::Line(|line| {
+        annotation(line).is_some_and(|a| a.eq_ignore_ascii_case("no transaction"))
+    })],
+    psql: false,
+};
+
+/// The annotation of a line; one that is indented is an error to goose, and none here.
+fn annotation(line: &str) -> Option<&str> {
+    line.strip_prefix("--")?.trim_start().strip_prefix("+goose").map(str::trim)
+}
+
+fn section(line: &str) -> Option<Opens> {
+    let direction = match annotation(line)?.to_ascii_lowercase().as_str() {
+        "up" => Direction::Up,
+        "down" => Direction::Down,
+        _ => return None,
+    };
+    Some(Opens { direction, transaction: None })
+}

@@ -1,0 +1,19 @@
+//! graphile-migrate: `committed/NNNNNN.sql` with a header of `--! Previous:`; the file is one query in a transaction;
+//! `--! no-transaction` for none.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "graphile-migrate",
+    title: "graphile-migrate",
+    signs: Signs { above: &[".gmrc", ".gmrc.js"], content: &["--! previous:"], ..NO_SIGNS },
+    named: |path| numbered(path.strip_prefix("committed/").unwrap_or(path)),
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Line(|line| {
+        line.strip_prefix("--!").is_some_and(|rest| rest.trim_start().starts_with("no-transaction"))
+    })],
+    psql: false,
+};

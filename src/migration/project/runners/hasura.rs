@@ -1,0 +1,17 @@
+//! Hasura CLI: `<timestamp>_name/up.sql` and `down.sql` (older: `.up.sql`, `.down.sql`) beside `metadata/`; the file is
+//! one query in a transaction; `-- hasura:no-transaction` on the first line for none.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "hasura",
+    title: "Hasura CLI",
+    signs: Signs { above: &["metadata/version.yaml", "metadata/databases/databases.yaml"], ..NO_SIGNS },
+    named: |path| numbered_folder_up_down(path).or_else(|| numbered_up_down(path)),
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Prefix("-- hasura:no-transaction")],
+    psql: false,
+};

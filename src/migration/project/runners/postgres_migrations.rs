@@ -1,0 +1,17 @@
+//! postgres-migrations: `N_name.sql`; the file is one query in a transaction; the text
+//! `-- postgres-migrations disable-transaction` anywhere for none.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "postgres-migrations",
+    title: "postgres-migrations",
+    signs: Signs { manifest: &[("package.json", "\"postgres-migrations\"")], ..NO_SIGNS },
+    named: numbered,
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Line(|line| line.contains("-- postgres-migrations disable-transaction"))],
+    psql: false,
+};

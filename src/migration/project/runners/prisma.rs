@@ -1,0 +1,31 @@
+//! Prisma Migrate: `<timestamp>_name/migration.sql`. Up to 7.3 the file is one query without a transaction of
+//! the tool's; from 7.4 each statement is sent alone.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "prisma",
+    title: "Prisma Migrate (up to 7.3)",
+    signs: Signs { inside: &["migration_lock.toml"], ..NO_SIGNS },
+    named: numbered_folder,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Nothing,
+    unit: Unit::Section,
+    switch: &[],
+    psql: false,
+};
+
+/// Chosen in place of [`RUNNER`] where `package.json` asks for 7.4 or newer (see `detect`).
+pub static SPLITTING: Runner = Runner {
+    name: "prisma-7.4",
+    title: "Prisma Migrate (7.4 and newer)",
+    signs: NO_SIGNS,
+    named: numbered_folder,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Nothing,
+    unit: Unit::Statement,
+    switch: &[],
+    psql: false,
+};

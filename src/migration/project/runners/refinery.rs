@@ -1,0 +1,24 @@
+//! refinery: `V1__x.sql` and, for out-of-order ones, `U1__x.sql`: both forward; one transaction for each, no way out.
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "refinery",
+    title: "refinery",
+    signs: Signs { above: &["refinery.toml"], manifest: &[("Cargo.toml", "refinery")], ..NO_SIGNS },
+    named,
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[],
+    psql: false,
+};
+
+fn named(path: &str) -> Option<Named> {
+    let rest = file_name(path).strip_prefix(['V', 'U'])?;
+    let (version, rest) = leading_number(rest)?;
+    (rest.starts_with("__") && rest.ends_with(".sql"))
+        .then(|| Named { version: version.to_owned(), direction: Direction::Up })
+}

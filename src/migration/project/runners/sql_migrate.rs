@@ -1,0 +1,33 @@
+//! sql-migrate: `-- +migrate Up` and `-- +migrate Down`, statement by statement in one transaction; `notransaction`
+//! on the line for none. Case matters.
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "sql-migrate",
+    title: "sql-migrate",
+    signs: Signs { above: &["dbconfig.yml"], content: &["-- +migrate"], ..NO_SIGNS },
+    named: |path| {
+        path.ends_with(".sql").then(|| Named {
+            version: leading_number(file_name(path)).map_or_else(String::new, |(n, _)| n.to_owned()),
+            direction: Direction::Up,
+        })
+    },
+    order: Order::Number,
+    sections: Sections::Lines(section),
+    around: Around::Migration,
+    unit: Unit::Statement,
+    switch: &[],
+    psql: false,
+};
+
+fn section(line: &str) -> Option<Opens> {
+    let mut words = line.strip_prefix("-- +migrate ")?.split_whitespace();
+    let direction = match words.next()? {
+        "Up" => Direction::Up,
+        "Down" => Direction::Down,
+        _ => return None,
+    };
+    Some(Opens { direction, transaction: Some(words.all(|word| word != "notransaction")) })
+}

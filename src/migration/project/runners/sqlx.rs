@@ -1,0 +1,17 @@
+//! sqlx: `<version>_name.sql`, or `.up.sql` with `.down.sql`; one transaction for each, the file one query in it;
+//! none when the file's very first bytes are `-- no-transaction` (it stays one query).
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "sqlx",
+    title: "sqlx",
+    signs: Signs { above: &["sqlx.toml", "sqlx-data.json"], manifest: &[("Cargo.toml", "sqlx")], ..NO_SIGNS },
+    named: |path| numbered_up_down(path).or_else(|| numbered(path)),
+    order: Order::Number,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Section,
+    switch: &[Switch::Prefix("-- no-transaction")],
+    psql: false,
+};

@@ -1,0 +1,17 @@
+//! Supabase CLI: `supabase/migrations/<timestamp>_name.sql`; statements in one pipeline, those that can't run in a
+//! transaction alone.
+
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "supabase",
+    title: "Supabase CLI",
+    signs: Signs { folder: &["supabase/migrations"], ..NO_SIGNS },
+    named: numbered,
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Statement,
+    switch: &[Switch::Alone(needs_no_transaction)],
+    psql: false,
+};

@@ -1,0 +1,29 @@
+//! yoyo: `name.sql` with `name.rollback.sql`; statement by statement in one transaction; the leading comment
+//! `-- transactional: false` for none.
+
+use crate::migration::migration::Direction;
+use crate::migration::project::runner::*;
+
+pub static RUNNER: Runner = Runner {
+    name: "yoyo",
+    title: "yoyo",
+    signs: Signs {
+        inside: &["yoyo.ini"],
+        above: &["yoyo.ini"],
+        unique: Some(|path| path.ends_with(".rollback.sql")),
+        content: &["-- depends:"],
+        ..NO_SIGNS
+    },
+    named: |path| {
+        let direction = if path.ends_with(".rollback.sql") { Direction::Down } else { Direction::Up };
+        path.ends_with(".sql").then(|| Named { version: path.to_owned(), direction })
+    },
+    order: Order::Text,
+    sections: Sections::Whole,
+    around: Around::Migration,
+    unit: Unit::Statement,
+    switch: &[Switch::Line(|line| {
+        line.strip_prefix("--").is_some_and(|rest| rest.trim().replace(' ', "") == "transactional:false")
+    })],
+    psql: false,
+};
