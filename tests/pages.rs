@@ -137,11 +137,15 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
             migrations.push(history(&setup.sql));
         }
     }
-    let mut change = Migration::whole(PathBuf::from("1_change.sql"), text(&block.sql, !block.has("bare")));
-    change.runner_known = !block.has("unknown");
-    change.run.runner_transaction = block.has("tx");
-    change.run.one_query = block.has("onequery");
-    migrations.push(change);
+    for (at, part) in block.sql.split("-- next file\n").enumerate() {
+        let path = PathBuf::from(format!("{}_change.sql", at + 1));
+        let mut change = Migration::whole(path, text(part, !block.has("bare")));
+        change.runner_known = !block.has("unknown");
+        change.run.runner_transaction = block.has("tx") || block.has("together");
+        change.run.one_transaction_for_all = block.has("together");
+        change.run.one_query = block.has("onequery");
+        migrations.push(change);
+    }
     let mut options = LintOptions::default();
     if let Some(version) = block.value("pg") {
         options.rules.version = version.parse().expect("a version");

@@ -392,6 +392,12 @@ impl<'a> Walk<'a> {
             Body::Query(query) => self.set_config(query, text),
             // Whatever it made or dropped isn't known.
             Body::NotUnderstood => catalog.set_incomplete(),
+            Body::Do(_) if !unread(statement, catalog).is_empty() => catalog.set_incomplete(),
+            Body::MetaCommand { name, .. }
+                if matches!(name.as_str(), "i" | "ir" | "include" | "include_relative") =>
+            {
+                catalog.set_incomplete();
+            }
             _ => {}
         }
         catalog.apply(statement, text, &self.session, born);
