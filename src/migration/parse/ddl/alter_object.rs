@@ -113,3 +113,59 @@ pub fn depends_on_extension(c: &mut Cursor<'_>) -> Parsed<()> {
     c.expect_seq(&["depends", "on", "extension"])?;
     c.ident("an extension").map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, ObjectChange, ObjectKind};
+
+    #[test]
+    fn every_kind() {
+        let Body::AlterObject(o) = read("ALTER AGGREGATE s.a(int) OWNER TO me") else { panic!() };
+        assert_eq!((o.kind, o.name.to_string()), (ObjectKind::Aggregate, "s.a".into()));
+        assert!(matches!(o.change, ObjectChange::OwnerTo(role) if role == "me"));
+        all_read(&[
+            "ALTER COLLATION c REFRESH VERSION",
+            "ALTER CONVERSION c SET SCHEMA s",
+            "ALTER DATABASE d SET work_mem = '4MB'",
+            "ALTER DATABASE d SET TABLESPACE t",
+            "ALTER DATABASE d WITH CONNECTION LIMIT 5 IS_TEMPLATE = true",
+            "ALTER DATABASE d REFRESH COLLATION VERSION",
+            "ALTER EXTENSION e UPDATE TO '2'",
+            "ALTER EXTENSION e ADD FUNCTION f(int)",
+            "ALTER EXTENSION e SET SCHEMA s",
+            "ALTER FOREIGN DATA WRAPPER w NO HANDLER VALIDATOR v OPTIONS (DROP a)",
+            "ALTER GROUP g ADD USER a, b",
+            "ALTER LANGUAGE l RENAME TO m",
+            "ALTER LARGE OBJECT 5 OWNER TO me",
+            "ALTER OPERATOR + (int, int) SET (restrict = NONE)",
+            "ALTER OPERATOR CLASS c USING btree RENAME TO d",
+            "ALTER OPERATOR FAMILY f USING btree ADD OPERATOR 1 < (int, int), FUNCTION 1 (int) g(int, int)",
+            "ALTER OPERATOR FAMILY f USING btree DROP FUNCTION 1 (int, int)",
+            "ALTER POLICY p ON t RENAME TO q",
+            "ALTER POLICY p ON t TO x USING (true) WITH CHECK (false)",
+            "ALTER PUBLICATION p ADD TABLE a (b, c) WHERE (b > 1), TABLES IN SCHEMA s, CURRENT_SCHEMA",
+            "ALTER PUBLICATION p SET (publish = 'insert')",
+            "ALTER ROLE r WITH NOLOGIN PASSWORD 'x' VALID UNTIL 'infinity'",
+            "ALTER ROLE ALL IN DATABASE d RESET ALL",
+            "ALTER USER u SET search_path TO a, \"$user\"",
+            "ALTER SCHEMA s RENAME TO t",
+            "ALTER SERVER s VERSION '2' OPTIONS (ADD a 'b')",
+            "ALTER STATISTICS IF EXISTS s SET STATISTICS 5",
+            "ALTER SUBSCRIPTION s REFRESH PUBLICATION WITH (copy_data = false)",
+            "ALTER SUBSCRIPTION s SKIP (lsn = '0/12345')",
+            "ALTER SYSTEM SET work_mem TO '4MB'",
+            "ALTER SYSTEM RESET ALL",
+            "ALTER TABLESPACE t SET (random_page_cost = 1.1)",
+            "ALTER TEXT SEARCH CONFIGURATION c ALTER MAPPING FOR a, b REPLACE d WITH e",
+            "ALTER TEXT SEARCH DICTIONARY d (stopwords = x, y)",
+            "ALTER USER MAPPING FOR CURRENT_USER SERVER s OPTIONS (SET a 'b')",
+        ]);
+        all_refused(&[
+            "ALTER SCHEMA s",
+            "ALTER CAST (a AS b) OWNER TO me",
+            "ALTER SCHEMA s RENAME TO",
+            "ALTER LANGUAGE l BOGUS",
+        ]);
+    }
+}

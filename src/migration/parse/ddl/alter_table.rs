@@ -183,7 +183,11 @@ fn alter_part(c: &mut Cursor<'_>) -> Parsed<ActionKind> {
     if c.at(TokenKind::Number) {
         // A column of an index, by its number.
         let span = c.span();
+        let before = *c;
         let number = c.integer("a column's number")?;
+        if !(1..=32767).contains(&number) {
+            return Err(before.expected("a column's number from 1 to 32767"));
+        }
         let value = CompactString::from(number.to_string());
         c.expect_seq(&["set", "statistics"])?;
         statistics_target(c)?;
@@ -302,7 +306,7 @@ fn alter_constraint(c: &mut Cursor<'_>) -> Parsed<ActionKind> {
             inherit = Some(false);
         }
     }
-    if written.not_valid {
+    if written.not_valid || (written.deferrable == Some(false) && written.initially_deferred == Some(true)) {
         return Err(c.expected("an attribute that can be altered"));
     }
     Ok(ActionKind::AlterConstraint {
@@ -392,4 +396,106 @@ fn replica_identity(c: &mut Cursor<'_>) -> Parsed<ActionKind> {
         (ReplicaIdentity::Index, Some(c.ident("an index")?))
     };
     Ok(ActionKind::ReplicaIdentity { index, mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{ActionKind, AlterTable, Body, ObjectKind, TriggerTarget};
+
+    fn altered(sql: &str) -> AlterTable {
+        match read(sql) {
+            Body::AlterTable(table) => *table,
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_action_has_its_place() {
+        let sql = "ALTER TABLE IF EXISTS ONLY app.t ADD COLUMN IF NOT EXISTS a int DEFAULT 1 NOT NULL, DROP b CASCADE, \
+                   ALTER c TYPE numeric(10, 2) USING c::numeric, ADD CONSTRAINT k CHECK (a > 0) NOT VALID";
+        let table = altered(sql);
+        assert!(table.if_exists && table.only);
+        let written: Vec<&str> = table.actions.iter().map(|action| action.span.of(sql)).collect();
+        assert_eq!(
+            written,
+            [
+                "ADD COLUMN IF NOT EXISTS a int DEFAULT 1 NOT NULL",
+                "DROP b CASCADE",
+                "ALTER c TYPE numeric(10, 2) USING c::numeric",
+                "ADD CONSTRAINT k CHECK (a > 0) NOT VALID",
+            ]
+        );
+        assert!(
+            matches!(&table.actions[0].kind, ActionKind::AddColumn { column, if_not_exists: true } if column.constraints.len() == 2)
+        );
+        assert!(matches!(
+            &table.actions[1].kind,
+            ActionKind::DropColumn { cascade: true, if_exists: false, .. }
+        ));
+        assert!(
+            matches!(&table.actions[2].kind, ActionKind::SetType { using: Some(_), type_name, .. } if type_name.modifiers == [10, 2])
+        );
+        assert!(matches!(&table.actions[3].kind, ActionKind::AddConstraint(c) if c.not_valid));
+    }
+
+    #[test]
+    fn actions() {
+        all_read(&[
+            "ALTER TABLE t ALTER a SET DEFAULT now() + interval '1 day', ALTER COLUMN b DROP DEFAULT",
+            "ALTER TABLE t ALTER a SET NOT NULL, ALTER b DROP NOT NULL, ALTER c DROP EXPRESSION IF EXISTS",
+            "ALTER TABLE t ALTER a SET EXPRESSION AS (b + 1), ALTER c ADD GENERATED ALWAYS AS IDENTITY (START 5)",
+            "ALTER TABLE t ALTER a SET GENERATED ALWAYS SET INCREMENT BY 2 RESTART, ALTER b DROP IDENTITY IF EXISTS",
+            "ALTER TABLE t ALTER a SET STATISTICS -1, ALTER a SET (n_distinct = 5), ALTER a RESET (n_distinct)",
+            "ALTER TABLE t ALTER a SET STORAGE EXTERNAL, ALTER a SET COMPRESSION lz4, ALTER a SET STATISTICS DEFAULT",
+            "ALTER TABLE t ALTER CONSTRAINT c DEFERRABLE INITIALLY DEFERRED, ALTER CONSTRAINT d NOT ENFORCED",
+            "ALTER TABLE t ALTER CONSTRAINT c NO INHERIT, ALTER CONSTRAINT c INHERIT",
+            "ALTER TABLE t ADD CONSTRAINT n NOT NULL a NOT VALID, VALIDATE CONSTRAINT n, DROP CONSTRAINT IF EXISTS o",
+            "ALTER TABLE t ADD PRIMARY KEY USING INDEX i, ADD UNIQUE (a) WITH (fillfactor = 9)",
+            "ALTER TABLE t SET WITHOUT CLUSTER, CLUSTER ON i, SET WITHOUT OIDS, SET LOGGED, SET UNLOGGED",
+            "ALTER TABLE t SET ACCESS METHOD heap, SET ACCESS METHOD DEFAULT, SET TABLESPACE x",
+            "ALTER TABLE t SET (fillfactor = 70), RESET (fillfactor, toast.autovacuum_enabled)",
+            "ALTER TABLE t INHERIT p, NO INHERIT q, OF k, NOT OF, OWNER TO CURRENT_USER",
+            "ALTER TABLE t REPLICA IDENTITY FULL, REPLICA IDENTITY USING INDEX i",
+            "ALTER TABLE t ENABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE t ENABLE TRIGGER a, DISABLE TRIGGER ALL, ENABLE REPLICA RULE r, DISABLE RULE s",
+            "ALTER TABLE p ATTACH PARTITION q FOR VALUES IN ('a', NULL)",
+            "ALTER TABLE p DETACH PARTITION q FINALIZE",
+            "ALTER INDEX p ATTACH PARTITION q",
+            "ALTER INDEX i ALTER COLUMN 2 SET STATISTICS 500",
+            "ALTER INDEX i NO DEPENDS ON EXTENSION e",
+            "ALTER VIEW v ALTER a SET DEFAULT 1",
+            "ALTER VIEW v RENAME COLUMN a TO b",
+            "ALTER FOREIGN TABLE f OPTIONS (ADD a 'b', SET c 'd', DROP e)",
+            "ALTER FOREIGN TABLE f ALTER a OPTIONS (x 'y'), ADD b int OPTIONS (z '1')",
+            "ALTER SEQUENCE s OWNER TO me",
+            "ALTER SEQUENCE s SET LOGGED",
+            "ALTER MATERIALIZED VIEW ALL IN TABLESPACE a OWNED BY x, y SET TABLESPACE b NOWAIT",
+        ]);
+        all_refused(&[
+            "ALTER TABLE t RENAME a TO b, ADD c int",
+            "ALTER TABLE t ADD a int, SET SCHEMA s",
+            "ALTER TABLE t ADD a int ADD b int",
+            "ALTER TABLE t ALTER a SET NOT NULL NOT VALID",
+            "ALTER TABLE t ALTER a",
+            "ALTER TABLE t DETACH PARTITION q CONCURRENTLY FINALIZE",
+            "ALTER TABLE t SET WITH OIDS",
+        ]);
+    }
+
+    #[test]
+    fn kinds_and_targets() {
+        let table = altered("ALTER MATERIALIZED VIEW IF EXISTS s.v RENAME TO w");
+        assert_eq!((table.kind, table.if_exists), (ObjectKind::MaterializedView, true));
+        let table = altered("ALTER TABLE t DISABLE TRIGGER USER, ENABLE TRIGGER \"user\"");
+        assert!(matches!(&table.actions[0].kind, ActionKind::Trigger { name: TriggerTarget::User, .. }));
+        assert!(
+            matches!(&table.actions[1].kind, ActionKind::Trigger { name: TriggerTarget::Named(n), .. } if n == "user")
+        );
+        let table = altered("ALTER TABLE p DETACH PARTITION s.q CONCURRENTLY");
+        assert!(matches!(
+            &table.actions[0].kind,
+            ActionKind::DetachPartition { concurrently: true, finalize: false, .. }
+        ));
+    }
 }

@@ -120,6 +120,8 @@ fn column_constraint(c: &mut Cursor<'_>, column: &Ident) -> Parsed<Option<Constr
         c.expect("as")?;
         if c.eat("identity") {
             ConstraintKind::Identity { always, options: parenthesized_options(c)? }
+        } else if !always {
+            return Err(c.expected("`IDENTITY`"));
         } else {
             c.open()?;
             let expr = expr(c)?;

@@ -39,3 +39,33 @@ fn labelled(c: &mut Cursor<'_>, security_label: bool) -> Parsed<Body> {
     }
     Ok(Body::Comment { kind, name: Some(target.name), on_table: target.on_table, security_label })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, ObjectKind};
+
+    #[test]
+    fn comments() {
+        let Body::Comment { kind, name, on_table, .. } = read("COMMENT ON COLUMN s.t.c IS 'x'") else {
+            panic!()
+        };
+        assert_eq!(
+            (kind, name.unwrap().to_string(), on_table.unwrap().to_string()),
+            (ObjectKind::Column, "c".into(), "s.t".into())
+        );
+        assert!(matches!(
+            read("COMMENT ON CONSTRAINT c ON DOMAIN d IS NULL"),
+            Body::Comment { kind: ObjectKind::DomainConstraint, .. }
+        ));
+        all_read(&[
+            "COMMENT ON TABLE t IS E'a\\n'",
+            "COMMENT ON FUNCTION f(int) IS 'x'",
+            "COMMENT ON CONSTRAINT c ON t IS 'x'",
+            "COMMENT ON LARGE OBJECT 42 IS 'x'",
+            "COMMENT ON OPERATOR ^ (NONE, text) IS 'x'",
+            "SECURITY LABEL FOR selinux ON TABLE t IS 'x'",
+        ]);
+        all_refused(&["COMMENT ON t IS 'x'", "COMMENT ON TABLE t IS x", "COMMENT ON TABLE t"]);
+    }
+}

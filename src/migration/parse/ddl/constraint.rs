@@ -80,33 +80,60 @@ pub fn table_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
     };
     let mut constraint = Constraint::of(kind);
     constraint.name = name;
+    let before = *c;
     while attributes(c, &mut constraint, true) {}
+    if !attributes_fit(&constraint) {
+        return Err(before.expected("attributes that this kind of constraint takes"));
+    }
     constraint.span = c.span_since(first);
     Ok(constraint)
 }
 
-/// Reads one attribute (`ConstraintAttributeElem`) into `constraint`; whether there was one.
-/// `table`: NOT VALID and NO INHERIT are allowed too.
-pub fn attributes(c: &mut Cursor<'_>, constraint: &mut Constraint, table: bool) -> bool {
-    if c.eat("deferrable") {
-        constraint.deferrable = Some(true);
-    } else if c.eat_seq(&["not", "deferrable"]) {
-        constraint.deferrable = Some(false);
-    } else if c.eat_seq(&["initially", "deferred"]) {
-        constraint.initially_deferred = Some(true);
-    } else if c.eat_seq(&["initially", "immediate"]) {
-        constraint.initially_deferred = Some(false);
-    } else if c.eat("enforced") {
-        constraint.enforced = Some(true);
-    } else if c.eat_seq(&["not", "enforced"]) {
-        constraint.enforced = Some(false);
-    } else if table && c.eat_seq(&["not", "valid"]) {
-        constraint.not_valid = true;
-    } else if table && c.eat_seq(&["no", "inherit"]) {
-        constraint.no_inherit = true;
-    } else {
+/// Whether the server takes these attributes on this kind of table constraint (`processCASbits`).
+fn attributes_fit(constraint: &Constraint) -> bool {
+    let deferred = constraint.deferrable == Some(true) || constraint.initially_deferred == Some(true);
+    if constraint.deferrable == Some(false) && constraint.initially_deferred == Some(true) {
         return false;
     }
+    match constraint.kind {
+        ConstraintKind::Check(_) => !deferred,
+        ConstraintKind::NotNull { .. } => !deferred && constraint.enforced.is_none(),
+        ConstraintKind::ForeignKey(_) => !constraint.no_inherit,
+        _ => !constraint.no_inherit && !constraint.not_valid && constraint.enforced.is_none(),
+    }
+}
+
+/// Reads one attribute (`ConstraintAttributeElem`) into `constraint`; whether there was one. One that
+/// contradicts an earlier one is left where it stands, as the server refuses it.
+/// `table`: NOT VALID and NO INHERIT are allowed too.
+pub fn attributes(c: &mut Cursor<'_>, constraint: &mut Constraint, table: bool) -> bool {
+    let mut probe = *c;
+    let (flag, value) = if probe.eat("deferrable") {
+        (&mut constraint.deferrable, true)
+    } else if probe.eat_seq(&["not", "deferrable"]) {
+        (&mut constraint.deferrable, false)
+    } else if probe.eat_seq(&["initially", "deferred"]) {
+        (&mut constraint.initially_deferred, true)
+    } else if probe.eat_seq(&["initially", "immediate"]) {
+        (&mut constraint.initially_deferred, false)
+    } else if probe.eat("enforced") {
+        (&mut constraint.enforced, true)
+    } else if probe.eat_seq(&["not", "enforced"]) {
+        (&mut constraint.enforced, false)
+    } else if table && c.eat_seq(&["not", "valid"]) {
+        constraint.not_valid = true;
+        return true;
+    } else if table && c.eat_seq(&["no", "inherit"]) {
+        constraint.no_inherit = true;
+        return true;
+    } else {
+        return false;
+    };
+    if *flag == Some(!value) {
+        return false;
+    }
+    *flag = Some(value);
+    *c = probe;
     true
 }
 
@@ -165,19 +192,19 @@ pub fn foreign_key_reference(c: &mut Cursor<'_>, key: &mut ForeignKey) -> Parsed
     }
     while c.is("on") {
         c.bump();
-        let target = if c.eat("delete") {
-            &mut key.on_delete
+        if c.eat("delete") {
+            key.on_delete = Some(key_action(c, true)?);
         } else if c.eat("update") {
-            &mut key.on_update
+            key.on_update = Some(key_action(c, false)?);
         } else {
             return Err(c.expected("DELETE or UPDATE"));
-        };
-        *target = Some(key_action(c)?);
+        }
     }
     Ok(())
 }
 
-fn key_action(c: &mut Cursor<'_>) -> Parsed<&'static str> {
+/// `key_action`; `delete`: SET NULL and SET DEFAULT may name columns.
+fn key_action(c: &mut Cursor<'_>, delete: bool) -> Parsed<&'static str> {
     if c.eat("cascade") {
         Ok("cascade")
     } else if c.eat("restrict") {
@@ -188,7 +215,7 @@ fn key_action(c: &mut Cursor<'_>) -> Parsed<&'static str> {
         let action = if c.is_nth(1, "null") { "set null" } else { "set default" };
         c.bump();
         c.bump();
-        if c.at(TokenKind::LeftParen) {
+        if delete && c.at(TokenKind::LeftParen) {
             c.paren_list(|c| c.ident("a column name"))?;
         }
         Ok(action)

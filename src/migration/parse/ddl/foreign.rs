@@ -131,3 +131,23 @@ pub fn import_foreign_schema(c: &mut Cursor<'_>) -> Parsed<Body> {
     generic_options(c)?;
     Ok(Body::ImportForeignSchema { schema })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn foreign_objects() {
+        let sql = "CREATE FOREIGN TABLE IF NOT EXISTS f (a int OPTIONS (x 'y') NOT NULL) SERVER s OPTIONS (table 't')";
+        assert!(matches!(read(sql), Body::CreateTable(t) if t.foreign && t.if_not_exists));
+        all_read(&[
+            "CREATE FOREIGN TABLE f PARTITION OF p FOR VALUES IN (1) SERVER s",
+            "CREATE FOREIGN DATA WRAPPER w HANDLER a.h NO VALIDATOR OPTIONS (a 'b')",
+            "CREATE SERVER IF NOT EXISTS s TYPE 'a' VERSION 'b' FOREIGN DATA WRAPPER w OPTIONS (host 'h')",
+            "CREATE USER MAPPING IF NOT EXISTS FOR USER SERVER s OPTIONS (user 'x')",
+            "IMPORT FOREIGN SCHEMA r LIMIT TO (a, b) FROM SERVER s INTO l OPTIONS (a 'b')",
+        ]);
+        all_refused(&["CREATE FOREIGN TABLE f (a int)", "CREATE SERVER s", "ALTER SERVER s"]);
+    }
+}

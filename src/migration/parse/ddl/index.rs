@@ -92,3 +92,49 @@ pub fn key_expression(c: &mut Cursor<'_>) -> Parsed<Expr> {
 fn column_expression(column: Ident) -> Expr {
     Expr { span: column.span, columns: vec![column.clone()], bare_column: Some(column), ..Expr::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, CreateIndex};
+
+    fn index(sql: &str) -> CreateIndex {
+        match read(sql) {
+            Body::CreateIndex(index) => *index,
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn all_clauses() {
+        let sql = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY app.t USING btree (a DESC NULLS LAST, \
+                   lower(b) COLLATE \"C\" text_pattern_ops, (c || d)) INCLUDE (e, f) NULLS NOT DISTINCT \
+                   WITH (fillfactor = 70) TABLESPACE x WHERE a IS NOT NULL";
+        let index = index(sql);
+        assert!(index.unique && index.concurrently && index.if_not_exists && index.only);
+        assert_eq!(index.index_word.of(sql), "INDEX");
+        assert_eq!(index.columns[0].expr.bare_column.as_ref().unwrap().value, "a");
+        assert_eq!((index.columns[0].descending, index.columns[0].nulls_first), (true, Some(false)));
+        assert_eq!(index.columns[1].operator_class.as_ref().unwrap().name.value, "text_pattern_ops");
+        assert_eq!(index.columns[1].expr.span.of(sql), "lower(b)");
+        assert!(index.columns[2].expr.bare_column.is_none());
+        assert_eq!((index.include.len(), index.nulls_not_distinct, index.options.len()), (2, true, 1));
+        assert!(index.predicate.is_some());
+    }
+
+    #[test]
+    fn other_forms() {
+        assert!(index("CREATE INDEX ON t (a)").name.is_none());
+        assert!(index("CREATE INDEX CONCURRENTLY ON t (a)").concurrently);
+        all_read(&[
+            "CREATE INDEX i ON t USING gin (a gin_trgm_ops(siglen = 32), b)",
+            "CREATE INDEX i ON t (coalesce(a, 1), s.f(b) DESC, nulls NULLS FIRST)",
+            "CREATE INDEX i ON t USING hnsw (v vector_l2_ops) WITH (m = 16, ef_construction = 64)",
+        ]);
+        all_refused(&[
+            "CREATE INDEX i ON t ()",
+            "CREATE INDEX IF NOT EXISTS ON t (a)",
+            "CREATE INDEX i ON t (a + 1)",
+        ]);
+    }
+}

@@ -125,19 +125,19 @@ static CREATE: [CreateHead; 48] = [
 
 /// Reads a statement of the data definition language; `None` where its first word begins none.
 pub fn statement(c: &mut Cursor<'_>) -> Option<Parsed<Body>> {
-    let first = c.word_at(0)?;
-    Some(match first.to_ascii_lowercase().as_str() {
-        "create" => create(c),
-        "alter" => alter(c),
-        "drop" => drop::drop(c),
-        "comment" => comment::comment(c),
-        "security" => comment::security_label(c),
-        "grant" => privileges::grant(c),
-        "revoke" => privileges::revoke(c),
-        "reassign" => role::reassign_owned(c),
-        "import" => foreign::import_foreign_schema(c),
-        _ => return None,
-    })
+    static FIRST: [(&str, fn(&mut Cursor<'_>) -> Parsed<Body>); 9] = [
+        ("create", create),
+        ("alter", alter),
+        ("drop", drop::drop),
+        ("comment", comment::comment),
+        ("grant", privileges::grant),
+        ("revoke", privileges::revoke),
+        ("security", comment::security_label),
+        ("reassign", role::reassign_owned),
+        ("import", foreign::import_foreign_schema),
+    ];
+    let (_, read) = FIRST.iter().find(|(word, _)| c.is(word))?;
+    Some(read(c))
 }
 
 /// CREATE of any kind.

@@ -215,14 +215,18 @@ pub fn mapped_role(c: &mut Cursor<'_>) -> Parsed<Ident> {
 
 /// `oper_argtypes`: `(left, right)`, either of which may be NONE and is then left out.
 pub fn operator_arguments(c: &mut Cursor<'_>) -> Parsed<Vec<TypeName>> {
-    let sides = c.paren_list(|c| {
-        if c.is("none")
-            && c.nth(1).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen))
-        {
-            c.bump();
-            return Ok(None);
-        }
-        type_name(c).map(Some)
-    })?;
-    Ok(sides.into_iter().flatten().collect())
+    c.open()?;
+    let left = operator_argument(c)?;
+    c.expect_kind(TokenKind::Comma, "`,` and the right argument, or NONE")?;
+    let right = operator_argument(c)?;
+    c.close()?;
+    Ok(left.into_iter().chain(right).collect())
+}
+
+fn operator_argument(c: &mut Cursor<'_>) -> Parsed<Option<TypeName>> {
+    if c.is("none") && c.nth(1).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen)) {
+        c.bump();
+        return Ok(None);
+    }
+    type_name(c).map(Some)
 }

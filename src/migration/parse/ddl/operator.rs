@@ -125,3 +125,40 @@ pub fn create_conversion(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     c.name("a function")?;
     Ok(other("CREATE CONVERSION", Some(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused};
+
+    #[test]
+    fn rarities() {
+        all_read(&[
+            "CREATE OPERATOR s.=== (leftarg = int, rightarg = int, function = f, commutator = OPERATOR(s.===), hashes)",
+            "CREATE OPERATOR CLASS c DEFAULT FOR TYPE int USING btree FAMILY f AS OPERATOR 1 <, OPERATOR 2 <= (int, int) FOR ORDER BY g, FUNCTION 1 (int, int) h(int, int), STORAGE text",
+            "CREATE OPERATOR FAMILY f USING gin",
+            "CREATE CAST (a AS b) WITH FUNCTION f(a) AS IMPLICIT",
+            "CREATE CAST (a AS b) WITHOUT FUNCTION",
+            "CREATE COLLATION IF NOT EXISTS c (provider = icu, locale = 'de', deterministic = false)",
+            "CREATE COLLATION c FROM \"C\"",
+            "CREATE DEFAULT CONVERSION c FOR 'UTF8' TO 'LATIN1' FROM f",
+            "CREATE TEXT SEARCH CONFIGURATION c (COPY = english)",
+            "CREATE TRUSTED PROCEDURAL LANGUAGE l HANDLER h INLINE i VALIDATOR v",
+            "CREATE TRANSFORM FOR int LANGUAGE sql (FROM SQL WITH FUNCTION f(internal), TO SQL WITH FUNCTION g(internal))",
+            "CREATE ACCESS METHOD a TYPE TABLE HANDLER h",
+            "CREATE STATISTICS IF NOT EXISTS s (ndistinct, mcv) ON a, lower(b), (c + 1) FROM t",
+            "CREATE STATISTICS ON a, b FROM t",
+            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public VERSION '1.1' CASCADE",
+            "CREATE ROLE r WITH LOGIN ENCRYPTED PASSWORD 'x' IN ROLE a, b CONNECTION LIMIT 5",
+            "CREATE DATABASE d OWNER = me ENCODING 'UTF8' TEMPLATE template0 CONNECTION LIMIT -1",
+            "CREATE TABLESPACE t OWNER me LOCATION '/x' WITH (seq_page_cost = 2)",
+            "REASSIGN OWNED BY a, b TO c",
+            "CREATE POLICY p ON t AS RESTRICTIVE FOR UPDATE TO a, PUBLIC USING (x = current_user) WITH CHECK (true)",
+        ]);
+        all_refused(&[
+            "CREATE OPERATOR => (leftarg = int)",
+            "CREATE CAST (a AS b)",
+            "CREATE ROLE r WITH BOGUS",
+            "CREATE STATISTICS s ON a",
+        ]);
+    }
+}

@@ -57,11 +57,7 @@ pub fn definition_value(c: &mut Cursor<'_>) -> Parsed<String> {
     }
     let first = c.index();
     let of_type = type_name(c)?;
-    if c.is_operator("%") && c.is_nth(1, "type") {
-        c.bump();
-        c.bump();
-    }
-    let written = c.span_since(first).of(c.text);
+    let written = c.written_since(first);
     // One identifier is given folded, without its quotes.
     if of_type.name.schema.is_none() && of_type.modifiers.is_empty() && of_type.dimensions == 0 {
         if written.starts_with('"') {
@@ -102,6 +98,10 @@ pub fn operator(c: &mut Cursor<'_>) -> Parsed<Ident> {
         value.push_str(c.ident("a schema or operator")?.as_str());
         value.push('.');
         c.bump();
+    }
+    // `=>` is a token of its own, between an argument's name and its value.
+    if c.is_operator("=>") {
+        return Err(c.expected("an operator"));
     }
     let token = c.expect_kind(TokenKind::Operator, "an operator")?;
     value.push_str(c.str(token));

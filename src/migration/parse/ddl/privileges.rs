@@ -229,3 +229,42 @@ fn default_target(c: &mut Cursor<'_>) -> Parsed<ObjectKind> {
         None => return Err(c.expected("a kind of object")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, ObjectKind};
+
+    #[test]
+    fn grants() {
+        let Body::Grant(grant) = read(
+            "GRANT SELECT (a, b), UPDATE ON t, s.u TO x, GROUP y, PUBLIC WITH GRANT OPTION GRANTED BY z",
+        ) else {
+            panic!()
+        };
+        assert_eq!((grant.privileges.len(), grant.objects.len(), grant.grantees.len()), (2, 2, 3));
+        assert_eq!(grant.kind, Some(ObjectKind::Table));
+        let Body::Grant(grant) = read("REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA a, b FROM c CASCADE")
+        else {
+            panic!()
+        };
+        assert!(grant.revoke && grant.all_in_schema && grant.cascade);
+        let Body::Grant(grant) = read("GRANT a, b TO c WITH ADMIN OPTION") else { panic!() };
+        assert!(grant.roles);
+        all_read(&[
+            "GRANT EXECUTE ON FUNCTION f(int), g TO x",
+            "GRANT USAGE ON FOREIGN DATA WRAPPER w TO x",
+            "GRANT USAGE ON FOREIGN SERVER w TO x",
+            "GRANT CREATE ON SCHEMA a, b TO x",
+            "GRANT SET, ALTER SYSTEM ON PARAMETER a.b, c TO x",
+            "GRANT SELECT ON LARGE OBJECT 1, 2 TO x",
+            "GRANT SELECT ON parameter, type TO x",
+            "GRANT a TO b WITH INHERIT TRUE, SET FALSE GRANTED BY CURRENT_USER",
+            "REVOKE INHERIT OPTION FOR a FROM b RESTRICT",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA b GRANT SELECT ON TABLES TO c WITH GRANT OPTION",
+            "ALTER DEFAULT PRIVILEGES REVOKE GRANT OPTION FOR EXECUTE ON FUNCTIONS FROM PUBLIC CASCADE",
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON LARGE OBJECTS TO x",
+        ]);
+        all_refused(&["GRANT SELECT ON t", "GRANT ALL TO x WITH", "REVOKE SELECT ON t TO x"]);
+    }
+}

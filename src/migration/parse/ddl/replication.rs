@@ -113,3 +113,30 @@ pub fn alter_subscription(c: &mut Cursor<'_>, name: Ident) -> Parsed<Body> {
     }
     Ok(Body::AlterSubscription { name, refreshes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn publications_and_subscriptions() {
+        let sql = "CREATE PUBLICATION p FOR TABLE a (b) WHERE (b > 1), ONLY s.c, TABLES IN SCHEMA x, y WITH (publish = 'insert')";
+        assert!(
+            matches!(read(sql), Body::CreatePublication { all_tables: false, tables, .. } if tables.len() == 2)
+        );
+        assert!(matches!(
+            read("CREATE SUBSCRIPTION s CONNECTION 'c' PUBLICATION p, q"),
+            Body::CreateSubscription { creates_slot: true, .. }
+        ));
+        assert!(matches!(
+            read("CREATE SUBSCRIPTION s CONNECTION 'c' PUBLICATION p WITH (create_slot = false)"),
+            Body::CreateSubscription { creates_slot: false, .. }
+        ));
+        assert!(matches!(
+            read("ALTER SUBSCRIPTION s SET PUBLICATION p WITH (refresh = false)"),
+            Body::AlterSubscription { refreshes: false, .. }
+        ));
+        all_read(&["CREATE PUBLICATION p", "CREATE PUBLICATION p FOR ALL TABLES"]);
+    }
+}

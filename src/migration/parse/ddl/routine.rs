@@ -222,6 +222,10 @@ fn language(c: &mut Cursor<'_>) -> Parsed<CompactString> {
 
 /// Where the text of the string here stands, when it is written exactly as it reads.
 fn source_span(c: &Cursor<'_>) -> Option<Span> {
+    // Inside the value of another literal nothing stands in the file as it reads.
+    if c.place().is_some() {
+        return None;
+    }
     let token = c.peek()?;
     let written = c.str(token);
     let quote = match token.kind {
@@ -315,4 +319,67 @@ pub fn create_aggregate(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     }
     option_list(c)?;
     Ok(other("CREATE AGGREGATE", Some(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, CreateRoutine, Volatility};
+
+    fn routine(sql: &str) -> CreateRoutine {
+        match read(sql) {
+            Body::CreateRoutine(routine) => *routine,
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_in_any_order() {
+        let sql = "CREATE OR REPLACE FUNCTION s.f(a int, b s.t.c%TYPE, OUT d text, VARIADIC e text[] DEFAULT '{}', double precision = 1) \
+                   RETURNS SETOF text AS $x$ SELECT 1 $x$ COST 5 STABLE SECURITY DEFINER SET search_path TO s, pg_temp \
+                   PARALLEL SAFE LANGUAGE 'SQL' ROWS 10 STRICT";
+        let f = routine(sql);
+        assert_eq!(f.source.unwrap().of(sql), " SELECT 1 ");
+        let types: Vec<&str> = f.arguments.iter().map(|t| t.name.name.as_str()).collect();
+        assert_eq!(types, ["int4", "c", "text", "float8"]);
+        assert_eq!(
+            (f.volatility, f.security_definer, f.language.as_deref()),
+            (Volatility::Stable, true, Some("sql"))
+        );
+        assert_eq!(f.sets, ["search_path"]);
+        assert!(f.returns.unwrap().set_of);
+    }
+
+    #[test]
+    fn bodies() {
+        let f = routine("CREATE FUNCTION f() RETURNS TABLE (a int, b text) LANGUAGE sql AS 'SELECT ''x'''");
+        assert!(f.returns_table && f.returns.is_none() && f.source.is_none());
+        let f = routine("CREATE FUNCTION f(a int) RETURNS int RETURN a + 1");
+        assert_eq!(f.body.unwrap().statements.len(), 1);
+        let p = routine("CREATE PROCEDURE p() BEGIN ATOMIC DELETE FROM t; SELECT 1; END");
+        assert!(p.procedure);
+        assert_eq!(p.body.unwrap().statements.len(), 2);
+        assert!(routine("CREATE FUNCTION f() RETURNS int AS 'lib', 'sym' LANGUAGE C").source.is_none());
+    }
+
+    #[test]
+    fn other_statements() {
+        all_read(&[
+            "CREATE AGGREGATE a (int) (sfunc = f, stype = int, initcond = '0', sortop = >)",
+            "CREATE AGGREGATE a (basetype = 'ANY', sfunc = f, stype = int)",
+            "CREATE OR REPLACE AGGREGATE a (VARIADIC \"any\" ORDER BY VARIADIC \"any\") (sfunc = f, stype = internal, hypothetical)",
+            "ALTER FUNCTION f(int) IMMUTABLE SECURITY INVOKER RESET ALL RESTRICT",
+            "ALTER FUNCTION f RENAME TO g",
+            "ALTER ROUTINE f(int) DEPENDS ON EXTENSION e",
+            "ALTER PROCEDURE p SET work_mem = '4MB'",
+            "CREATE FUNCTION f(internal) RETURNS int TRANSFORM FOR TYPE a, FOR TYPE b WINDOW LEAKPROOF SUPPORT s.g LANGUAGE c AS 'x'",
+            "CREATE FUNCTION f(IN OUT a int, b INOUT text) RETURNS record CALLED ON NULL INPUT LANGUAGE sql AS ''",
+            "CREATE FUNCTION f() RETURNS trigger RETURNS NULL ON NULL INPUT LANGUAGE plpgsql AS $$begin end$$",
+        ]);
+        all_refused(&[
+            "ALTER FUNCTION f(int)",
+            "CREATE FUNCTION f RETURNS int LANGUAGE sql AS ''",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS '' BOGUS",
+        ]);
+    }
 }

@@ -62,3 +62,26 @@ fn action(c: &mut Cursor<'_>, uses: &mut Vec<RelationUse>) -> Parsed<()> {
     uses.extend(query(c)?.uses);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn rules() {
+        let Body::CreateRule { uses, replace: true, .. } = read(
+            "CREATE OR REPLACE RULE r AS ON UPDATE TO v WHERE OLD.a > 1 DO INSTEAD (INSERT INTO a VALUES (1); NOTIFY x; DELETE FROM b)",
+        ) else {
+            panic!()
+        };
+        assert_eq!(uses.iter().map(|u| u.name.to_string()).collect::<Vec<_>>(), ["a", "b"]);
+        all_read(&[
+            "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
+            "CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO u SELECT NEW.*",
+            "CREATE RULE \"_RETURN\" AS ON SELECT TO t DO INSTEAD SELECT * FROM u",
+            "ALTER RULE r ON t RENAME TO s",
+        ]);
+        all_refused(&["CREATE RULE r AS ON TRUNCATE TO t DO NOTHING", "CREATE RULE r AS ON DELETE TO t DO"]);
+    }
+}

@@ -14,7 +14,8 @@ pub fn create_schema(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
         role(c)?;
     }
     let mut elements = Vec::new();
-    while !c.is_done() {
+    // With IF NOT EXISTS the server takes no elements.
+    while !if_not_exists && !c.is_done() {
         elements.push(element(c)?);
     }
     Ok(Body::CreateSchema { name, if_not_exists, elements })
@@ -44,4 +45,24 @@ fn element(c: &mut Cursor<'_>) -> Parsed<Statement> {
         return Err(before.expected("a statement that CREATE SCHEMA takes"));
     }
     Ok(Statement { span: c.span_since(first), body, problems: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_refused, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn elements_are_statements() {
+        let sql = "CREATE SCHEMA s AUTHORIZATION me CREATE TABLE t (a int) CREATE INDEX i ON t (a) GRANT SELECT ON t TO x";
+        let Body::CreateSchema { elements, .. } = read(sql) else { panic!() };
+        assert_eq!(elements.len(), 3);
+        assert_eq!(elements[0].span.of(sql), "CREATE TABLE t (a int)");
+        assert!(matches!(read("CREATE SCHEMA AUTHORIZATION me"), Body::CreateSchema { name: None, .. }));
+        all_refused(&[
+            "CREATE SCHEMA",
+            "CREATE SCHEMA s CREATE ROLE r",
+            "CREATE SCHEMA IF NOT EXISTS s CREATE TABLE t (a int)",
+        ]);
+    }
 }

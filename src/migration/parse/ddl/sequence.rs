@@ -90,3 +90,27 @@ pub fn sequence_option(c: &mut Cursor<'_>) -> Parsed<Option<SequenceOption>> {
     };
     Ok(Some(option))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_refused, read};
+    use crate::migration::statement::{Body, SequenceOption};
+
+    #[test]
+    fn options_in_any_order() {
+        let sql = "CREATE TEMP SEQUENCE IF NOT EXISTS s.q CACHE 5 OWNED BY s.t.c NO MAXVALUE INCREMENT -2 CYCLE START 3 AS bigint";
+        let Body::CreateSequence { options, temporary: true, if_not_exists: true, .. } = read(sql) else {
+            panic!()
+        };
+        assert_eq!(options.len(), 7);
+        assert!(
+            matches!(&options[1], SequenceOption::OwnedBy(Some((table, column))) if table.to_string() == "s.t" && column == "c")
+        );
+        assert_eq!(options[3], SequenceOption::Increment(-2));
+        let Body::AlterSequence { options, .. } = read("ALTER SEQUENCE q RESTART OWNED BY NONE") else {
+            panic!()
+        };
+        assert_eq!(options, [SequenceOption::Restart(None), SequenceOption::OwnedBy(None)]);
+        all_refused(&["ALTER SEQUENCE q", "CREATE SEQUENCE q START"]);
+    }
+}

@@ -17,7 +17,12 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     }
     let mut events = vec![event(c)?];
     while c.eat("or") {
-        events.push(event(c)?);
+        let before = *c;
+        let event = event(c)?;
+        if events.contains(&event) {
+            return Err(before.expected("an event that isn't named yet"));
+        }
+        events.push(event);
     }
     c.expect("on")?;
     let table = c.name("a table")?;
@@ -27,7 +32,11 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
             from = Some(c.name("a table")?);
         }
         let mut written = Constraint::of(ConstraintKind::Null);
+        let before = *c;
         while attributes(c, &mut written, false) {}
+        if written.enforced.is_some() {
+            return Err(before.expected("attributes that a constraint trigger takes"));
+        }
     } else if c.eat("referencing") {
         transition_table(c)?;
         while c.is_any(&["new", "old"]) {
@@ -122,4 +131,40 @@ pub fn create_event_trigger(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     c.open()?;
     c.close()?;
     Ok(other("CREATE EVENT TRIGGER", Some(Name { schema: None, name })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn triggers() {
+        let Body::CreateTrigger(t) = read(
+            "CREATE OR REPLACE TRIGGER x BEFORE INSERT OR UPDATE OF a, b ON s.t REFERENCING OLD TABLE AS o NEW TABLE AS n \
+             FOR EACH ROW WHEN (OLD.a IS DISTINCT FROM NEW.a) EXECUTE FUNCTION s.f('a', 1, word)",
+        ) else {
+            panic!()
+        };
+        assert_eq!(t.events, ["insert", "update"]);
+        assert!(t.for_each_row && t.replace && !t.constraint);
+        assert_eq!(t.function.to_string(), "s.f");
+        let Body::CreateTrigger(t) = read(
+            "CREATE CONSTRAINT TRIGGER x AFTER DELETE ON t FROM u DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE f()",
+        ) else {
+            panic!()
+        };
+        assert!(t.constraint && t.from.is_some());
+        all_read(&[
+            "CREATE TRIGGER x AFTER TRUNCATE ON t EXECUTE FUNCTION f()",
+            "CREATE EVENT TRIGGER e ON ddl_command_start WHEN TAG IN ('CREATE TABLE', 'DROP TABLE') EXECUTE FUNCTION f()",
+            "ALTER EVENT TRIGGER e ENABLE REPLICA",
+            "ALTER TRIGGER x ON t RENAME TO y",
+            "ALTER TRIGGER x ON t DEPENDS ON EXTENSION e",
+        ]);
+        all_refused(&[
+            "CREATE TRIGGER x AFTER INSERT OR INSERT ON t EXECUTE FUNCTION f()",
+            "CREATE TRIGGER x ON t EXECUTE FUNCTION f()",
+        ]);
+    }
 }

@@ -169,10 +169,15 @@ pub fn alter_domain(c: &mut Cursor<'_>) -> Parsed<Body> {
 /// `DomainConstraint`: CHECK, or NOT NULL without a column.
 fn domain_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
     let first = c.index();
+    let before = *c;
     let mut probe = *c;
     let name = if probe.eat("constraint") { Some(probe.ident("a constraint name")?) } else { None };
     if !probe.eat_seq(&["not", "null"]) {
-        return table_constraint(c);
+        let constraint = table_constraint(c)?;
+        if !matches!(constraint.kind, ConstraintKind::Check(_)) || constraint.enforced.is_some() {
+            return Err(before.expected("CHECK or NOT NULL"));
+        }
+        return Ok(constraint);
     }
     *c = probe;
     let mut constraint = Constraint::of(ConstraintKind::NotNull { column: Ident::default() });
@@ -180,4 +185,62 @@ fn domain_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
     while attributes(c, &mut constraint, true) {}
     constraint.span = c.span_since(first);
     Ok(constraint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::{Body, ConstraintKind, DomainAction, TypeAction, TypeDefinition};
+
+    #[test]
+    fn types() {
+        assert!(
+            matches!(read("CREATE TYPE s.mood AS ENUM ('sad', 'it''s ok')"), Body::CreateType { definition: TypeDefinition::Enum(v), .. } if v == ["sad", "it's ok"])
+        );
+        assert!(
+            matches!(read("CREATE TYPE c AS (a int, b text COLLATE \"C\")"), Body::CreateType { definition: TypeDefinition::Composite(v), .. } if v.len() == 2)
+        );
+        assert!(matches!(read("CREATE TYPE c"), Body::CreateType { definition: TypeDefinition::Shell, .. }));
+        assert!(matches!(read("ALTER TYPE mood ADD VALUE IF NOT EXISTS 'x' BEFORE 'y'"), Body::AlterType(t)
+            if matches!(t.action, TypeAction::AddValue { if_not_exists: true, positioned: true, .. })));
+        all_read(&[
+            "CREATE TYPE e AS ENUM ()",
+            "CREATE TYPE r AS RANGE (subtype = float8, subtype_diff = float8mi)",
+            "CREATE TYPE b (input = f, output = g, internallength = VARIABLE, like = text, default = 'x')",
+            "ALTER TYPE c ADD ATTRIBUTE a int CASCADE, DROP ATTRIBUTE IF EXISTS b, ALTER ATTRIBUTE d SET DATA TYPE text",
+            "ALTER TYPE c RENAME ATTRIBUTE a TO b CASCADE",
+            "ALTER TYPE c RENAME VALUE 'a' TO 'b'",
+            "ALTER TYPE c SET (storage = extended)",
+            "ALTER TYPE c OWNER TO me",
+        ]);
+        all_refused(&[
+            "ALTER TYPE c ADD VALUE x",
+            "CREATE TYPE e AS ENUM (a)",
+            "ALTER TYPE c ADD ATTRIBUTE a int NOT NULL",
+        ]);
+    }
+
+    #[test]
+    fn domains() {
+        let Body::CreateDomain(domain) =
+            read("CREATE DOMAIN d AS int DEFAULT 1 NOT NULL CONSTRAINT p CHECK (VALUE > 0)")
+        else {
+            panic!()
+        };
+        assert_eq!(domain.constraints.len(), 3);
+        assert!(matches!(domain.constraints[1].kind, ConstraintKind::NotNull { .. }));
+        assert!(
+            matches!(read("ALTER DOMAIN d ADD CONSTRAINT p CHECK (VALUE > 0) NOT VALID"), Body::AlterDomain { action: DomainAction::AddConstraint(c), .. } if c.not_valid)
+        );
+        all_read(&[
+            "CREATE DOMAIN d text COLLATE \"C\"",
+            "ALTER DOMAIN d SET DEFAULT 5",
+            "ALTER DOMAIN d DROP NOT NULL",
+            "ALTER DOMAIN d ADD NOT NULL",
+            "ALTER DOMAIN d VALIDATE CONSTRAINT p",
+            "ALTER DOMAIN d DROP CONSTRAINT IF EXISTS p CASCADE",
+            "ALTER DOMAIN d RENAME CONSTRAINT a TO b",
+            "ALTER DOMAIN d SET SCHEMA s",
+        ]);
+    }
 }

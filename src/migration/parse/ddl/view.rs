@@ -60,3 +60,33 @@ pub fn create_materialized_view(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> 
         tablespace,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{all_read, all_refused, read};
+    use crate::migration::statement::Body;
+
+    #[test]
+    fn views() {
+        let Body::CreateView(view) = read("CREATE OR REPLACE TEMP VIEW s.v (a, b) AS SELECT c, d FROM t")
+        else {
+            panic!()
+        };
+        assert!(view.replace && view.temporary && view.columns.len() == 2);
+        assert_eq!(view.query.uses[0].name.to_string(), "t");
+        let Body::CreateView(view) = read("CREATE VIEW v AS SELECT t.a, b AS c FROM t") else { panic!() };
+        assert_eq!(view.columns.iter().map(|c| c.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        let Body::CreateTableAs(view) =
+            read("CREATE MATERIALIZED VIEW IF NOT EXISTS m TABLESPACE x AS TABLE t WITH NO DATA")
+        else {
+            panic!()
+        };
+        assert!(view.materialized_view && view.if_not_exists && view.with_no_data);
+        all_read(&[
+            "CREATE VIEW v WITH (security_barrier) AS SELECT 1 WITH CASCADED CHECK OPTION",
+            "CREATE RECURSIVE VIEW v (a) AS SELECT 1 UNION ALL SELECT a + 1 FROM v",
+            "CREATE MATERIALIZED VIEW m (a) USING heap WITH (fillfactor = 9) AS SELECT 1 WITH DATA",
+        ]);
+        all_refused(&["CREATE RECURSIVE VIEW v AS SELECT 1", "CREATE VIEW IF NOT EXISTS v AS SELECT 1"]);
+    }
+}
