@@ -29,6 +29,8 @@ pub struct Runner {
     pub unit: Unit,
     /// How a migration gets out of the tool's transaction.
     pub switch: &'static [Switch],
+    /// What to do so that a statement runs outside any transaction, as an order behind "Flyway: ".
+    pub alone: &'static str,
     /// psql runs the files: meta-commands and COPY data work.
     pub psql: bool,
 }

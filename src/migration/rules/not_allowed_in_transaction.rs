@@ -18,10 +18,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     }
     let Some(what) = lone(cx) else { return };
     let (reason, help) = if cx.inner.is_some() {
-        ("a DO block or function always runs in one", "Take it out of the block.")
+        ("a DO block or function always runs in one", "Take it out of the block.".to_owned())
     } else {
         match cx.session.opened() {
-            Some(Opened::Begin) => ("BEGIN has opened one", "Move the statement behind COMMIT."),
+            Some(Opened::Begin) => ("BEGIN has opened one", "Move the statement behind COMMIT.".to_owned()),
             Some(Opened::Runner) => {
                 ("the migration tool runs this file in one", switches::without_transaction(cx.run.runner))
             }

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[Switch::Line(|line| line.trim_end() == "-- atlas:txmode none")],
+    alone: "put `-- atlas:txmode none` at the head of the file, followed by a blank line",
     psql: false,
 };

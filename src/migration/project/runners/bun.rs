@@ -18,5 +18,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Chunk("--bun:split"),
     switch: &[Switch::Path(|path| !path.contains(".tx."))],
+    alone: "call the file `.up.sql`, not `.tx.up.sql`, and put `--bun:split` around the statement",
     psql: false,
 };

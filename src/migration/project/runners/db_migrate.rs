@@ -17,6 +17,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[],
+    alone: "run it with `--non-transactional`, and leave the statement alone in its file",
     psql: false,
 };
 

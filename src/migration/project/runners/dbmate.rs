@@ -14,6 +14,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[],
+    alone: "write `-- migrate:up transaction:false`, and leave the statement alone in its section, which is sent as one query",
     psql: false,
 };
 

@@ -20,6 +20,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Beside(metadata)],
+    alone: "put `run_in_transaction = false` into the migration's metadata.toml, and leave the statement alone in its file, which is sent as one query",
     psql: false,
 };
 

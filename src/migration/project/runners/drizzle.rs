@@ -19,6 +19,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Run,
     unit: Unit::Chunk("--> statement-breakpoint"),
     switch: &[],
+    alone: "it has no switch; `COMMIT;--> statement-breakpoint` before the statement ends the transaction, also for all that follows, later migrations included",
     psql: false,
 };
 
@@ -33,6 +34,7 @@ pub static FOLDERS: Runner = Runner {
     around: Around::Run,
     unit: Unit::Chunk("--> statement-breakpoint"),
     switch: &[],
+    alone: "it has no switch; `COMMIT;--> statement-breakpoint` before the statement ends the transaction, also for all that follows, later migrations included",
     psql: false,
 };
 

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Line(|line| line.starts_with("--") && line.contains("evolve-tx-off"))],
+    alone: "make `evolve-tx-off` the comment of the first line, and leave the statement alone in its file",
     psql: false,
 };

@@ -24,6 +24,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional)],
+    alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
     psql: false,
 };
 

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Section,
     switch: &[],
+    alone: "leave the statement alone in its file, even without a SET before it: the whole file is sent as one query",
     psql: false,
 };

@@ -16,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Line(|line| {
         annotation(line).is_some_and(|a| a.eq_ignore_ascii_case("no transaction"))
     })],
+    alone: "put `-- +goose NO TRANSACTION` at the top of the file",
     psql: false,
 };
 

@@ -15,5 +15,6 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Line(|line| {
         line.strip_prefix("--!").is_some_and(|rest| rest.trim_start().starts_with("no-transaction"))
     })],
+    alone: "make `--! no-transaction` the first line, and leave the statement alone in its file",
     psql: false,
 };

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Prefix("-- hasura:no-transaction")],
+    alone: "make `-- hasura:no-transaction` the first line",
     psql: false,
 };

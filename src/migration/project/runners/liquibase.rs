@@ -20,6 +20,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
+    alone: "put `runInTransaction:false` on the `--changeset` line",
     psql: false,
 };
 

@@ -14,6 +14,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Chunk("--;;"),
     switch: &[Switch::Prefix("-- :disable-transaction")],
+    alone: "make `-- :disable-transaction` the first bytes of the file, and put `--;;` around the statement",
     psql: false,
 };
 

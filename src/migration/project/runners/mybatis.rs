@@ -18,5 +18,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
+    alone: "set `auto_commit=true` and leave `send_full_script=false` in the environment's file, which holds for all scripts",
     psql: false,
 };

@@ -18,6 +18,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Run,
     unit: Unit::Section,
     switch: &[],
+    alone: "it can't for SQL files; a JavaScript migration calls `pgm.noTransaction()`",
     psql: false,
 };
 

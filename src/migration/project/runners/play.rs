@@ -17,6 +17,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Statement,
     switch: &[],
+    alone: "leave `autocommit=true`, its default",
     psql: false,
 };
 

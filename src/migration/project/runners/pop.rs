@@ -22,5 +22,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Path(|path| path.contains(".autocommit."))],
+    alone: "call the file `.autocommit.up.sql` (popx), and leave the statement alone in it",
     psql: false,
 };

@@ -13,6 +13,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Section,
     switch: &[],
+    alone: "leave the statement alone in its file: the whole file is sent as one query",
     psql: false,
 };
 

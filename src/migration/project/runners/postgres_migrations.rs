@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Line(|line| line.contains("-- postgres-migrations disable-transaction"))],
+    alone: "write `-- postgres-migrations disable-transaction` into the file, and leave the statement alone in it",
     psql: false,
 };

@@ -13,6 +13,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Section,
     switch: &[],
+    alone: "leave the statement alone in its migration: the whole file is sent as one query",
     psql: false,
 };
 
@@ -27,5 +28,6 @@ pub static SPLITTING: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Statement,
     switch: &[],
+    alone: "leave out BEGIN and COMMIT",
     psql: false,
 };

@@ -15,5 +15,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Statement,
     switch: &[],
+    alone: "leave out BEGIN and COMMIT, and run psql without --single-transaction",
     psql: true,
 };

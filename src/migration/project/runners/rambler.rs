@@ -13,6 +13,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Section,
     switch: &[],
+    alone: "leave the statement alone in its section, which is sent as one query",
     psql: false,
 };
 

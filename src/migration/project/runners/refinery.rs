@@ -13,6 +13,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[],
+    alone: "it can't: run the statement by other means",
     psql: false,
 };
 

@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Nothing,
     unit: Unit::Statement,
     switch: &[],
+    alone: "leave out BEGIN and COMMIT in this file",
     psql: true,
 };
 

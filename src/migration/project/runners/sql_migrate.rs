@@ -19,6 +19,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
+    alone: "write `-- +migrate Up notransaction`",
     psql: false,
 };
 

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::Prefix("-- no-transaction")],
+    alone: "make `-- no-transaction` the very first bytes of the file, and leave the statement alone in it: it is sent as one query",
     psql: false,
 };

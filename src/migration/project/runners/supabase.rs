@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[Switch::Alone(needs_no_transaction)],
+    alone: "leave the statement alone in its file; newer versions of the CLI send it alone by themselves",
     psql: false,
 };

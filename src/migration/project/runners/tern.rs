@@ -19,5 +19,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Section,
     switch: &[Switch::LineSplits(|line| line.trim_end() == "---- tern: disable-tx ----")],
+    alone: "put the line `---- tern: disable-tx ----` into the file",
     psql: false,
 };

@@ -13,5 +13,6 @@ pub static RUNNER: Runner = Runner {
     around: Around::Run,
     unit: Unit::Statement,
     switch: &[Switch::Path(|path| path.contains("NONTRANSACTIONAL"))],
+    alone: "put NONTRANSACTIONAL into the description in the file's name",
     psql: false,
 };

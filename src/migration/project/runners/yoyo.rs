@@ -25,5 +25,6 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Line(|line| {
         line.strip_prefix("--").is_some_and(|rest| rest.trim().replace(' ', "") == "transactional:false")
     })],
+    alone: "begin the file with `-- transactional: false`",
     psql: false,
 };
