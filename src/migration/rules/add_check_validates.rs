@@ -30,7 +30,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let said = sink.say(
             action.span,
             format!(
-                "every row of {} is checked under ACCESS EXCLUSIVE: reads and writes wait until the last one is",
+                "every row of {} is checked under ACCESS EXCLUSIVE: reads and writes wait until that is done",
                 context.sized(&table)
             ),
         );

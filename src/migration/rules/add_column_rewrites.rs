@@ -64,8 +64,15 @@ fn plan(
     let name = quote_ident(column.name.as_str());
     let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
     let type_name = column.type_name.as_ref().map_or("…", |written| text(written.span));
+    // A value that can be NULL would be filled in again and again: then by the key.
     let fill = |value: &str| {
-        plans::backfill(context.before, table, &format!("{name} = {value}"), &format!("{name} IS NULL"))
+        let assignment = format!("{name} = {value}");
+        let by_key = matches!(reason, RewriteReason::StoredGenerated { .. })
+            .then(|| plans::walk(context.before, table, &assignment, None))
+            .flatten();
+        by_key.unwrap_or_else(|| {
+            plans::backfill(context.before, table, &assignment, &format!("{name} IS NULL"))
+        })
     };
     let not_null =
         column.constraints.iter().any(|constraint| matches!(constraint.kind, ConstraintKind::NotNull { .. }))

@@ -31,7 +31,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let said = sink.say(
             action.span,
             format!(
-                "every row of {} is looked up in {target}: writes to {both} until the last one is (SHARE ROW EXCLUSIVE)",
+                "every row of {} is looked up in {target} under SHARE ROW EXCLUSIVE: writes to {both} until that is done",
                 context.sized(&table)
             ),
         );

@@ -62,7 +62,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         sink.say(
             action.span,
             format!(
-                "{} can still be NULL, so every row of {} is read under ACCESS EXCLUSIVE: reads and writes wait until the last one is",
+                "{} can still be NULL, so every row of {} is read under ACCESS EXCLUSIVE: reads and writes wait until that is done",
                 nullable.join(", "),
                 context.sized(&table)
             ),

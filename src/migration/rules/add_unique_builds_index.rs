@@ -6,7 +6,8 @@ use crate::migration::statement::{
     Action, ActionKind, Body, Constraint, ConstraintKind, Ident, IndexConstraint, quote_ident,
 };
 
-use super::{Check, Rule, Sink, StatementContext, joined};
+use super::create_index_on_partitioned_table::PartitionedIndex;
+use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
     code: "add_unique_builds_index",
@@ -90,7 +91,8 @@ pub(super) fn plan(
         .as_ref()
         .map_or_else(|| naming::choose(&table.name, &stem, label, |_| false), |name| name.value.clone());
     let qualified = QName { schema: table.schema.clone(), name: name.clone() };
-    let name = quote_ident(&name);
+    let chosen = name;
+    let name = quote_ident(&chosen);
     let mut keys = format!("({})", list(&index.columns));
     if !index.include.is_empty() {
         keys.push_str(&format!(" INCLUDE ({})", list(&index.include)));
@@ -101,13 +103,11 @@ pub(super) fn plan(
     let note = context.outside_note();
     if context.before.relation(table).is_some_and(|known| known.is_partitioned()) {
         let partitions = context.before.descendants(table);
-        let on = if partitions.is_empty() { String::new() } else { format!(" ({})", joined(&partitions)) };
+        let columns = plain.join("_");
+        let recipe = PartitionedIndex { name: &chosen, unique: true, tail: &keys, columns: &columns, label };
         return format!(
-            "{note}-- a partitioned table refuses USING INDEX; a unique index does the same work for ON CONFLICT and foreign keys\n\
-             CREATE UNIQUE INDEX IF NOT EXISTS {name} ON ONLY {table} {keys};\n\
-             -- for each partition{on}:\n\
-             CREATE UNIQUE INDEX CONCURRENTLY partition_{label} ON partition {keys};\n\
-             ALTER INDEX {qualified} ATTACH PARTITION partition_{label};"
+            "{note}-- a partitioned table refuses USING INDEX; a unique index does the same work for ON CONFLICT and foreign keys\n{}",
+            recipe.recipe(context, table, &partitions)
         );
     }
     let first = match &action.kind {

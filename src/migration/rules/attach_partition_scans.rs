@@ -80,7 +80,11 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         }
         help.push("-- then, with nothing left to do".to_owned());
         help.push(format!("ALTER TABLE {parent} {};", context.sql(action.span)));
-        sink.say(action.span, format!("{which} under ACCESS EXCLUSIVE")).help(help.join("\n"));
+        sink.say(
+            action.span,
+            format!("{which} under ACCESS EXCLUSIVE: queries on it wait until that is done"),
+        )
+        .help(help.join("\n"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! UPDATE (or MERGE) without a bound on a table in use.
 
 use crate::migration::catalog::QName;
-use crate::migration::statement::{Access, Change, quote_ident};
+use crate::migration::statement::{Access, Change};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext, plans};
@@ -38,6 +38,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     }
 }
 
+/// The same change in batches: the table is walked through in the order of its key, since a condition for what is
+/// still to be done might stay true for ever (`SET n = n + 1`, a volatile function, a value rounded when stored).
 fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Option<String> {
     let (first, last) = (change.columns.first()?, change.values.last()?);
     let plain = change.access == Access::Update
@@ -49,30 +51,10 @@ fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Optio
         return None;
     }
     let assignments = context.sql(Span { start: first.span.start, end: last.span.end });
-    let pending: Vec<String> = change
-        .columns
-        .iter()
-        .zip(&change.values)
-        .map(|(column, value)| {
-            let column = quote_ident(column.as_str()).into_owned();
-            format!("{column} IS DISTINCT FROM {}", operand(context.sql(value.span)))
-        })
-        .collect();
-    let pending = pending.join(" OR ");
-    let condition = match &change.filter {
-        Some(filter) if !filter.always_true => {
-            let several = change.columns.len() > 1;
-            let pending = if several { format!("({pending})") } else { pending };
-            format!("{} AND {pending}", operand(context.sql(filter.expr.span)))
-        }
-        _ => pending,
-    };
-    Some(plans::backfill(context.before, table, assignments, &condition))
-}
-
-/// In parentheses, unless it is one word, one literal or one call.
-fn operand(sql: &str) -> String {
-    let simple = sql.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'\''))
-        || (sql.ends_with(')') && sql.matches('(').count() == 1 && !sql.contains(' '));
-    if simple { sql.to_owned() } else { format!("({sql})") }
+    let condition = change
+        .filter
+        .as_ref()
+        .filter(|filter| !filter.always_true)
+        .map(|filter| context.sql(filter.expr.span));
+    plans::walk(context.before, table, assignments, condition)
 }

@@ -1,6 +1,6 @@
 //! ALTER COLUMN … TYPE that keeps the rows of a table in use but builds indexes anew or checks constraints again.
 
-use crate::migration::catalog::QName;
+use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{Action, ActionKind, Body, quote_ident};
 
@@ -50,15 +50,37 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 joined(&built_on)
             ));
         } else if !checked.is_empty() {
-            said.help(format!(
-                "-- without the constraint nothing is read; put it back without blocking\n\
-                 ALTER TABLE … DROP CONSTRAINT …;\n{statement};\n\
-                 ALTER TABLE … ADD CONSTRAINT … NOT VALID;\n\
-                 -- next migration\n\
-                 ALTER TABLE … VALIDATE CONSTRAINT …;"
-            ));
+            said.help(without_constraints(context, action, statement));
         }
     }
+}
+
+/// The change with the CHECKs taken away before it and put back, without blocking, after it.
+fn without_constraints(context: &StatementContext<'_>, action: &Action, statement: &str) -> String {
+    let (mut drops, mut adds, mut validates) = (Vec::new(), Vec::new(), Vec::new());
+    for scan in context.effects.scans.iter().filter(|scan| scan.span == action.span) {
+        let ScanReason::Check { constraint: Some(name) } = &scan.reason else { continue };
+        let known = context.before.relation(&scan.relation).and_then(|table| table.constraint(name));
+        let Some(ConstraintDetail::Check { text, .. }) = known.map(|constraint| &constraint.detail) else {
+            continue;
+        };
+        let (table, name) = (&scan.relation, quote_ident(name));
+        drops.push(format!("ALTER TABLE {table} DROP CONSTRAINT {name};"));
+        adds.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({text}) NOT VALID;"));
+        validates.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name};"));
+    }
+    if drops.is_empty() {
+        return "Where it can be done without the constraint for a while: drop it, change the type, add it NOT VALID in the same transaction, and \
+                VALIDATE it in the next."
+            .to_owned();
+    }
+    format!(
+        "-- in one transaction; without the constraint nothing is read, and new rows are checked again from its end on\n\
+         {}\n{statement};\n{}\n-- next migration\n{}",
+        drops.join("\n"),
+        adds.join("\n"),
+        validates.join("\n")
+    )
 }
 
 /// The indexes that the action has built anew, and their tables.

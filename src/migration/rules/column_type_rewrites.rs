@@ -1,8 +1,10 @@
 //! ALTER COLUMN … TYPE (or SET EXPRESSION) that writes a table in use anew.
 
 use crate::migration::effects::{RewriteReason, ScanReason};
-use crate::migration::statement::{ActionKind, Body};
+use crate::migration::statement::{ActionKind, Body, quote_ident};
+use crate::source::Span;
 
+use super::rename_column::written;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -12,59 +14,83 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    let mut told = Vec::new();
-    let rewrites = context.effects.rewrites.iter().filter_map(|rewrite| {
-        let column = match &rewrite.reason {
-            RewriteReason::ColumnType { column, .. } | RewriteReason::Expression { column } => {
-                Some(column.as_str())
+    let mut told: Vec<Span> = Vec::new();
+    for rewrite in &context.effects.rewrites {
+        let why = match &rewrite.reason {
+            RewriteReason::ColumnType { column, from: Some(from), .. } => {
+                format!("{} can't be kept as it is stored now ({})", quote_ident(column), written(from))
             }
-            RewriteReason::CompositeType => None,
-            _ => return None,
+            RewriteReason::ColumnType { column, from: None, .. } => {
+                format!(
+                    "the old type of {} isn't known here, and hardly any can be kept as it is stored",
+                    quote_ident(column)
+                )
+            }
+            RewriteReason::Expression { column } => {
+                format!("{} is stored, and computed anew for each row", quote_ident(column))
+            }
+            RewriteReason::CompositeType => "its type changes".to_owned(),
+            _ => continue,
         };
-        Some((&rewrite.relation, rewrite.span, column, true))
-    });
-    let scans = context.effects.scans.iter().filter_map(|scan| match &scan.reason {
-        ScanReason::ColumnType { column } => Some((&scan.relation, scan.span, Some(column.as_str()), false)),
-        _ => None,
-    });
-    for (relation, span, column, written) in rewrites.chain(scans) {
-        if told.contains(&span) || !context.heavy(relation) {
+        if told.contains(&rewrite.span) || !context.heavy(&rewrite.relation) {
             continue;
         }
-        told.push(span);
-        let what = if written {
-            format!("{} and its indexes are written anew under ACCESS EXCLUSIVE", context.sized(relation))
-        } else {
-            format!("every row of {} is checked under ACCESS EXCLUSIVE", context.sized(relation))
-        };
-        let said = sink.say(span, format!("{what}: reads and writes wait until that is done"));
-        let Body::AlterTable(alter) = &context.statement.body else { continue };
-        let table = context.resolve(&alter.name);
-        let action = alter.actions.iter().find(|action| action.span == span);
-        let (Some(column), Some(action)) = (column, action) else { continue };
-        let new = format!("{column}_next");
-        let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
-        match &action.kind {
-            ActionKind::SetType { type_name, using, .. } => {
-                let old = crate::migration::statement::quote_ident(column);
-                let value =
-                    using.as_ref().map_or_else(|| old.to_string(), |using| text(using.span).to_owned());
-                said.help(plans::replace_column(
-                    context.before,
-                    &table,
-                    column,
-                    &new,
-                    text(type_name.span),
-                    &value,
-                ));
-            }
-            ActionKind::SetExpression { expr, .. } => {
-                said.help(format!(
-                    "A column beside it, filled by a trigger and in batches with the new expression ({}), then the application reads that one.",
-                    text(expr.span)
-                ));
-            }
-            _ => {}
+        told.push(rewrite.span);
+        let said = sink.say(
+            rewrite.span,
+            format!(
+                "{why}, so {} and its indexes are written anew under ACCESS EXCLUSIVE: reads and writes wait until that is done",
+                context.sized(&rewrite.relation)
+            ),
+        );
+        if let Some(help) = plan(context, rewrite.span) {
+            said.help(help);
         }
+    }
+    for scan in &context.effects.scans {
+        let ScanReason::ColumnType { column } = &scan.reason else { continue };
+        if told.contains(&scan.span) || !context.heavy(&scan.relation) {
+            continue;
+        }
+        told.push(scan.span);
+        let said = sink.say(
+            scan.span,
+            format!(
+                "each value of {} is checked, so every row of {} is read under ACCESS EXCLUSIVE: reads and writes wait until that is done",
+                quote_ident(column),
+                context.sized(&scan.relation)
+            ),
+        );
+        if let Some(help) = plan(context, scan.span) {
+            said.help(help);
+        }
+    }
+}
+
+/// A second column beside the first.
+fn plan(context: &StatementContext<'_>, span: Span) -> Option<String> {
+    let Body::AlterTable(alter) = &context.statement.body else { return None };
+    let table = context.resolve(&alter.name);
+    let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
+    match &alter.actions.iter().find(|action| action.span == span)?.kind {
+        ActionKind::SetType { column, type_name, using, .. } => {
+            let old = quote_ident(column.as_str());
+            let new_type = text(type_name.span);
+            let value = match using {
+                Some(using) => text(using.span).to_owned(),
+                // A cast to a shorter text would cut it without a word; an assignment refuses.
+                None if matches!(type_name.name.name.as_str(), "varchar" | "bpchar" | "text") => {
+                    old.into_owned()
+                }
+                None => format!("{old}::{new_type}"),
+            };
+            let new = format!("{}_new", column.as_str());
+            Some(plans::replace_column(context.before, &table, column.as_str(), &new, new_type, &value))
+        }
+        ActionKind::SetExpression { expr, .. } => Some(format!(
+            "A column beside it, filled by a trigger and in batches with the new expression ({}); then the application reads that one.",
+            text(expr.span)
+        )),
+        _ => None,
     }
 }

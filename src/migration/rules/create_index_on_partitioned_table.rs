@@ -39,8 +39,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     .help(format!("{}{}", context.outside_note(), recipe(context, create, &table, &partitions)));
 }
 
-/// ON ONLY the parent, CONCURRENTLY on each partition, ATTACH.
-pub(super) fn recipe(
+fn recipe(
     context: &StatementContext<'_>,
     create: &CreateIndex,
     table: &QName,
@@ -52,8 +51,10 @@ pub(super) fn recipe(
         .map(|key| key.expr.bare_column.as_ref().map_or("expr", |column| column.as_str()))
         .collect();
     let columns = columns.join("_");
-    let chosen = |table: &str| naming::choose(table, &columns, "idx", |_| false);
-    let parent_index = create.name.as_ref().map_or_else(|| chosen(&table.name), |name| name.value.clone());
+    let parent = create
+        .name
+        .as_ref()
+        .map_or_else(|| naming::choose(&table.name, &columns, "idx", |_| false), |name| name.value.clone());
     // What follows the table's name: the method, the keys, WHERE.
     let tail = if context.verbatim() {
         let rest = Span { start: create.table.span().end, end: context.statement.span.end };
@@ -61,39 +62,68 @@ pub(super) fn recipe(
     } else {
         "(…)".to_owned()
     };
-    let unique = if create.unique { "UNIQUE " } else { "" };
-    let parent = quote_ident(&parent_index);
-    let mut sql = format!("CREATE {unique}INDEX IF NOT EXISTS {parent} ON ONLY {table} {tail};\n");
-    let mut attach = String::new();
-    let leaves: Vec<&QName> = partitions
-        .iter()
-        .filter(|partition| !context.before.relation(partition).is_some_and(|known| known.is_partitioned()))
-        .collect();
-    if leaves.is_empty() {
-        sql.push_str(&format!(
-            "-- for each partition:\nCREATE {unique}INDEX CONCURRENTLY partition_idx ON partition {tail};\nALTER INDEX {parent} ATTACH PARTITION partition_idx;"
-        ));
-        return sql;
+    let index = PartitionedIndex {
+        name: &parent,
+        unique: create.unique,
+        tail: &tail,
+        columns: &columns,
+        label: "idx",
+    };
+    index.recipe(context, table, partitions)
+}
+
+/// An index that a partitioned table and its partitions shall have.
+pub(super) struct PartitionedIndex<'a> {
+    /// The parent's index.
+    pub name: &'a str,
+    pub unique: bool,
+    /// What follows the table's name in CREATE INDEX.
+    pub tail: &'a str,
+    /// The key columns, joined with `_`, and what the kind of index is called in its name.
+    pub columns: &'a str,
+    pub label: &'a str,
+}
+
+impl PartitionedIndex<'_> {
+    /// ON ONLY the parent, CONCURRENTLY on each partition, ATTACH.
+    pub fn recipe(&self, context: &StatementContext<'_>, table: &QName, partitions: &[QName]) -> String {
+        let PartitionedIndex { tail, label, .. } = self;
+        let unique = if self.unique { "UNIQUE " } else { "" };
+        let parent = quote_ident(self.name);
+        let parent_qualified = QName { schema: table.schema.clone(), name: self.name.into() };
+        let mut sql = format!("CREATE {unique}INDEX IF NOT EXISTS {parent} ON ONLY {table} {tail};\n");
+        let is_partitioned =
+            |name: &&QName| context.before.relation(name).is_some_and(|known| known.is_partitioned());
+        let leaves: Vec<&QName> = partitions.iter().filter(|partition| !is_partitioned(partition)).collect();
+        if leaves.is_empty() {
+            sql.push_str(&format!(
+                "-- for each partition:\n\
+                 CREATE {unique}INDEX CONCURRENTLY partition_{label} ON partition {tail};\n\
+                 ALTER INDEX {parent_qualified} ATTACH PARTITION partition_{label};"
+            ));
+            return sql;
+        }
+        let shown = if leaves.len() > SHOWN { SHOWN - 1 } else { leaves.len() };
+        let mut attach = String::new();
+        for partition in leaves.iter().take(shown) {
+            let index = naming::choose(&partition.name, self.columns, label, |_| false);
+            let qualified = QName { schema: partition.schema.clone(), name: index.clone() };
+            sql.push_str(&format!(
+                "DROP INDEX CONCURRENTLY IF EXISTS {qualified};\n\
+                 CREATE {unique}INDEX CONCURRENTLY {} ON {partition} {tail};\n",
+                quote_ident(&index)
+            ));
+            attach.push_str(&format!("ALTER INDEX {parent_qualified} ATTACH PARTITION {qualified};\n"));
+        }
+        if shown < leaves.len() {
+            sql.push_str(&format!("-- and so for {} more partitions\n", leaves.len() - shown));
+        }
+        if leaves.len() < partitions.len() {
+            sql.push_str(
+                "-- partitions that are partitioned themselves: ON ONLY there too, and ATTACH from below\n",
+            );
+        }
+        sql.push_str(attach.trim_end());
+        sql
     }
-    let shown = if leaves.len() > SHOWN { SHOWN - 1 } else { leaves.len() };
-    for partition in leaves.iter().take(shown) {
-        let index = chosen(&partition.name);
-        let (bare, qualified) =
-            (quote_ident(&index), QName { schema: partition.schema.clone(), name: index.clone() });
-        sql.push_str(&format!(
-            "DROP INDEX CONCURRENTLY IF EXISTS {qualified};\nCREATE {unique}INDEX CONCURRENTLY {bare} ON {partition} {tail};\n"
-        ));
-        attach.push_str(&format!("ALTER INDEX {parent} ATTACH PARTITION {qualified};\n"));
-    }
-    if shown < leaves.len() {
-        sql.push_str(&format!("-- and so for {} more partitions\n", leaves.len() - shown));
-    }
-    let nested = leaves.len() < partitions.len();
-    if nested {
-        sql.push_str(
-            "-- partitions that are partitioned themselves: ON ONLY there too, and ATTACH from below\n",
-        );
-    }
-    sql.push_str(attach.trim_end());
-    sql
 }

@@ -46,7 +46,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     sink.say(
         context.statement.span,
         format!(
-            "{} {} held with SHARE while every row is checked: writes wait until the last one is",
+            "{} {} held with SHARE while every row is checked: writes wait until that is done",
             joined(&shown),
             if shown.len() == 1 { "is" } else { "are" }
         ),

@@ -69,23 +69,16 @@ fn say(
     };
     let also = match more {
         0 => String::new(),
-        1 => " (and the same for 1 statement after it)".to_owned(),
-        _ => format!(" (and the same for {more} statements after it)"),
+        1 => "; so does 1 statement after it".to_owned(),
+        _ => format!("; so do {more} statements after it"),
     };
-    let waiting = if strongest.blocks_reads() {
-        "every later query on it waits behind"
-    } else {
-        "every later write to it waits behind"
-    };
-    let waiting = if tables.len() > 1 { waiting.replace(" it ", " them ") } else { waiting.to_owned() };
+    let behind = if strongest.blocks_reads() { "read and write" } else { "write" };
+    let names = joined(&tables);
     let local = record.in_transaction == Some(true);
     let set = if local { "SET LOCAL lock_timeout = '2s';" } else { "SET lock_timeout = '2s';" };
     let said = sink.say(
         record.span,
-        format!(
-            "this takes {strongest} on {}, and {why}: while it waits for a long query, {waiting}{also}",
-            joined(&tables)
-        ),
+        format!("this takes {strongest} on {names}, and {why}: while it waits for a long query, every later {behind} of {names} waits behind it{also}"),
     );
     said.help(format!("{set}\n-- before this statement; then run the migration again until it gets through"));
     // A SET that stands later or earlier shows that somebody meant it otherwise: no mechanical fix then.

@@ -48,6 +48,33 @@ fn batches(change: &str, catalog: &Catalog, table: &QName, condition: &str) -> S
     )
 }
 
+/// A loop over a whole table in batches, in the order of its key, with a commit and a pause between. Unlike
+/// [`backfill`] it ends whatever the new values are: a condition such as `n IS NULL` stays true for ever where the
+/// new value can be NULL. `None` for a table without a key of one column.
+pub fn walk(catalog: &Catalog, table: &QName, assignments: &str, condition: Option<&str>) -> Option<String> {
+    let key = quote_ident(catalog.relation(table).and_then(single_key)?);
+    let condition = condition.map_or(String::new(), |condition| format!(" AND ({condition})"));
+    Some(format!(
+        "DO $$\n\
+         DECLARE\n  \
+           done {table}.{key}%TYPE; -- the key that the last batch ended with\n  \
+           upto {table}.{key}%TYPE;\n\
+         BEGIN\n  \
+           LOOP\n    \
+             upto := (SELECT {key} FROM (SELECT {key} FROM {table} WHERE done IS NULL OR {key} > done ORDER BY {key} LIMIT {BATCH}) AS batch\n             \
+             ORDER BY {key} DESC LIMIT 1);\n    \
+             EXIT WHEN upto IS NULL;\n    \
+             UPDATE {table} SET {assignments}\n    \
+             WHERE (done IS NULL OR {key} > done) AND {key} <= upto{condition};\n    \
+             COMMIT;\n    \
+             done := upto;\n    \
+             PERFORM pg_sleep({PAUSE});\n  \
+           END LOOP;\n\
+         END\n\
+         $$;"
+    ))
+}
+
 /// The primary key's column, where it has just one.
 fn single_key(relation: &Relation) -> Option<&str> {
     match &relation.primary_key()?.detail {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::migration::catalog::QName;
-use crate::migration::statement::{Body, quote_ident};
+use crate::migration::statement::{AlterTable, Body};
 
 use super::{Check, MigrationContext, Rule, Sink};
 
@@ -43,10 +43,18 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
                 record.span,
                 format!("{table} is written anew once more: the ALTER TABLE in line {line} does it already, and one with both actions does it once"),
             )
-            .help(format!(
-                "ALTER TABLE {}\n  …, -- the actions of line {line}\n  …; -- and these",
-                quote_ident(&table.name)
-            ));
+            .help(together(context, earlier, alter, table));
         }
     }
+}
+
+/// Both statements' actions in one ALTER TABLE.
+fn together(context: &MigrationContext<'_>, earlier: usize, alter: &AlterTable, table: &QName) -> String {
+    let first = match context.statements.get(earlier).map(|statement| &statement.body) {
+        Some(Body::AlterTable(first)) => first.actions.as_slice(),
+        _ => &[],
+    };
+    let actions: Vec<&str> =
+        first.iter().chain(&alter.actions).map(|action| context.sql(action.span)).collect();
+    format!("ALTER TABLE {table}\n  {};", actions.join(",\n  "))
 }

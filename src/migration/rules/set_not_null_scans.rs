@@ -53,7 +53,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let said = sink.say(
             action.span,
             format!(
-                "every row of {} is read under ACCESS EXCLUSIVE to see that {} is never NULL: reads and writes wait until the last one is",
+                "every row of {} is read under ACCESS EXCLUSIVE to see that {} is never NULL: reads and writes wait until that is done",
                 context.sized(&table),
                 quote_ident(column.as_str())
             ),
