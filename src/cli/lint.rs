@@ -88,7 +88,7 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
                 Format::Json => json::lint(&report, options.rules.version, project.runner()),
                 Format::Terminal => {
                     let texts: HashMap<PathBuf, Arc<str>> =
-                        migrations(&project).map(|m| (m.path.clone(), m.text.clone())).collect();
+                        migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
                     terminal::lint(&report, &texts, style)
                 }
             };

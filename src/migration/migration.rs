@@ -37,8 +37,10 @@ impl Direction {
 pub struct Migration {
     /// The file.
     pub path: PathBuf,
-    /// The whole text of the file.
+    /// The whole text of the file; where `range` holds parts that belong to another migration, blanks in their place.
     pub text: Arc<str>,
+    /// The whole text of the file as it is.
+    pub source: Arc<str>,
     /// The part of the text that is this migration.
     pub range: std::ops::Range<usize>,
     /// Which way it goes.
@@ -67,6 +69,7 @@ impl Migration {
         let range = 0..text.len();
         Migration {
             path,
+            source: text.clone(),
             text,
             range,
             direction: Direction::Up,

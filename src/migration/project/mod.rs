@@ -20,7 +20,7 @@ use super::rules::RunFacts;
 use crate::source::Span;
 
 pub use detect::Detected;
-use runner::{Around, Named, Order, Runner, Switch, Unit};
+use runner::{Around, Named, Order, Runner, Sections, Switch, Unit};
 
 /// Larger files are refused: a span counts bytes in 32 bits.
 const LARGEST: u64 = u32::MAX as u64;
@@ -421,7 +421,14 @@ fn add(
     if switched.is_some() {
         exits = None; // said outright, the tool doesn't look
     }
-    for section in sections::cut(&text, runner.sections) {
+    let found = sections::cut(&text, runner.sections);
+    let found: Vec<(sections::Section, Arc<str>)> = match runner.sections {
+        Sections::Gathered(_) if found.len() > 1 => {
+            sections::gather(&text, found).into_iter().map(|(section, kept)| (section, kept.into())).collect()
+        }
+        _ => found.into_iter().map(|section| (section, text.clone())).collect(),
+    };
+    for (section, kept) in found {
         let direction = section.direction.unwrap_or(whole);
         let around = match request.assume_in_transaction.or(section.transaction).or(switched) {
             Some(false) => Around::Nothing,
@@ -431,7 +438,8 @@ fn add(
         let unit = if splits { Unit::Statement } else { runner.unit };
         part.migrations.push(Migration {
             path: path.clone(),
-            text: text.clone(),
+            text: kept,
+            source: text.clone(),
             chunks: sections::chunks(&text, section.range.clone(), unit),
             range: section.range,
             direction,

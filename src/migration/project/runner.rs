@@ -88,6 +88,9 @@ pub enum Sections {
     /// A line begins a section: gives what it begins, `None` for other lines. What stands before the first such
     /// line is an up section only if nothing begins one.
     Lines(fn(&str) -> Option<Opens>),
+    /// As `Lines`, but all sections of one direction are one migration, in one transaction unless one of them says
+    /// that there is none.
+    Gathered(fn(&str) -> Option<Opens>),
     /// A line that separates up (before it) from down (behind it).
     Separator(fn(&str) -> bool),
 }

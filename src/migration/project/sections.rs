@@ -25,7 +25,9 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
         let bare = line.trim_end_matches(['\n', '\r']);
         let opens = match sections {
             Sections::Whole => return whole(),
-            Sections::Lines(opens) => opens(bare).map(|opens| (opens.direction, opens.transaction)),
+            Sections::Lines(opens) | Sections::Gathered(opens) => {
+                opens(bare).map(|opens| (opens.direction, opens.transaction))
+            }
             Sections::Separator(separates) => {
                 if separates(bare) && found.is_empty() {
                     found.push(Section { range: 0..at, direction: Some(Direction::Up), transaction: None });
@@ -44,6 +46,35 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
         at += line.len();
     }
     if found.is_empty() { whole() } else { found }
+}
+
+/// Sections of one direction made one, with the text as far as it belongs to it: what belongs to the other direction is
+/// blanked out, so that every place stays where it is.
+pub fn gather(text: &str, found: Vec<Section>) -> Vec<(Section, String)> {
+    let mut gathered: Vec<(Section, String)> = Vec::new();
+    for direction in [Some(Direction::Up), Some(Direction::Down)] {
+        let mine: Vec<&Section> = found.iter().filter(|section| section.direction == direction).collect();
+        let (Some(first), Some(last)) = (mine.first(), mine.last()) else { continue };
+        let transaction = mine.iter().all(|section| section.transaction != Some(false));
+        let mut kept = String::with_capacity(text.len());
+        for section in &found {
+            if kept.len() < section.range.start {
+                let before = kept.len(); // what stands before the first section
+                blank(&mut kept, &text[before..section.range.start]);
+            }
+            let part = &text[section.range.clone()]; // sections are cut at lines of this text
+            if section.direction == direction { kept.push_str(part) } else { blank(&mut kept, part) }
+        }
+        let section =
+            Section { range: first.range.start..last.range.end, direction, transaction: Some(transaction) };
+        gathered.push((section, kept));
+    }
+    gathered
+}
+
+/// As many blanks as `text` has bytes; line breaks stay.
+fn blank(out: &mut String, text: &str) {
+    out.extend(text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 
 /// The parts of `range` that go as one query each, for tools that cut by lines.
@@ -77,6 +108,17 @@ mod tests {
         assert_eq!(found[0].direction, Some(Direction::Up));
         assert_eq!(found[1].direction, Some(Direction::Down));
         assert!(text[found[1].range.clone()].contains("SELECT 2"));
+    }
+
+    #[test]
+    fn sections_of_one_direction_are_gathered() {
+        let text = "-- +migrate Up\nA;\n-- +migrate Down\nB;\n-- +migrate Up notransaction\nC;\n";
+        let found = gather(text, of("sql-migrate", text));
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].0.transaction, Some(false));
+        assert_eq!(found[0].1.len(), text.len());
+        let words: Vec<&str> = found[0].1.lines().filter(|l| l.ends_with(';')).collect();
+        assert_eq!(words, ["A;", "C;"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! sql-migrate: `-- +migrate Up` and `-- +migrate Down`, statement by statement in one transaction; `notransaction`
-//! on the line for none. Case matters.
+//! on the line for none. Case matters. Several sections of one direction are one migration.
 
 use crate::migration::migration::Direction;
 use crate::migration::project::runner::*;
@@ -15,7 +15,7 @@ pub static RUNNER: Runner = Runner {
         })
     },
     order: Order::Number,
-    sections: Sections::Lines(section),
+    sections: Sections::Gathered(section),
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
