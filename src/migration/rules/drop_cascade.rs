@@ -48,7 +48,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 } else {
                     Vec::new()
                 };
-                say(cx, sink, dropped.span, &name.to_string(), &dependents, untracked);
+                let known = relation && cx.before.relation(&name).is_some();
+                say(cx, sink, dropped.span, &name.to_string(), &dependents, untracked, known);
             }
         }
         Body::AlterTable(alter) => {
@@ -69,7 +70,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     {
                         let dependents = over_column(cx.before, &table, column.as_str());
                         let name = format!("{table}.{}", quote_ident(column.as_str()));
-                        say(cx, sink, action.span, &name, &dependents, false);
+                        let known = known.is_some_and(|table| table.column(column.as_str()).is_some());
+                        say(cx, sink, action.span, &name, &dependents, false, known);
                     }
                     ActionKind::DropConstraint { name, cascade: true, .. } => {
                         let key = known.and_then(|table| table.constraint(name.as_str()));
@@ -81,7 +83,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                             _ => Vec::new(),
                         };
                         let shown = quote_ident(name.as_str());
-                        say(cx, sink, action.span, &shown, &dependents, false);
+                        say(cx, sink, action.span, &shown, &dependents, false, key.is_some());
                     }
                     _ => {}
                 }
@@ -91,6 +93,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     }
 }
 
+/// `known`: what the object is, and so what depends on it, is known from the migrations.
 fn say(
     cx: &StatementContext<'_>,
     sink: &mut Sink,
@@ -98,8 +101,9 @@ fn say(
     name: &str,
     dependents: &[String],
     untracked: bool,
+    known: bool,
 ) {
-    if dependents.is_empty() && cx.before.complete() && !untracked {
+    if dependents.is_empty() && (cx.before.complete() || known) && !untracked {
         return;
     }
     let message = if dependents.is_empty() {

@@ -1,8 +1,13 @@
 //! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
 
-use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
-use crate::migration::statement::{ActionKind, Body, DomainAction, quote_ident};
+use compact_str::CompactString;
 
+use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
+use crate::migration::statement::{
+    Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, quote_ident,
+};
+
+use super::outlook::{actions_on, same_name};
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -29,7 +34,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     let Some((alter, table, known)) = cx.altered() else { return };
-    for action in &alter.actions {
+    for (at, action) in alter.actions.iter().enumerate() {
         let ActionKind::DropConstraint { name, if_exists, .. } = &action.kind else { continue };
         let constraint = known.and_then(|table| table.constraint(name.as_str()));
         if let Some(constraint) = constraint {
@@ -37,6 +42,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 continue;
             }
             if known.is_some_and(|table| is_kept_up(table, constraint)) {
+                continue;
+            }
+            let later =
+                alter.actions.iter().skip(at + 1).chain(actions_on(cx.later_in_transaction(), &table));
+            if is_settled(later, constraint) || goes_later(cx, &table, constraint) {
                 continue;
             }
             // SET NOT NULL in the same statement takes the CHECK's place.
@@ -138,6 +148,55 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
                 _ => false,
             }
     })
+}
+
+/// Whether a later action of the transaction puts the like of it in its place, or drops a column of it.
+fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint) -> bool {
+    let names = columns_of(&dropped.detail);
+    let within = |new: &[Ident]| new.iter().all(|column| names.contains(&column.value));
+    later.into_iter().any(|action| match &action.kind {
+        ActionKind::DropColumn { column, .. } => names.contains(&column.value),
+        ActionKind::AddConstraint(added) => match (&added.kind, &dropped.detail) {
+            (ConstraintKind::ForeignKey(key), ConstraintDetail::ForeignKey { target, .. }) => {
+                key.columns.len() == names.len() && within(&key.columns) && same_name(&key.target, target)
+            }
+            (ConstraintKind::Check(new), ConstraintDetail::Check { .. }) => {
+                !names.is_empty()
+                    && names.iter().all(|name| new.columns.iter().any(|column| column.value == *name))
+            }
+            (
+                ConstraintKind::Unique(key) | ConstraintKind::PrimaryKey(key),
+                ConstraintDetail::Unique { .. } | ConstraintDetail::PrimaryKey { .. },
+            ) => key.using_index.is_none() && within(&key.columns),
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// Whether the transaction drops the table, or the one that a foreign key points to.
+fn goes_later(cx: &StatementContext<'_>, table: &QName, dropped: &Constraint) -> bool {
+    cx.later_in_transaction().any(|statement| match &statement.body {
+        Body::Drop(drop) if drop.kind == ObjectKind::Table => drop.names.iter().any(|gone| {
+            same_name(&gone.name, table)
+                || matches!(&dropped.detail, ConstraintDetail::ForeignKey { target, .. } if same_name(&gone.name, target))
+        }),
+        _ => false,
+    })
+}
+
+/// The columns that a constraint is about.
+fn columns_of(detail: &ConstraintDetail) -> Vec<CompactString> {
+    match detail {
+        ConstraintDetail::Check { expr, .. } => {
+            expr.columns.iter().map(|column| column.value.clone()).collect()
+        }
+        ConstraintDetail::NotNull { column } => vec![column.clone()],
+        ConstraintDetail::PrimaryKey { columns, .. }
+        | ConstraintDetail::Unique { columns, .. }
+        | ConstraintDetail::ForeignKey { columns, .. } => columns.clone(),
+        ConstraintDetail::Exclude { .. } => Vec::new(),
+    }
 }
 
 /// Whether a CHECK says no more than that a column isn't NULL.

@@ -1,8 +1,11 @@
 //! `drop_index_in_use`: the dropped index is the only one that serves a guarantee or a foreign key.
 
 use crate::migration::catalog::{ConstraintDetail, Index, Relation};
-use crate::migration::statement::{Body, ObjectKind, ReplicaIdentity, quote_ident};
+use crate::migration::statement::{
+    ActionKind, Body, ConstraintKind, ObjectKind, ReplicaIdentity, quote_ident,
+};
 
+use super::outlook::same_name;
 use super::{Check, Rule, Sink, StatementContext, column_list};
 
 pub static RULE: Rule = Rule {
@@ -22,12 +25,46 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         if !cx.in_use(&table.name) || !cx.in_use_since(index.born) || !index.valid {
             continue;
         }
+        if goes_or_comes_back(cx, table, index) {
+            continue;
+        }
         if let Some(use_) = last_use(table, index) {
             sink.say(dropped.span, use_).help(format!(
                 "build the replacement first, and drop {name} in a later migration, once it is valid"
             ));
         }
     }
+}
+
+/// Whether the transaction builds its like, or drops a column of it or the table.
+fn goes_or_comes_back(cx: &StatementContext<'_>, table: &Relation, index: &Index) -> bool {
+    let names = |column: &str| index.keys.iter().any(|key| key.columns.iter().any(|name| name == column));
+    cx.later_in_transaction().any(|statement| match &statement.body {
+        Body::CreateIndex(new) => {
+            same_name(&new.table, &table.name)
+                && (new.unique || !index.unique)
+                && new
+                    .columns
+                    .iter()
+                    .all(|key| key.expr.bare_column.as_ref().is_some_and(|c| names(c.as_str())))
+        }
+        Body::AlterTable(alter) if same_name(&alter.name, &table.name) => {
+            alter.actions.iter().any(|action| match &action.kind {
+                ActionKind::DropColumn { column, .. } => names(column.as_str()),
+                ActionKind::AddConstraint(added) => match &added.kind {
+                    ConstraintKind::Unique(key) | ConstraintKind::PrimaryKey(key) => {
+                        !key.columns.is_empty() && key.columns.iter().all(|column| names(column.as_str()))
+                    }
+                    _ => false,
+                },
+                _ => false,
+            })
+        }
+        Body::Drop(drop) if drop.kind == ObjectKind::Table => {
+            drop.names.iter().any(|gone| same_name(&gone.name, &table.name))
+        }
+        _ => false,
+    })
 }
 
 /// What the index alone is good for.

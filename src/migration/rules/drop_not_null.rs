@@ -2,6 +2,7 @@
 
 use crate::migration::statement::{ActionKind, ObjectKind, quote_ident};
 
+use super::outlook::actions_on;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
@@ -15,7 +16,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     for action in &alter.actions {
         let ActionKind::DropNotNull { column } = &action.kind else { continue };
         let nullable = known.and_then(|t| t.column(column.as_str())).is_some_and(|column| !column.not_null);
-        if nullable || !cx.column_in_use(known, column) {
+        let goes = actions_on(cx.later_in_transaction(), &table).any(
+            |later| matches!(&later.kind, ActionKind::DropColumn { column: gone, .. } if gone == column),
+        );
+        if nullable || goes || !cx.column_in_use(known, column) {
             continue;
         }
         let shown = quote_ident(column.as_str());

@@ -28,7 +28,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 .is_some_and(|table| !table.triggers.iter().any(|known| known.name == trigger));
         let made_here = cx.earlier().any(|statement| makes(statement, trigger, &table));
         let made_again = cx.later_in_transaction().any(|statement| makes(statement, trigger, &table));
-        if absent || made_here || made_again {
+        let table_goes = cx.later_in_transaction().any(|statement| {
+            matches!(&statement.body, Body::Drop(drop) if drop.kind == ObjectKind::Table
+                && drop.names.iter().any(|gone| same_name(&gone.name, &table)))
+        });
+        if absent || made_here || made_again || table_goes {
             continue;
         }
         sink.say(

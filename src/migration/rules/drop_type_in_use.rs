@@ -39,7 +39,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     joined(&columns)
                 )
             }
-            (true, true) if !cx.before.complete() => {
+            (true, true) if !cx.before.complete() && cx.before.type_named(&name).is_none() => {
                 format!("CASCADE drops every column of type {name} with its data")
             }
             _ => continue,

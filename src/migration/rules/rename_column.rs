@@ -47,7 +47,24 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 
 /// A type as SQL writes it.
 pub(super) fn written(type_name: &TypeName) -> String {
-    let mut text = type_name.name.to_string();
+    let mut text = match &type_name.name.schema {
+        Some(_) => type_name.name.to_string(),
+        None => match type_name.name.name.as_str() {
+            "serial2" | "int2" => "smallint".to_owned(),
+            // serial isn't a type; the column's type is the integer under it.
+            "serial4" | "int4" => "integer".to_owned(),
+            "serial8" | "int8" => "bigint".to_owned(),
+            "bool" => "boolean".to_owned(),
+            "float8" => "double precision".to_owned(),
+            "float4" => "real".to_owned(),
+            "bpchar" => "char".to_owned(),
+            // Names of built-in types need no quotes where a type is expected.
+            "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "numeric" | "varchar" | "bit" => {
+                type_name.name.name.as_str().to_owned()
+            }
+            _ => type_name.name.to_string(),
+        },
+    };
     let modifiers: Vec<String> = type_name.modifiers.iter().map(i64::to_string).collect();
     if !modifiers.is_empty() {
         text.push_str(&format!("({})", modifiers.join(",")));
@@ -57,17 +74,5 @@ pub(super) fn written(type_name: &TypeName) -> String {
     for _ in 0..type_name.dimensions {
         text.push_str("[]");
     }
-    // serial isn't a type; the column's type is the integer under it.
-    match text.as_str() {
-        "serial2" => "smallint".to_owned(),
-        "serial4" => "integer".to_owned(),
-        "serial8" => "bigint".to_owned(),
-        "int4" => "integer".to_owned(),
-        "int8" => "bigint".to_owned(),
-        "int2" => "smallint".to_owned(),
-        "bool" => "boolean".to_owned(),
-        "float8" => "double precision".to_owned(),
-        "float4" => "real".to_owned(),
-        _ => text,
-    }
+    text
 }

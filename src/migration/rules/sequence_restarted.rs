@@ -55,9 +55,15 @@ fn say(
     column: Option<(QName, String)>,
     options: &[SequenceOption],
 ) {
-    let from = match restart(options).flatten() {
-        Some(start) => format!("at {start}"),
-        None => "where it was made to start".to_owned(),
+    let message = match restart(options).flatten() {
+        Some(start) if start > 1 => format!(
+            "{what} goes on at {start}: if rows already have numbers from there on, they are given out a second time, \
+             and inserts fail on a unique key or share a number"
+        ),
+        _ => format!(
+            "{what} begins again: numbers that rows already have are given out a second time, and inserts fail on a \
+             unique key or share a number"
+        ),
     };
     let help = match column {
         Some((table, column)) => {
@@ -70,14 +76,7 @@ fn say(
         }
         None => "start above the highest number that was ever given out".to_owned(),
     };
-    sink.say(
-        span,
-        format!(
-            "{what} begins again {from}: numbers that rows already have are given out a second time, and inserts \
-             fail on a unique key or share a number"
-        ),
-    )
-    .help(help);
+    sink.say(span, message).help(help);
 }
 
 /// PostgreSQL's name for an identity column's sequence: `table_column_seq`.
