@@ -233,7 +233,7 @@ pub(super) fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Opt
     }
 }
 
-fn kill_group(child: &Child) {
+pub(super) fn kill_group(child: &Child) {
     if let Some(pid) = Pid::from_raw(child.id() as i32) {
         // Fails only when the group is gone already.
         let _ = kill_process_group(pid, Signal::KILL);
@@ -241,17 +241,18 @@ fn kill_group(child: &Child) {
 }
 
 /// A stream being read by a thread of its own, so that the child never waits for us.
-struct Reading(std::thread::JoinHandle<Captured>);
+#[derive(Debug)]
+pub(super) struct Reading(std::thread::JoinHandle<Captured>);
 
 impl Reading {
-    fn finish(self) -> Captured {
+    pub(super) fn finish(self) -> Captured {
         // The reader can't panic; and if it did, output is the least of the worries.
         self.0.join().unwrap_or_default()
     }
 }
 
 impl Captured {
-    fn read_in_background(mut stream: impl Read + Send + 'static) -> Reading {
+    pub(super) fn read_in_background(mut stream: impl Read + Send + 'static) -> Reading {
         Reading(std::thread::spawn(move || {
             let mut captured = Captured::default();
             let mut buffer = vec![0; 16 * 1024];

@@ -5,9 +5,12 @@
 
 pub mod child;
 pub mod cluster;
+pub mod connection;
 mod directory;
+pub mod ephemeral;
 mod guard;
 mod interrupt;
+pub mod psql;
 pub mod sql_text;
 mod template;
 pub mod tools;
