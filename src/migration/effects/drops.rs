@@ -25,7 +25,7 @@ impl Computation<'_> {
                 if drop.if_exists && self.is_absent(&relation) {
                     return;
                 }
-                self.drop_relation(&relation, drop.kind, drop.cascade, None, drop.names.len() > 1);
+                self.drop_relation(&relation, drop.kind, drop.cascade, None);
             }
             ObjectKind::Index => self.drop_index(drop, object),
             ObjectKind::Schema => self.drop_schema(&object.name, drop.cascade),
@@ -81,14 +81,7 @@ impl Computation<'_> {
     }
 
     /// A relation goes. `because`: it goes with something else.
-    fn drop_relation(
-        &mut self,
-        name: &QName,
-        kind: ObjectKind,
-        cascade: bool,
-        because: Option<String>,
-        listed: bool,
-    ) {
+    fn drop_relation(&mut self, name: &QName, kind: ObjectKind, cascade: bool, because: Option<String>) {
         let relation = self.relation(name);
         let kind = relation.map_or(kind, object_kind);
         let cascaded = because.is_some();
@@ -137,7 +130,7 @@ impl Computation<'_> {
                 } else {
                     format!("inherits from {name}")
                 };
-                self.drop_relation(&child, ObjectKind::Table, cascade, Some(why), listed);
+                self.drop_relation(&child, ObjectKind::Table, cascade, Some(why));
             }
         }
         if cascade {
@@ -183,7 +176,7 @@ impl Computation<'_> {
     pub(super) fn drop_view_and_above(&mut self, view: &QName, why: &str) {
         let Some(relation) = self.relation(view) else { return };
         let kind = object_kind(relation);
-        self.drop_relation(view, kind, true, Some(why.to_owned()), false);
+        self.drop_relation(view, kind, true, Some(why.to_owned()));
     }
 
     fn drop_index(&mut self, drop: &Drop, object: &DropName) {
@@ -221,7 +214,7 @@ impl Computation<'_> {
             .collect();
         for (relation, kind) in inside {
             let why = format!("in schema {schema}");
-            self.drop_relation(&relation, kind, true, Some(why), true);
+            self.drop_relation(&relation, kind, true, Some(why));
         }
         let types: Vec<QName> = self
             .catalog

@@ -53,8 +53,9 @@ pub struct Rewrite {
     pub span: Span,
 }
 
-/// Why a relation is written anew.
+/// Why a relation is written anew. (Rewrites are few: the size of the largest reason costs nothing.)
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)]
 pub enum RewriteReason {
     /// ADD COLUMN with a default that calls a volatile function.
     VolatileDefault { column: CompactString, function: Option<String> },

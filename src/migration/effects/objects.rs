@@ -16,10 +16,10 @@ impl Computation<'_> {
     pub(super) fn vacuum(&mut self, vacuum: &Vacuum) {
         let mode = if vacuum.full { LockMode::AccessExclusive } else { LockMode::ShareUpdateExclusive };
         for table in self.named_or_all(&vacuum.tables) {
-            if self.is_partitioned(&table) {
-                self.lock(&table, LockMode::AccessShare, None);
-            }
-            for leaf in self.leaves(&table, vacuum.only || !self.is_partitioned(&table)) {
+            let partitioned = self.is_partitioned(&table);
+            self.lock(&table, mode, None);
+            // Since 18 children by inheritance are vacuumed too.
+            for leaf in self.leaves(&table, vacuum.only || !(partitioned || self.version >= 18)) {
                 let why = (leaf != table).then(|| format!("partition of {table}"));
                 self.lock(&leaf, mode, why);
                 if vacuum.full {
@@ -32,9 +32,10 @@ impl Computation<'_> {
     pub(super) fn analyze(&mut self, tables: &[Name], only: bool) {
         for table in self.named_or_all(tables) {
             let partitioned = self.is_partitioned(&table);
-            self.lock_tree(&table, only || !partitioned, LockMode::ShareUpdateExclusive);
-            if !partitioned && !only {
-                // Children by inheritance are sampled for the statistics of the whole tree.
+            let down = partitioned || self.version >= 18;
+            self.lock_tree(&table, only || !down, LockMode::ShareUpdateExclusive);
+            if !down || only {
+                // Children are sampled for the statistics of the whole tree.
                 for child in self.catalog.descendants(&table) {
                     self.lock(&child, LockMode::AccessShare, Some(format!("inherits from {table}")));
                 }
@@ -58,9 +59,7 @@ impl Computation<'_> {
         // Without a table: all that were clustered before, which isn't known.
         let Some(table) = table else { return };
         let table = self.resolve(table);
-        if self.is_partitioned(&table) {
-            self.lock(&table, LockMode::AccessShare, None);
-        }
+        self.lock(&table, LockMode::AccessExclusive, None);
         for leaf in self.leaves(&table, !self.is_partitioned(&table)) {
             let why = (leaf != table).then(|| format!("partition of {table}"));
             self.lock(&leaf, LockMode::AccessExclusive, why);

@@ -91,7 +91,8 @@ impl Computation<'_> {
             self.brief = false;
         } else {
             self.lock(parent, LockMode::AccessExclusive, None);
-            self.lock(partition, LockMode::AccessExclusive, Some(format!("partition of {parent}")));
+            let why = format!("partition of {parent}");
+            self.lock_tree_because(partition, false, LockMode::AccessExclusive, Some(why));
         }
         if let Some(default) = self.default_partition(parent)
             && default != *partition

@@ -313,10 +313,8 @@ impl Reader<'_> {
         if let Some(column) = self.column() {
             if self.word("is") {
                 let not = self.word("not");
-                return self.word("null").then(|| match not {
-                    true => Condition::NotNull(column),
-                    false => Condition::IsNull(column),
-                });
+                let found = if not { Condition::NotNull(column) } else { Condition::IsNull(column) };
+                return self.word("null").then_some(found);
             }
             if self.word("between") {
                 let low = self.value()?;

@@ -47,7 +47,8 @@ pub(super) fn form(c: &mut Cursor<'_>, f: &mut Facts, word: &str) -> Parsed<Opti
             c.expect("as")?;
             let to = type_name(c)?;
             c.close()?;
-            Shape { cast: Some(to), star: false, ..inner }
+            let column = inner.column.filter(|_| inner.cast.is_none());
+            Shape { cast: Some(to), star: false, column, literal: inner.literal }
         }
         b"array" => {
             c.bump();
