@@ -34,7 +34,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     let Some((alter, table, known)) = cx.altered() else { return };
-    for (at, action) in alter.actions.iter().enumerate() {
+    for action in &alter.actions {
         let ActionKind::DropConstraint { name, if_exists, .. } = &action.kind else { continue };
         let constraint = known.and_then(|table| table.constraint(name.as_str()));
         if let Some(constraint) = constraint {
@@ -44,18 +44,13 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if known.is_some_and(|table| is_kept_up(table, constraint)) {
                 continue;
             }
-            let later =
-                alter.actions.iter().skip(at + 1).chain(actions_on(cx.later_in_transaction(), &table));
-            if is_settled(later, constraint) || goes_later(cx, &table, constraint) {
+            // The actions of one ALTER TABLE take effect together.
+            let others = || alter.actions.iter().chain(actions_on(cx.later_in_transaction(), &table));
+            if is_settled(others(), constraint) || goes_later(cx, &table, constraint) {
                 continue;
             }
-            // SET NOT NULL in the same statement takes the CHECK's place.
-            if let ConstraintDetail::Check { expr, text } = &constraint.detail
-                && says_not_null(text)
-                && alter.actions.iter().any(|other| {
-                    matches!(&other.kind, ActionKind::SetNotNull { column } if expr.columns.contains(column))
-                })
-            {
+            if let Some(message) = rekeyed(others(), &table, constraint) {
+                sink.say(action.span, message);
                 continue;
             }
         } else if *if_exists && known.is_some() && cx.before.complete() {
@@ -158,7 +153,9 @@ fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint)
         ActionKind::DropColumn { column, .. } => names.contains(&column.value),
         ActionKind::AddConstraint(added) => match (&added.kind, &dropped.detail) {
             (ConstraintKind::ForeignKey(key), ConstraintDetail::ForeignKey { target, .. }) => {
-                key.columns.len() == names.len() && within(&key.columns) && same_name(&key.target, target)
+                // More columns of the same target demand as much.
+                names.iter().all(|name| key.columns.iter().any(|column| column.value == *name))
+                    && same_name(&key.target, target)
             }
             (ConstraintKind::Check(new), ConstraintDetail::Check { .. }) => {
                 !names.is_empty()
@@ -171,6 +168,24 @@ fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint)
             _ => false,
         },
         _ => false,
+    })
+}
+
+/// What a primary key that takes the place of another one no longer guarantees.
+fn rekeyed<'a>(
+    others: impl Iterator<Item = &'a Action>,
+    table: &QName,
+    dropped: &Constraint,
+) -> Option<String> {
+    let ConstraintDetail::PrimaryKey { columns, .. } = &dropped.detail else { return None };
+    let comes = others.into_iter().any(|action| {
+        matches!(&action.kind, ActionKind::AddConstraint(added) if matches!(added.kind, ConstraintKind::PrimaryKey(_)))
+    });
+    comes.then(|| {
+        format!(
+            "under the new primary key {table} takes rows with the same ({}), which the old one refused",
+            super::column_list(columns)
+        )
     })
 }
 

@@ -1,6 +1,6 @@
 //! `drop_index_in_use`: the dropped index is the only one that serves a guarantee or a foreign key.
 
-use crate::migration::catalog::{ConstraintDetail, Index, Relation};
+use crate::migration::catalog::{ConstraintDetail, Index, Relation, RelationKind};
 use crate::migration::statement::{
     ActionKind, Body, ConstraintKind, ObjectKind, ReplicaIdentity, quote_ident,
 };
@@ -88,6 +88,11 @@ fn last_use(table: &Relation, index: &Index) -> Option<String> {
                     .plain_columns()
                     .is_some_and(|other| other.iter().all(|column| columns.contains(column)))
         });
+        if !kept && table.kind == RelationKind::MaterializedView {
+            return Some(format!(
+                "{shown} is the unique index that REFRESH MATERIALIZED VIEW CONCURRENTLY {relation} needs"
+            ));
+        }
         if !kept {
             let columns: Vec<compact_str::CompactString> = columns.into_iter().map(Into::into).collect();
             return Some(format!(
