@@ -46,9 +46,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         );
         let name = quote_ident(&name);
         let condition = if context.verbatim() { context.sql(expr.span) } else { "…" };
-        let first = column.map_or(String::new(), |column| {
-            format!("-- first ADD COLUMN {} without CHECK, then\n", quote_ident(column))
-        });
+        let first =
+            column.map_or(String::new(), |_| context.column_without(&table, action.span, constraint.span));
         said.help(format!(
             "{first}ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID;\n\
              -- next migration (another transaction): reads every row, blocks nobody\n\

@@ -115,9 +115,7 @@ fn plan(
         );
     }
     let first = match &action.kind {
-        ActionKind::AddColumn { column, .. } => {
-            format!("-- first ADD COLUMN {} without REFERENCES, then\n", quote_ident(column.name.as_str()))
-        }
+        ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
         _ => String::new(),
     };
     format!(

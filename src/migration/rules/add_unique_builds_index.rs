@@ -111,9 +111,7 @@ pub(super) fn plan(
         );
     }
     let first = match &action.kind {
-        ActionKind::AddColumn { column, .. } => {
-            format!("-- first ADD COLUMN {} without {kind}, then\n", quote_ident(column.name.as_str()))
-        }
+        ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
         _ => String::new(),
     };
     let deferrable = match (constraint.deferrable, constraint.initially_deferred) {

@@ -215,7 +215,7 @@ fn columns_of(detail: &ConstraintDetail) -> Vec<CompactString> {
 }
 
 /// Whether a CHECK says no more than that a column isn't NULL.
-fn says_not_null(text: &str) -> bool {
+pub(super) fn says_not_null(text: &str) -> bool {
     let words = text.replace(['(', ')'], " ").to_ascii_lowercase();
     let words: Vec<&str> = words.split_whitespace().collect();
     matches!(words.as_slice(), [_, "is", "not", "null"])

@@ -1,8 +1,10 @@
 //! SET NOT NULL that reads a table in use.
 
+use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::ScanReason;
-use crate::migration::statement::{ActionKind, Body, ConstraintKind, quote_ident};
+use crate::migration::statement::{ActionKind, Body, ConstraintKind, Ident, quote_ident};
 
+use super::drop_constraint::says_not_null;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -58,15 +60,38 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 quote_ident(column.as_str())
             ),
         );
-        said.help(match dropped {
-            Some(name) => format!(
+        said.help(match (dropped, waiting_check(context, &table, column)) {
+            (Some(name), _) => format!(
                 "-- in one ALTER TABLE the constraint is dropped first, and proves nothing any more\n\
                  ALTER TABLE {table} ALTER COLUMN {} SET NOT NULL;\n\
                  ALTER TABLE {table} DROP CONSTRAINT {};",
                 quote_ident(column.as_str()),
                 quote_ident(name)
             ),
-            None => plans::set_not_null(&table, column.as_str(), context.options.version),
+            (None, Some(name)) => format!(
+                "ALTER TABLE {table} VALIDATE CONSTRAINT {name};\n\
+                 -- next migration; no scan behind the validated CHECK (12 and later)\n\
+                 ALTER TABLE {table} ALTER COLUMN {} SET NOT NULL;\n\
+                 ALTER TABLE {table} DROP CONSTRAINT {name};",
+                quote_ident(column.as_str())
+            ),
+            (None, None) => plans::set_not_null(&table, column.as_str(), context.options.version),
         });
     }
+}
+
+/// A CHECK that says the same and only waits to be validated.
+fn waiting_check(context: &StatementContext<'_>, table: &QName, column: &Ident) -> Option<String> {
+    let known = context.before.relation(table)?;
+    known.constraints.iter().find_map(|constraint| match &constraint.detail {
+        ConstraintDetail::Check { expr, text }
+            if !constraint.validated
+                && constraint.enforced
+                && expr.columns.as_slice() == std::slice::from_ref(column)
+                && says_not_null(text) =>
+        {
+            Some(quote_ident(&constraint.name).into_owned())
+        }
+        _ => None,
+    })
 }

@@ -43,6 +43,24 @@ impl<'a> StatementContext<'a> {
         Some(format!("{before}{words}{after};"))
     }
 
+    /// The text of an action with a part of it left out. `None` where the text can't be used.
+    pub fn without(&self, action: Span, part: Span) -> Option<String> {
+        if !self.verbatim() || !action.contains(part) || part.is_empty() {
+            return None;
+        }
+        let before = self.sql(Span { start: action.start, end: part.start }).trim_end();
+        let after = self.sql(Span { start: part.end, end: action.end }).trim();
+        Some(if after.is_empty() { before.to_owned() } else { format!("{before} {after}") })
+    }
+
+    /// ADD COLUMN without one of its constraints, as the first statement of a plan that adds that one later.
+    pub fn column_without(&self, table: &QName, action: Span, constraint: Span) -> String {
+        match self.without(action, constraint) {
+            Some(action) => format!("ALTER TABLE {table} {action};\n"),
+            None => "-- first ADD COLUMN without it, then\n".to_owned(),
+        }
+    }
+
     /// The edit that puts words in after `place`. `None` where the text can't be used, or the statement runs in a
     /// transaction, where CONCURRENTLY and VALIDATE have no place.
     pub fn insertion_outside_transaction(&self, place: Span, words: &str) -> Option<Edit> {
