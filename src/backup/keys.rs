@@ -176,6 +176,11 @@ impl KeySet {
         }
     }
 
+    /// Whether all keys are numbers and kept.
+    pub fn is_exact_numbers(&self) -> bool {
+        matches!(self.kept, Kept::Bits { .. })
+    }
+
     /// Which share of the keys is kept: 1 when all are.
     pub fn share(&self) -> f64 {
         match &self.kept {
@@ -184,20 +189,15 @@ impl KeySet {
         }
     }
 
-    /// Takes in the keys of another block of the same table.
-    pub fn merge(&mut self, mut other: KeySet) {
-        if matches!((&self.kept, &other.kept), (Kept::Bits { .. }, Kept::Hashes { .. })) {
-            self.to_hashes();
-        }
+    /// Takes in the keys of another set: of another block of the same table, or of another partition.
+    pub fn merge(&mut self, other: &KeySet) {
         let (inserted, duplicates) = (self.inserted + other.inserted, other.duplicates);
-        if matches!(self.kept, Kept::Hashes { .. }) {
-            other.to_hashes();
-        }
         match &other.kept {
             Kept::Bits { .. } => other.each_number(&mut |number| {
                 self.insert(Key::Number(number));
             }),
             Kept::Hashes { set, zeros: theirs } => {
+                self.to_hashes();
                 if let Kept::Hashes { zeros, set } = &mut self.kept {
                     if *zeros < *theirs {
                         *zeros = *theirs;
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn merging_finds_what_both_hold() {
         let mut one = set(0..100, 1 << 20);
-        one.merge(set(99..200, 1 << 20));
+        one.merge(&set(99..200, 1 << 20));
         assert_eq!((one.duplicates, one.inserted), (1, 201));
     }
 }

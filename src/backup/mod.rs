@@ -2,10 +2,14 @@
 
 pub mod archive;
 pub mod checksum;
+pub mod contents;
+pub mod data;
 pub mod encoding;
+pub mod evidence;
 pub mod json;
 pub mod keys;
 pub mod restore;
 pub mod rows;
 pub mod schema;
+pub mod text;
 pub mod value;

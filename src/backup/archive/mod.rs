@@ -25,7 +25,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use compression::{Compression, Container, DecodeError, Decoder};
+pub use compression::Compression;
+use compression::{Container, DecodeError, Decoder};
 use header::{Header, HeaderError, HeaderFormat, read_header};
 use input::{Gauge, Input, ReadError};
 use toc::{PlaceKind, Toc, read_toc};
