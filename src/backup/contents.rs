@@ -103,12 +103,15 @@ pub fn contents(entries: &[TocEntry], schema: &Schema) -> Contents {
             "EXTENSION" => contents.extensions.push(entry.tag.clone()),
             "BLOB" => contents.large_objects.extend(entry.tag.parse::<u32>()),
             "BLOB METADATA" => {
-                contents.large_objects.extend(entry.definition.lines().filter_map(|line| line.trim().parse::<u32>().ok()));
+                contents
+                    .large_objects
+                    .extend(entry.definition.lines().filter_map(|line| line.trim().parse::<u32>().ok()));
             }
             "ACL" | "DEFAULT ACL" | "POLICY" => roles.extend(granted_roles(&entry.definition)),
             _ => {}
         }
-        has_definitions |= matches!(entry.kind.as_str(), "TABLE" | "VIEW" | "FUNCTION" | "TYPE" | "SCHEMA" | "SEQUENCE");
+        has_definitions |=
+            matches!(entry.kind.as_str(), "TABLE" | "VIEW" | "FUNCTION" | "TYPE" | "SCHEMA" | "SEQUENCE");
         contents.runs_code.extend(runs_code(entry));
     }
     roles.retain(|role| !role.eq_ignore_ascii_case("public"));
@@ -143,7 +146,12 @@ fn selection(contents: &Contents, with_data: &BTreeSet<String>, has_definitions:
 }
 
 /// Signs of `-t` and `-n`: things that other things in the dump need and that aren't in it.
-fn filtered(contents: &Contents, schema: &Schema, entries: &[TocEntry], schemas: &BTreeSet<String>) -> Vec<String> {
+fn filtered(
+    contents: &Contents,
+    schema: &Schema,
+    entries: &[TocEntry],
+    schemas: &BTreeSet<String>,
+) -> Vec<String> {
     if contents.selection.data_only {
         return vec![];
     }
@@ -164,6 +172,34 @@ fn filtered(contents: &Contents, schema: &Schema, entries: &[TocEntry], schemas:
         for parent in &table.parents {
             if !schema.tables.contains_key(parent) {
                 signs.insert(format!("{name} is part of {parent}, which isn't in it"));
+            }
+        }
+    }
+    // Types and functions may also be an extension's, whose parts aren't listed.
+    if contents.extensions.is_empty() {
+        let named: BTreeSet<String> = entries
+            .iter()
+            .map(|entry| {
+                let name = entry.qualified();
+                name.split('(').next().unwrap_or(&name).to_owned()
+            })
+            .collect();
+        for (name, table) in &schema.tables {
+            for column in &table.columns {
+                let kind = column.kind.trim_end_matches("[]").replace('"', "");
+                let base = kind.split('(').next().unwrap_or(&kind);
+                if base.contains('.') && !base.starts_with("pg_catalog.") && !named.contains(base) {
+                    signs.insert(format!("{name} has a column of the type {base}, which isn't in it"));
+                }
+            }
+        }
+        for entry in entries.iter().filter(|entry| entry.kind == "TRIGGER") {
+            let function = entry.definition.rsplit(" EXECUTE ").next().and_then(|call| {
+                let call = call.strip_prefix("FUNCTION ").or_else(|| call.strip_prefix("PROCEDURE "))?;
+                Some(call.split('(').next()?.replace('"', ""))
+            });
+            if let Some(function) = function.filter(|name| name.contains('.') && !named.contains(name)) {
+                signs.insert(format!("the trigger {} calls {function}, which isn't in it", entry.tag));
             }
         }
     }
@@ -234,19 +270,26 @@ fn runs_code(entry: &TocEntry) -> Option<RunsCode> {
         _ if names_program(&lower()) => "it runs programs on the server (COPY … PROGRAM)",
         _ => return None,
     };
-    Some(RunsCode { object: format!("{} {}", entry.kind.to_lowercase(), entry.qualified()), what: what.to_owned() })
+    Some(RunsCode {
+        object: format!("{} {}", entry.kind.to_lowercase(), entry.qualified()),
+        what: what.to_owned(),
+    })
 }
 
 fn names_program(lower: &str) -> bool {
     lower.match_indices("program").any(|(at, _)| {
         let before = lower.get(..at).unwrap_or("").trim_end();
         let after = lower.get(at + "program".len()..).unwrap_or("").trim_start();
-        (before.ends_with("to") || before.ends_with("from")) && after.starts_with(['\'', 'e', '$', '|']) && before.contains("copy")
+        (before.ends_with("to") || before.ends_with("from"))
+            && after.starts_with(['\'', 'e', '$', '|'])
+            && before.contains("copy")
     })
 }
 
 fn is_plain_copy(copy: &str) -> bool {
-    copy.trim_end().trim_end_matches(';').ends_with(" FROM stdin") && copy_target(copy).is_some() && !copy.contains(";\n\n")
+    copy.trim_end().trim_end_matches(';').ends_with(" FROM stdin")
+        && copy_target(copy).is_some()
+        && !copy.contains(";\n\n")
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ impl Wanted {
             }
         }
         for (name, sequence) in &schema.sequences {
-            let (Some((table, column)), false) = (&sequence.fills, sequence.descending || sequence.cycles) else {
+            let (Some((table, column)), false) = (&sequence.fills, sequence.descending || sequence.cycles)
+            else {
                 continue;
             };
             for table in schema.leaves(table) {
@@ -140,7 +141,10 @@ fn comparable(schema: &Schema, key: &super::schema::ForeignKey) -> bool {
                     let text = |kind: &str| matches!(kind, "text" | "character varying");
                     text(&own) && text(&target)
                 }
-                (Some((ValueType::Varchar(_) | ValueType::Any, false, own)), Some((ValueType::Varchar(_) | ValueType::Any, false, target))) => {
+                (
+                    Some((ValueType::Varchar(_) | ValueType::Any, false, own)),
+                    Some((ValueType::Varchar(_) | ValueType::Any, false, target)),
+                ) => {
                     let text = |kind: &str| kind == "text" || kind.starts_with("character varying");
                     text(&own) && text(&target)
                 }
@@ -162,8 +166,9 @@ pub(super) fn row_plan(
     let mut types = vec![];
     let mut not_null = vec![];
     for name in &target.columns {
-        let (kind, refuses) =
-            schema.column(&target.table, name).map_or((ValueType::Any, false), |column| schema.value_type(column));
+        let (kind, refuses) = schema
+            .column(&target.table, name)
+            .map_or((ValueType::Any, false), |column| schema.value_type(column));
         types.push(kind);
         not_null.push(refuses);
     }
@@ -176,8 +181,13 @@ pub(super) fn row_plan(
             }
         }
     }
-    let largest =
-        wanted.largest.get(&target.table).into_iter().flatten().filter_map(|(column, _)| index(column)).collect();
+    let largest = wanted
+        .largest
+        .get(&target.table)
+        .into_iter()
+        .flatten()
+        .filter_map(|(column, _)| index(column))
+        .collect();
     RowPlan {
         table: target.table.clone(),
         names: target.columns.clone(),
@@ -191,7 +201,12 @@ pub(super) fn row_plan(
 }
 
 /// Reads all data of a custom, directory or tar archive.
-pub fn read_data(archive: &Archive, schema: &Schema, contents: &Contents, options: DataOptions) -> DataResult {
+pub fn read_data(
+    archive: &Archive,
+    schema: &Schema,
+    contents: &Contents,
+    options: DataOptions,
+) -> DataResult {
     let wanted = Wanted::of(schema, options.depth.keys);
     let mut order: Vec<&Block> = archive.blocks.iter().collect();
     // The largest first, so that the last thread to end doesn't end much later than the others.
@@ -225,7 +240,11 @@ pub fn read_data(archive: &Archive, schema: &Schema, contents: &Contents, option
     gathered.check_large_objects(archive, contents);
     if archive.gauge.is_cancelled() {
         let what = "stopped before all data was read".to_owned();
-        gathered.result.problems.push(Problem { kind: ProblemKind::Cancelled, place: Place::default(), what });
+        gathered.result.problems.push(Problem {
+            kind: ProblemKind::Cancelled,
+            place: Place::default(),
+            what,
+        });
     }
     gathered.finish()
 }
@@ -474,7 +493,10 @@ impl Gathered {
             self.problem(problem);
         }
         let extra = rows.problem_rows.saturating_sub(
-            rows.problems.iter().filter(|problem| matches!(problem.kind, ProblemKind::Row | ProblemKind::Encoding)).count() as u64,
+            rows.problems
+                .iter()
+                .filter(|problem| matches!(problem.kind, ProblemKind::Row | ProblemKind::Encoding))
+                .count() as u64,
         );
         self.result.problem_rows += extra;
         for mut problem in rows.problems {
@@ -503,7 +525,8 @@ impl Gathered {
         self.table(facts, rows.sum, hashed);
         self.result.expected.add(database, copy, rows.sum, hashed);
         for ((key, set), duplicate) in plan.keys.iter().zip(rows.keys).zip(rows.duplicates) {
-            let columns: Vec<String> = key.columns.iter().filter_map(|&at| plan.names.get(at).cloned()).collect();
+            let columns: Vec<String> =
+                key.columns.iter().filter_map(|&at| plan.names.get(at).cloned()).collect();
             let place = (table.clone(), columns);
             if let Some(duplicate) = duplicate {
                 self.duplicates.entry(place.clone()).or_insert(duplicate);
@@ -519,7 +542,8 @@ impl Gathered {
             let (Some(name), Some(largest)) = (plan.names.get(column), largest) else { continue };
             for (of, sequence) in wanted.largest.get(&table).into_iter().flatten() {
                 if of == name {
-                    let key = if database.is_empty() { sequence.clone() } else { format!("{database}.{sequence}") };
+                    let key =
+                        if database.is_empty() { sequence.clone() } else { format!("{database}.{sequence}") };
                     let before = self.largest.entry(key).or_insert(largest);
                     *before = (*before).max(largest);
                 }
@@ -527,7 +551,13 @@ impl Gathered {
         }
     }
 
-    pub(super) fn inserted(&mut self, name: String, rows: InsertRows, problems: Vec<Problem>, _block: &Block) {
+    pub(super) fn inserted(
+        &mut self,
+        name: String,
+        rows: InsertRows,
+        problems: Vec<Problem>,
+        _block: &Block,
+    ) {
         self.add_inserted(name, rows, problems);
     }
 
@@ -545,7 +575,7 @@ impl Gathered {
 
     fn objects(&mut self, sink: ObjectSink, problems: Vec<Problem>, block: &Block) {
         for mut problem in problems {
-            if let (BlockKind::LargeObjects, None) = (block.kind, &problem.place.object) {
+            if block.kind == BlockKind::LargeObjects && problem.place.object.is_none() && sink.now != 0 {
                 problem.place.object = Some(format!("large object {}", sink.now));
             }
             self.problem(problem);
@@ -561,7 +591,8 @@ impl Gathered {
                 let place = (table.clone(), key.columns.clone());
                 let Some(set) = self.sets.get(&place).filter(|set| set.duplicates > 0) else { continue };
                 // One finding for one damage, though a primary key and an index may say the same.
-                let known = self.result.keys.iter().any(|facts| facts.table == table && facts.constraint == key.name);
+                let known =
+                    self.result.keys.iter().any(|facts| facts.table == table && facts.constraint == key.name);
                 if !known {
                     self.result.keys.push(KeyFacts {
                         table,
@@ -604,7 +635,8 @@ impl Gathered {
             let parent = match of_parents.as_slice() {
                 [one] => *one,
                 several => {
-                    let mut all = KeySet::new(several.iter().all(|set| set.is_exact_numbers()), KEY_BUDGET / 4);
+                    let mut all =
+                        KeySet::new(several.iter().all(|set| set.is_exact_numbers()), KEY_BUDGET / 4);
                     several.iter().for_each(|set| all.merge(set));
                     merged = all;
                     &merged
@@ -635,13 +667,17 @@ impl Gathered {
         }
         let sampled = self.sets.values().filter(|set| set.share() < 1.0).count();
         if sampled > 0 {
-            self.result.notes.push(format!("{sampled} keys have too many values to hold in memory: a sample of each was compared"));
+            self.result.notes.push(format!(
+                "{sampled} keys have too many values to hold in memory: a sample of each was compared"
+            ));
         }
     }
 
     pub(super) fn check_sequences(&mut self, schema: &Schema) {
         for (name, sequence) in &schema.sequences {
-            let (Some((table, column)), Some((value, used))) = (&sequence.fills, sequence.value) else { continue };
+            let (Some((table, column)), Some((value, used))) = (&sequence.fills, sequence.value) else {
+                continue;
+            };
             let Some(&largest) = self.largest.get(name) else { continue };
             if sequence.descending || sequence.cycles {
                 continue;
@@ -681,7 +717,8 @@ impl Gathered {
                 objects.missing.push(*oid);
             }
         }
-        objects.undeclared = self.seen_objects.iter().filter(|oid| declared.binary_search(oid).is_err()).count() as u64;
+        objects.undeclared =
+            self.seen_objects.iter().filter(|oid| declared.binary_search(oid).is_err()).count() as u64;
         let has_blocks = archive.toc.entries.iter().any(|entry| entry.kind == "BLOBS");
         if !has_blocks && !declared.is_empty() && contents.selection.schema_only {
             // Definitions alone were asked for.

@@ -34,8 +34,12 @@ pub struct Evidence {
     pub problems: Vec<Problem>,
     /// How many rows or values were wrong, described among the problems or not.
     pub problem_rows: u64,
-    /// What the backup before this one, or a manifest, held.
-    pub before: Option<Before>,
+    /// The manifest of this very dump: everything must be equal.
+    pub manifest: Option<Before>,
+    /// The manifest of the backup before this one.
+    pub previous: Option<Before>,
+    /// Whether the data stage was reached and ran to its end.
+    pub data_read: bool,
     /// The whole-file SHA-256, where it was asked for.
     pub sha256: Option<String>,
     /// Tables that must be there, and who says so.
@@ -44,6 +48,18 @@ pub struct Evidence {
     pub restored: Option<Restored>,
     /// What is worth saying and no finding: what was not looked at.
     pub notes: Vec<String>,
+}
+
+impl Evidence {
+    /// Whether rows were read, so that their numbers mean something.
+    pub fn data_was_read(&self) -> bool {
+        self.data_read
+    }
+
+    /// Whether the backup is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.archive.as_ref().is_some_and(|archive| archive.format == Format::Directory)
+    }
 }
 
 /// Limits, from flags and configuration.
@@ -224,8 +240,6 @@ pub struct SequenceFacts {
 pub struct Before {
     /// The manifest.
     pub path: PathBuf,
-    /// Whether it is of this very dump (then everything must be equal) or of an earlier one.
-    pub same_dump: bool,
     /// Its whole-file SHA-256.
     pub sha256: Option<String>,
     /// Its size in bytes.

@@ -157,7 +157,9 @@ impl PlainReader {
         let mut found = contents(&entries, &schema);
         if !self.database.is_empty() {
             let database = &self.database;
-            let scope = |names: &mut Vec<String>| names.iter_mut().for_each(|name| *name = format!("{database}.{name}"));
+            let scope = |names: &mut Vec<String>| {
+                names.iter_mut().for_each(|name| *name = format!("{database}.{name}"))
+            };
             scope(&mut found.data_without_definition);
             scope(&mut found.selection.excluded);
             found.tables.iter_mut().for_each(|table| table.name = format!("{database}.{}", table.name));
@@ -174,16 +176,28 @@ impl PlainReader {
             _ => self.completed > 0 && self.completed >= self.begun,
         };
         if !complete || self.last_cut {
-            let wanted = if self.format == Format::Cluster { "PostgreSQL database cluster dump complete" } else { "PostgreSQL database dump complete" };
+            let wanted = if self.format == Format::Cluster {
+                "PostgreSQL database cluster dump complete"
+            } else {
+                "PostgreSQL database dump complete"
+            };
             let what = if self.last_cut && !complete {
-                format!("the text stops in the middle of a statement, without the line \"-- {wanted}\" that ends a dump")
+                format!(
+                    "the text stops in the middle of a statement, without the line \"-- {wanted}\" that ends a dump"
+                )
             } else if complete {
                 "the text stops in the middle of a statement".to_owned()
             } else {
                 format!("the line \"-- {wanted}\" that ends a dump isn't there: the rest is missing")
             };
-            if !broken || self.gathered.result.problems.iter().all(|problem| problem.kind != ProblemKind::Truncated) {
-                self.gathered.problem(Problem { kind: ProblemKind::Incomplete, place: Place::default(), what });
+            if !broken
+                || self.gathered.result.problems.iter().all(|problem| problem.kind != ProblemKind::Truncated)
+            {
+                self.gathered.problem(Problem {
+                    kind: ProblemKind::Incomplete,
+                    place: Place::default(),
+                    what,
+                });
             }
         } else if self.after_end {
             let what = "statements follow the line that ends the dump: pg_dump writes none there".to_owned();
@@ -202,7 +216,10 @@ impl PlainReader {
             data.problems.push(Problem { kind: ProblemKind::Cancelled, place: Place::default(), what });
         }
         if self.options.depth.keys {
-            data.notes.push("keys were not compared: a plain dump names them after the rows that they hold for".to_owned());
+            data.notes.push(
+                "keys were not compared: a plain dump names them after the rows that they hold for"
+                    .to_owned(),
+            );
         }
         self.result.data = data;
         self.result
@@ -265,12 +282,19 @@ impl TextSink for PlainReader {
             self.result.encoding = Encoding::named(name);
             return;
         }
-        if self.entry.is_none() && !text.starts_with("SET ") && !text.starts_with("SELECT pg_catalog.set_config(") {
+        if self.entry.is_none()
+            && !text.starts_with("SET ")
+            && !text.starts_with("SELECT pg_catalog.set_config(")
+        {
             let heading = Heading { name: "(no heading)".into(), kind: String::new(), ..Heading::default() };
             self.begin_entry(&heading);
         }
         if let Some(entry) = &mut self.entry {
-            let text = if text.len() > 64 * 1024 { text.chars().take(64 * 1024).collect() } else { text.into_owned() };
+            let text = if text.len() > 64 * 1024 {
+                text.chars().take(64 * 1024).collect()
+            } else {
+                text.into_owned()
+            };
             if entry.definition.len() < LONGEST {
                 entry.definition.push_str(&text);
                 entry.definition.push_str(";\n");
@@ -284,7 +308,8 @@ impl TextSink for PlainReader {
             "\\restrict" | "\\unrestrict" => {}
             "\\connect" | "\\c" => {
                 let name = line.strip_prefix(word).unwrap_or("").trim();
-                let name = name.split("dbname='").nth(1).and_then(|name| name.split('\'').next()).unwrap_or(name);
+                let name =
+                    name.split("dbname='").nth(1).and_then(|name| name.split('\'').next()).unwrap_or(name);
                 let name = name.trim_start_matches("-reuse-previous=on").trim().trim_matches('"').to_owned();
                 if self.format == Format::Cluster {
                     self.end_database();
@@ -332,7 +357,10 @@ impl TextSink for PlainReader {
         let mut problems = vec![];
         if !marker {
             let place = Place { object: Some(self.scoped(&plan.table)), ..Place::default() };
-            let what = format!("the text stops after {} rows, without the end marker (\\.): rows are missing", rows.sum.rows);
+            let what = format!(
+                "the text stops after {} rows, without the end marker (\\.): rows are missing",
+                rows.sum.rows
+            );
             problems.push(Problem { kind: ProblemKind::Truncated, place, what });
         }
         let default = Wanted::default();
@@ -385,7 +413,9 @@ struct Heading {
 
 /// Reads `Name: users; Type: TABLE; Schema: public; Owner: shop`, as `_printTocEntry` writes it.
 fn heading(line: &str) -> Option<Heading> {
-    let rest = ["Name: ", "Data for Name: ", "Statistics for Name: "].iter().find_map(|start| line.strip_prefix(start))?;
+    let rest = ["Name: ", "Data for Name: ", "Statistics for Name: "]
+        .iter()
+        .find_map(|start| line.strip_prefix(start))?;
     let (rest, owner) = rest.rsplit_once("; Owner: ")?;
     let (rest, schema) = rest.rsplit_once("; Schema: ")?;
     let (name, kind) = rest.rsplit_once("; Type: ")?;
@@ -394,7 +424,13 @@ fn heading(line: &str) -> Option<Heading> {
         None => (owner, None),
     };
     let not_dash = |text: &str| (text != "-" && !text.is_empty()).then(|| text.to_owned());
-    Some(Heading { name: name.to_owned(), kind: kind.to_owned(), schema: not_dash(schema), owner: not_dash(owner), tablespace })
+    Some(Heading {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        schema: not_dash(schema),
+        owner: not_dash(owner),
+        tablespace,
+    })
 }
 
 /// `2026-01-25 20:00:00 CET`
@@ -420,7 +456,8 @@ mod tests {
 
     #[test]
     fn headings() {
-        let found = heading("Name: a; Type: b; Type: TABLE; Schema: public; Owner: shop; Tablespace: fast").unwrap();
+        let found =
+            heading("Name: a; Type: b; Type: TABLE; Schema: public; Owner: shop; Tablespace: fast").unwrap();
         assert_eq!((found.name.as_str(), found.kind.as_str()), ("a; Type: b", "TABLE"));
         assert_eq!((found.owner.as_deref(), found.tablespace.as_deref()), (Some("shop"), Some("fast")));
         assert_eq!(heading("Name: plpgsql; Type: EXTENSION; Schema: -; Owner: -").unwrap().schema, None);

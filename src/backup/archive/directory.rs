@@ -158,8 +158,12 @@ impl Files<'_> {
         for name in self.lengths.keys().filter(|name| !self.used.contains(*name)) {
             if is_data_file(name) {
                 let place = Place { file: Some(name.clone()), ..Place::default() };
-                let what = "no entry of the table of contents names this data file".into();
-                archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
+                let (kind, what) = if name.starts_with("blob_") {
+                    (ProblemKind::LargeObject, "no list of large objects names this file")
+                } else {
+                    (ProblemKind::Toc, "no entry of the table of contents names this data file")
+                };
+                archive.problems.push(Problem { kind, place, what: what.into() });
             } else {
                 strange.push(name.clone());
             }

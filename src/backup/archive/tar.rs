@@ -225,8 +225,12 @@ fn find_blocks(archive: &mut Archive, members: &BTreeMap<String, Member>, order:
     if archive.toc.whole {
         for name in order.iter().filter(|name| !used.contains(*name)) {
             let place = Place { file: Some(name.clone()), ..Place::default() };
-            let what = "no entry of the table of contents names this member".into();
-            archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
+            let (kind, what) = if name.starts_with("blob_") {
+                (ProblemKind::LargeObject, "no list of large objects names this member")
+            } else {
+                (ProblemKind::Toc, "no entry of the table of contents names this member")
+            };
+            archive.problems.push(Problem { kind, place, what: what.into() });
         }
     }
 }

@@ -1,0 +1,23 @@
+//! `backup_shrank`: the backup is much smaller than the one before it.
+
+use super::{Found, Rule, Sink};
+use crate::backup::evidence::{Evidence, Stage};
+
+pub static RULE: Rule =
+    Rule { code: "backup_shrank", stage: Stage::File, page: backup_page!("backup_shrank"), check };
+
+fn check(evidence: &Evidence, sink: &mut Sink) {
+    let Some((before, path)) = &evidence.file.previous else { return };
+    let now = evidence.file.size;
+    let least = *before as f64 * (1.0 - evidence.limits.shrink);
+    if (now as f64) < least {
+        let share = 100.0 - now as f64 * 100.0 / *before as f64;
+        sink.push(
+            Found::new(format!(
+                "the backup has {now} bytes, {share:.0} % fewer than the {before} of {}",
+                path.display()
+            ))
+            .help("compare the tables of both: rollsafe verify-backup --write-manifest on the one before, --previous here"),
+        );
+    }
+}

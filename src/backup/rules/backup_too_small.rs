@@ -1,0 +1,19 @@
+//! `backup_too_small`: the backup is smaller than a backup of this database can be.
+
+use crate::backup::evidence::Opened;
+
+use super::{Found, Rule, Sink};
+use crate::backup::evidence::{Evidence, Stage};
+
+pub static RULE: Rule =
+    Rule { code: "backup_too_small", stage: Stage::File, page: backup_page!("backup_too_small"), check };
+
+fn check(evidence: &Evidence, sink: &mut Sink) {
+    let (size, least) = (evidence.file.size, evidence.limits.min_size);
+    if evidence.file.opened == Opened::Yes && size < least {
+        sink.push(
+            Found::new(format!("the backup has {size} bytes, fewer than the {least} that it must have at least"))
+                .help("if the database really is that small, lower the limit: --min-size, or min-size under [backup] in rollsafe.toml"),
+        );
+    }
+}

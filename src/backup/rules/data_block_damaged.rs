@@ -1,0 +1,19 @@
+//! `data_block_damaged`: a block of data can't be decoded.
+
+use crate::backup::archive::ProblemKind;
+
+use super::{Rule, Sink};
+use crate::backup::evidence::{Evidence, Stage};
+
+pub static RULE: Rule =
+    Rule { code: "data_block_damaged", stage: Stage::Data, page: backup_page!("data_block_damaged"), check };
+
+fn check(evidence: &Evidence, sink: &mut Sink) {
+    for kind in [ProblemKind::BlockDamaged, ProblemKind::Unreadable] {
+        sink.problems(
+            evidence,
+            kind,
+            "take the backup again; the tables before and behind it can be restored one by one: pg_restore --data-only -t TABLE",
+        );
+    }
+}
