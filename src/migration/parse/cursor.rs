@@ -305,7 +305,7 @@ impl<'a> Cursor<'a> {
             TokenKind::Quoted => Some(Ident { value: unquote(written, b'"'), quoted: true, span }),
             TokenKind::UnicodeQuoted => {
                 let inner = unquote(written.get(2..)?, b'"');
-                Some(Ident { value: unicode_unescape(&inner).into(), quoted: true, span })
+                Some(Ident { value: unicode_unescape(&inner, '\\').into(), quoted: true, span })
             }
             // A placeholder stands for a name that is known only when the tool runs.
             TokenKind::Placeholder => Some(Ident { value: written.into(), quoted: true, span }),
@@ -325,8 +325,14 @@ impl<'a> Cursor<'a> {
     fn ident_if(&mut self, what: &str, usable: fn(&str) -> bool) -> Parsed<Ident> {
         if let Some(token) = self.peek() {
             if token.kind != TokenKind::Word || usable(self.str(token)) {
-                if let Some(ident) = self.ident_of(token) {
+                if let Some(mut ident) = self.ident_of(token) {
                     self.at += 1;
+                    if token.kind == TokenKind::UnicodeQuoted {
+                        if let Some(escape) = self.escape_character() {
+                            let inner = unquote(self.str(token).get(2..).unwrap_or(""), b'"');
+                            ident.value = unicode_unescape(&inner, escape).into();
+                        }
+                    }
                     return Ok(ident);
                 }
             }
@@ -389,13 +395,27 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
-    /// A string constant, unescaped. Strings on several lines that continue each other are one.
+    /// A string constant, unescaped. Strings on several lines that continue each other are one. A
+    /// placeholder (`:'name'`, `${name}`) stands for a string and is given as written.
     pub fn string(&mut self, what: &str) -> Parsed<String> {
         let first = self.at;
         self.pass_string(what)?;
+        let passed = self.tokens.get(first..self.at).unwrap_or(&[]);
+        if let [token, uescape, escape] = passed {
+            if token.kind == TokenKind::UnicodeString && uescape.kind == TokenKind::Word {
+                let inner =
+                    self.str(*token).get(2..).map(|quoted| unquote(quoted, b'\'')).unwrap_or_default();
+                let escape = self.str(*escape).chars().nth(1).unwrap_or('\\');
+                return Ok(unicode_unescape(&inner, escape));
+            }
+        }
         let mut text = String::new();
-        for token in self.tokens.get(first..self.at).unwrap_or(&[]) {
-            let value = string_value(self.str(*token), token.kind).unwrap_or_default();
+        for token in passed {
+            let value = if token.kind == TokenKind::Placeholder {
+                self.str(*token).to_owned()
+            } else {
+                string_value(self.str(*token), token.kind).unwrap_or_default()
+            };
             if text.is_empty() { text = value } else { text.push_str(&value) }
         }
         Ok(text)
@@ -403,14 +423,32 @@ impl<'a> Cursor<'a> {
 
     /// Passes a string constant without looking at its value.
     pub fn pass_string(&mut self, what: &str) -> Parsed<()> {
+        if self.eat_kind(TokenKind::Placeholder) {
+            return Ok(());
+        }
         if !self.at_string() {
             return Err(self.expected(what));
         }
+        let unicode = self.at(TokenKind::UnicodeString);
         self.at += 1;
         while self.at(TokenKind::String) && self.on_new_line() {
             self.at += 1;
         }
+        if unicode {
+            self.escape_character();
+        }
         Ok(())
+    }
+
+    /// Passes `UESCAPE 'c'` if it stands here: the escape character of the `U&` token before it.
+    fn escape_character(&mut self) -> Option<char> {
+        if !self.is("uescape") {
+            return None;
+        }
+        let token = self.nth(1).filter(|token| token.kind == TokenKind::String)?;
+        let escape = self.str(token).chars().nth(1)?;
+        self.at += 2;
+        Some(escape)
     }
 
     /// Whether a string constant stands here.
@@ -526,7 +564,7 @@ pub fn string_value(written: &str, kind: TokenKind) -> Option<String> {
             inner(if written.starts_with('\'') { 1 } else { 2 }).replace("''", "'")
         }
         TokenKind::EscapeString => backslash_unescape(inner(2)),
-        TokenKind::UnicodeString => unicode_unescape(&inner(3).replace("''", "'")),
+        TokenKind::UnicodeString => unicode_unescape(&inner(3).replace("''", "'"), '\\'),
         TokenKind::DollarString => {
             let tag = written.get(1..)?.find('$')? + 2;
             written.get(tag..written.len().checked_sub(tag)?)?.to_owned()
@@ -586,29 +624,25 @@ fn backslash_unescape(text: &str) -> String {
     out
 }
 
-/// `U&'…'` escapes with the default escape character.
-fn unicode_unescape(text: &str) -> String {
+/// `U&'…'` escapes behind the character `escape`.
+fn unicode_unescape(text: &str, escape: char) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]); // `at` was found in `rest`
-        let tail = &rest[at + 1..];
-        let (digits, skip) = match tail.as_bytes().first() {
-            Some(b'\\') => {
-                out.push('\\');
-                rest = &tail[1..];
-                continue;
-            }
-            Some(b'+') => (tail.get(1..7), 7),
-            _ => (tail.get(0..4), 4),
-        };
+    while let Some((before, tail)) = rest.split_once(escape) {
+        out.push_str(before);
+        if let Some(after) = tail.strip_prefix(escape) {
+            out.push(escape);
+            rest = after;
+            continue;
+        }
+        let (digits, skip) = if tail.starts_with('+') { (tail.get(1..7), 7) } else { (tail.get(0..4), 4) };
         match digits.and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32) {
             Some(c) => {
                 out.push(c);
-                rest = &tail[skip..];
+                rest = tail.get(skip..).unwrap_or("");
             }
             None => {
-                out.push('\\');
+                out.push(escape);
                 rest = tail;
             }
         }
@@ -644,6 +678,9 @@ mod tests {
         assert_eq!(with("$x$a'b$x$", |c| c.string("")).unwrap(), "a'b");
         assert_eq!(with("'a'\n  'b'", |c| c.string("")).unwrap(), "ab");
         assert_eq!(with("U&'d!\\0061'", |c| c.string("")).unwrap(), "d!a");
+        assert_eq!(with("U&'d!0061!!' UESCAPE '!'", |c| c.string("")).unwrap(), "da!");
+        assert_eq!(with("U&\"d!0061\" UESCAPE '!'", |c| c.ident("")).unwrap().value, "da");
+        assert_eq!(with(":'name'", |c| c.string("")).unwrap(), ":'name'");
     }
 
     #[test]
