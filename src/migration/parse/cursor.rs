@@ -323,19 +323,18 @@ impl<'a> Cursor<'a> {
     }
 
     fn ident_if(&mut self, what: &str, usable: fn(&str) -> bool) -> Parsed<Ident> {
-        if let Some(token) = self.peek() {
-            if token.kind != TokenKind::Word || usable(self.str(token)) {
-                if let Some(mut ident) = self.ident_of(token) {
-                    self.at += 1;
-                    if token.kind == TokenKind::UnicodeQuoted {
-                        if let Some(escape) = self.escape_character() {
-                            let inner = unquote(self.str(token).get(2..).unwrap_or(""), b'"');
-                            ident.value = unicode_unescape(&inner, escape).into();
-                        }
-                    }
-                    return Ok(ident);
-                }
+        if let Some(token) = self.peek()
+            && self.names(token, usable)
+            && let Some(mut ident) = self.ident_of(token)
+        {
+            self.at += 1;
+            if token.kind == TokenKind::UnicodeQuoted
+                && let Some(escape) = self.escape_character()
+            {
+                let inner = unquote(self.str(token).get(2..).unwrap_or(""), b'"');
+                ident.value = unicode_unescape(&inner, escape).into();
             }
+            return Ok(ident);
         }
         Err(self.expected(what))
     }
@@ -401,13 +400,13 @@ impl<'a> Cursor<'a> {
         let first = self.at;
         self.pass_string(what)?;
         let passed = self.tokens.get(first..self.at).unwrap_or(&[]);
-        if let [token, uescape, escape] = passed {
-            if token.kind == TokenKind::UnicodeString && uescape.kind == TokenKind::Word {
-                let inner =
-                    self.str(*token).get(2..).map(|quoted| unquote(quoted, b'\'')).unwrap_or_default();
-                let escape = self.str(*escape).chars().nth(1).unwrap_or('\\');
-                return Ok(unicode_unescape(&inner, escape));
-            }
+        if let [token, uescape, escape] = passed
+            && token.kind == TokenKind::UnicodeString
+            && uescape.kind == TokenKind::Word
+        {
+            let inner = self.str(*token).get(2..).map(|quoted| unquote(quoted, b'\'')).unwrap_or_default();
+            let escape = self.str(*escape).chars().nth(1).unwrap_or('\\');
+            return Ok(unicode_unescape(&inner, escape));
         }
         let mut text = String::new();
         for token in passed {

@@ -125,7 +125,8 @@ static CREATE: [CreateHead; 48] = [
 
 /// Reads a statement of the data definition language; `None` where its first word begins none.
 pub fn statement(c: &mut Cursor<'_>) -> Option<Parsed<Body>> {
-    static FIRST: [(&str, fn(&mut Cursor<'_>) -> Parsed<Body>); 9] = [
+    type Statement = fn(&mut Cursor<'_>) -> Parsed<Body>;
+    static FIRST: [(&str, Statement); 9] = [
         ("create", create),
         ("alter", alter),
         ("drop", drop::drop),

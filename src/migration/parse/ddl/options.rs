@@ -49,11 +49,11 @@ pub fn definition_value(c: &mut Cursor<'_>) -> Parsed<String> {
     {
         return Ok(operator(c)?.value.into());
     }
-    if let Some(word) = c.word_at(0) {
-        if keywords::is_reserved(word) || word.eq_ignore_ascii_case("none") {
-            c.bump();
-            return Ok(fold(word).into());
-        }
+    if let Some(word) = c.word_at(0)
+        && (keywords::is_reserved(word) || word.eq_ignore_ascii_case("none"))
+    {
+        c.bump();
+        return Ok(fold(word).into());
     }
     let first = c.index();
     let of_type = type_name(c)?;
