@@ -1,6 +1,7 @@
 //! The engine: walks migrations in order, replays history, and judges what is to be judged.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -13,7 +14,10 @@ use super::catalog::Catalog;
 use super::effects::Effects;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
-use super::rules::{Check, JudgedMigration, RULES, Record, Rule, RuleOptions, RunContext, Said};
+use super::rules::{
+    Check, DownMigration, JudgedMigration, RULES, Record, ReversalContext, Rule, RuleOptions, RunContext,
+    Said,
+};
 use super::statement::{Body, Statement};
 use super::suppress::{self, Suppression};
 use super::walk::Walk;
@@ -189,25 +193,72 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
     let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
     let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
     let mut history = 0;
+    let downs_are_usual = migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some());
+    let mut downs: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (index, migration) in migrations.iter().enumerate() {
+        if let (Direction::Down, Some(undoes)) = (migration.direction, migration.undoes) {
+            downs.entry(undoes).or_default().push(index);
+        }
+    }
     for (index, migration) in migrations.iter().enumerate() {
         if migration.direction == Direction::Down {
             continue;
         }
-        if migration.judged {
-            let walked = walk.judge(index, &mut catalog);
-            said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
-            judged.push((index, walked.records));
-        } else {
+        let mine = downs.get(&index).map_or(&[][..], Vec::as_slice);
+        if !migration.judged {
             history += 1;
             walk.replay(index, &mut catalog);
-        }
-        for (down, migration) in migrations.iter().enumerate() {
-            if migration.direction == Direction::Down && migration.judged && migration.undoes == Some(index) {
+            for &down in mine.iter().filter(|&&down| migrations[down].judged) {
+                // Only the way back is new: judged on what is there now.
                 let walked = walk.judge(down, &mut catalog.clone());
                 said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
                 judged.push((down, walked.records));
             }
+            continue;
         }
+        // Only a way back is compared with what was before it.
+        let before = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
+        let walked = walk.judge(index, &mut catalog);
+        said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
+        // A way back may come in several sections, each a migration of its own.
+        let mut after = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
+        let mut down_records = Vec::new();
+        for &down in mine {
+            if migrations[down].judged {
+                let walked = walk.judge(down, &mut after);
+                said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+                down_records = walked.records;
+                judged.push((down, down_records.clone()));
+            } else {
+                walk.replay(down, &mut after);
+            }
+        }
+        let reversal = ReversalContext {
+            before: &before,
+            between: &catalog,
+            migration: index as u32,
+            statements: &scripts[index].statements,
+            records: &walked.records,
+            down: mine.last().map(|&down| DownMigration {
+                migration: down as u32,
+                statements: &scripts[down].statements,
+                records: &down_records,
+                span: Span::new(migrations[down].range.start, migrations[down].range.end),
+                after: &after,
+            }),
+            downs_are_usual,
+            text: &migration.text,
+        };
+        for active in &rules {
+            if let Check::Reversal(check) = active.rule.check {
+                let mut sink = super::rules::Sink::default();
+                check(&reversal, &mut sink);
+                said.extend(sink.said.into_iter().map(|one| {
+                    (one.migration.map_or(index, |migration| migration as usize), active.rule.code, one)
+                }));
+            }
+        }
+        judged.push((index, walked.records));
     }
     for (down, migration) in migrations.iter().enumerate() {
         if migration.direction == Direction::Down && migration.judged && migration.undoes.is_none() {
@@ -216,6 +267,7 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
             judged.push((down, walked.records));
         }
     }
+    judged.sort_by_key(|(index, _)| *index);
     said.extend(run_rules(migrations, &scripts, &judged, &catalog, &rules, &options.rules));
 
     report(migrations, &scripts, judged, said, &rules, options, history)
@@ -256,6 +308,20 @@ fn run_rules(
                 statements: &scripts[*index].statements,
                 records,
                 run: &migrations[*index].run,
+                version: &migrations[*index].version,
+                change: migrations[*index].change,
+            })
+            .collect(),
+        versions: migrations
+            .iter()
+            .zip(&shown)
+            .filter(|(migration, _)| migration.direction == Direction::Up)
+            .map(|(migration, shown)| {
+                (
+                    migration.version.as_str(),
+                    shown.as_str(),
+                    migration.change != Some(super::rules::Change::Added),
+                )
             })
             .collect(),
         after: catalog,

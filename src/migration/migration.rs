@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::rules::RunFacts;
+use super::rules::{Change, RunFacts};
 use super::statement::Statement;
 
 /// Which way a migration goes.
@@ -53,6 +53,8 @@ pub struct Migration {
     pub runner_known: bool,
     /// Whether it is judged; else it is history.
     pub judged: bool,
+    /// How the change at hand came by it; `None` where nothing is known of a change.
+    pub change: Option<Change>,
     /// The version that the runner compares, where its name has one.
     pub version: String,
     /// The parts of `range` that go as one query each; `None`: see [`RunFacts::one_query`].
@@ -77,6 +79,7 @@ impl Migration {
             run: RunFacts::default(),
             runner_known: false,
             judged: true,
+            change: None,
             version: String::new(),
             chunks: None,
             exits: None,

@@ -6,6 +6,7 @@
 
 mod alter;
 mod apply;
+mod difference;
 pub mod naming;
 mod relation;
 
@@ -18,6 +19,7 @@ use compact_str::CompactString;
 use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
 
 pub use apply::Applied;
+pub use difference::difference;
 pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
     Relation, RelationKind, Size, Trigger,

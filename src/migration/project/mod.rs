@@ -454,6 +454,7 @@ fn add(
             },
             runner_known: true,
             judged,
+            change: None,
             version: name.as_ref().map(|name| name.version.clone()).unwrap_or_default(),
             exits: exits.filter(|_| around != Around::Nothing),
             alone,

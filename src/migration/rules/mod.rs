@@ -32,6 +32,8 @@ pub enum Check {
     Migration(fn(&MigrationContext<'_>, &mut Sink)),
     /// Once for the run, after the last migration.
     Run(fn(&RunContext<'_>, &mut Sink)),
+    /// Once for each judged up migration, after it and what undoes it have been walked through.
+    Reversal(fn(&ReversalContext<'_>, &mut Sink)),
     /// The engine itself reports it (a statement that can't be read, a suppression that does nothing).
     Engine,
 }
@@ -236,6 +238,9 @@ impl<'a> MigrationContext<'a> {
 pub struct RunContext<'a> {
     /// In order: place in the order, path as shown, records.
     pub migrations: Vec<JudgedMigration<'a>>,
+    /// Versions and paths of all up migrations, in order, history included, with whether each was there before the change
+    /// at hand.
+    pub versions: Vec<(&'a str, &'a str, bool)>,
     /// The catalog after the last one.
     pub after: &'a Catalog,
     /// Settings.
@@ -256,6 +261,53 @@ pub struct JudgedMigration<'a> {
     pub records: &'a [Record],
     /// How it is run.
     pub run: &'a RunFacts,
+    /// The version that the runner compares; empty where names have none.
+    pub version: &'a str,
+    /// How the change at hand came by it; `None` where nothing is known of a change.
+    pub change: Option<Change>,
+}
+
+/// What a rule sees of a migration and its way back.
+pub struct ReversalContext<'a> {
+    /// What existed before it; empty where there is no way back to compare with it.
+    pub before: &'a Catalog,
+    /// What exists after it.
+    pub between: &'a Catalog,
+    /// The migration, by its place in the order.
+    pub migration: u32,
+    /// Its statements.
+    pub statements: &'a [Statement],
+    /// What was noted of each.
+    pub records: &'a [Record],
+    /// The way back, where there is one.
+    pub down: Option<DownMigration<'a>>,
+    /// Other migrations of the project have a way back, and the tool runs them.
+    pub downs_are_usual: bool,
+    /// The whole text of the file.
+    pub text: &'a str,
+}
+
+/// A way back, for [`ReversalContext`].
+pub struct DownMigration<'a> {
+    /// The migration, by its place in the order.
+    pub migration: u32,
+    /// Its statements.
+    pub statements: &'a [Statement],
+    /// What was noted of each; empty where it isn't judged.
+    pub records: &'a [Record],
+    /// The part of its file that it is.
+    pub span: Span,
+    /// What exists after it.
+    pub after: &'a Catalog,
+}
+
+/// How the change at hand came by a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It was there, and says something else now.
+    Edited,
 }
 
 /// Takes what rules have to say.

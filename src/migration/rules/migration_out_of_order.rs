@@ -1,0 +1,30 @@
+//! `migration_out_of_order`: a new migration that comes before one that has run.
+
+use super::{Change, Check, Rule, RunContext, Sink};
+
+pub static RULE: Rule = Rule {
+    code: "migration_out_of_order",
+    page: migration_page!("migration_out_of_order"),
+    check: Check::Run(check),
+};
+
+fn check(cx: &RunContext<'_>, sink: &mut Sink) {
+    let Some(last) = cx.versions.iter().rposition(|(_, _, old)| *old) else { return };
+    let (_, latest, _) = cx.versions[last]; // a position in it
+    for migration in cx.migrations.iter().filter(|migration| migration.change == Some(Change::Added)) {
+        let place = cx.versions.iter().position(|(_, path, _)| *path == migration.path);
+        if place.is_none_or(|place| place > last) {
+            continue;
+        }
+        let span = migration.statements.first().map(|statement| statement.span).unwrap_or_default();
+        sink.say(
+            span,
+            format!(
+                "this new migration comes before {latest}, which is there already: databases that have run that one skip it, \
+                 refuse it, or run it late, depending on the tool"
+            ),
+        )
+        .in_migration(migration.migration)
+        .help("Give it a version after the latest one.");
+    }
+}
