@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rollsafe::finding::Severity;
 use rollsafe::migration::lint::{LintOptions, lint};
-use rollsafe::migration::migration::Migration;
-use rollsafe::migration::rules::RULES;
+use rollsafe::migration::migration::{Direction, Migration};
+use rollsafe::migration::rules::{Change, RULES};
 use rollsafe::pages;
 
 /// An SQL block of a page.
@@ -137,14 +137,51 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
             migrations.push(history(&setup.sql));
         }
     }
+    if block.has("downs") {
+        // A migration with a way back, so that one is usual here.
+        migrations.push(history("CREATE TABLE with_a_way_back (id bigint PRIMARY KEY);"));
+        let mut down = history("DROP TABLE with_a_way_back;");
+        down.direction = Direction::Down;
+        down.run.down = true;
+        down.undoes = Some(migrations.len() - 1);
+        migrations.push(down);
+    }
     for (at, part) in block.sql.split("-- next file\n").enumerate() {
+        let (part, down) = match part.split_once("-- the way back\n") {
+            Some((up, down)) => (up, Some(down)),
+            None => (part, None),
+        };
         let path = PathBuf::from(format!("{}_change.sql", at + 1));
         let mut change = Migration::whole(path, text(part, !block.has("bare")));
         change.runner_known = !block.has("unknown");
         change.run.runner_transaction = block.has("tx") || block.has("together");
         change.run.one_transaction_for_all = block.has("together");
         change.run.one_query = block.has("onequery");
+        if block.has("edited") {
+            change.change = Some(Change::Edited);
+        }
+        if block.has("twice") {
+            change.version = "1".to_owned();
+            migrations[0].version = "1".to_owned();
+        }
+        if block.has("early") || block.has("added") {
+            change.change = Some(Change::Added);
+        }
+        if block.has("early") {
+            migrations.insert(0, change);
+            continue;
+        }
+        let (undoes, like) = (migrations.len(), change.clone());
         migrations.push(change);
+        if let Some(down) = down {
+            let text = text(down, !block.has("bare"));
+            let range = 0..text.len();
+            let mut way_back = Migration { source: text.clone(), text, range, undoes: Some(undoes), ..like };
+            way_back.direction = Direction::Down;
+            way_back.run.down = true;
+            way_back.path = PathBuf::from(format!("{}_change.down.sql", at + 1));
+            migrations.push(way_back);
+        }
     }
     let mut options = LintOptions::default();
     if let Some(version) = block.value("pg") {

@@ -5,8 +5,11 @@ use crate::migration::statement::Body;
 
 use super::{Check, ReversalContext, Rule, Sink};
 
-pub static RULE: Rule =
-    Rule { code: "down_does_not_undo", page: migration_page!("down_does_not_undo"), check: Check::Reversal(check) };
+pub static RULE: Rule = Rule {
+    code: "down_does_not_undo",
+    page: migration_page!("down_does_not_undo"),
+    check: Check::Reversal(check),
+};
 
 /// So many differences are listed.
 const MOST: usize = 12;
@@ -17,7 +20,9 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(first) = down.statements.first() else { return };
     let unread = cx.statements.iter().chain(down.statements).any(|statement| !statement.understood());
     let dynamic = cx.statements.iter().chain(down.statements).any(|statement| match &statement.body {
-        Body::Do(block) => block.routine.as_ref().is_none_or(|r| !r.dynamic.is_empty() || !r.problems.is_empty()),
+        Body::Do(block) => {
+            block.routine.as_ref().is_none_or(|r| !r.dynamic.is_empty() || !r.problems.is_empty())
+        }
         Body::MetaCommand { .. } => true,
         _ => false,
     });
@@ -37,8 +42,16 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     if lines.len() > MOST {
         shown.push_str(&format!("\n- and {} more", lines.len() - MOST));
     }
-    let count = if lines.len() == 1 { "1 difference".to_owned() } else { format!("{} differences", lines.len()) };
-    sink.say(first.span, format!("after up and down the schema isn't what it was: {}{}", lines[0], if lines.len() > 1 { format!(" ({count})") } else { String::new() }))
-        .in_migration(down.migration)
-        .help(format!("What differs from before the up migration:\n{shown}"));
+    let count =
+        if lines.len() == 1 { "1 difference".to_owned() } else { format!("{} differences", lines.len()) };
+    sink.say(
+        first.span,
+        format!(
+            "after up and down the schema isn't what it was: {}{}",
+            lines[0],
+            if lines.len() > 1 { format!(" ({count})") } else { String::new() }
+        ),
+    )
+    .in_migration(down.migration)
+    .help(format!("What differs from before the up migration:\n{shown}"));
 }

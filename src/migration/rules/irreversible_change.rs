@@ -5,8 +5,11 @@ use crate::migration::statement::ObjectKind;
 
 use super::{Check, ReversalContext, Rule, Sink, joined};
 
-pub static RULE: Rule =
-    Rule { code: "irreversible_change", page: migration_page!("irreversible_change"), check: Check::Reversal(check) };
+pub static RULE: Rule = Rule {
+    code: "irreversible_change",
+    page: migration_page!("irreversible_change"),
+    check: Check::Reversal(check),
+};
 
 fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let mut tables: Vec<String> = Vec::new();

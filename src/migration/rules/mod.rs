@@ -397,6 +397,7 @@ mod add_not_null_without_default;
 mod add_primary_key_builds_index;
 mod add_unique_builds_index;
 mod already_exists;
+mod applied_migration_edited;
 mod attach_partition_scans;
 mod bulk_delete;
 mod bulk_insert_select;
@@ -428,6 +429,10 @@ mod delete_all_rows;
 mod detach_partition_blocks;
 mod disable_trigger;
 mod domain_constraint_scans;
+mod down_does_not_undo;
+mod down_empty;
+mod down_loses_data;
+mod down_missing;
 mod drop_cascade;
 mod drop_column;
 mod drop_constraint;
@@ -467,6 +472,7 @@ mod index_redundant;
 mod inheritance_changed;
 mod int_primary_key;
 mod invalid_index_hidden;
+mod irreversible_change;
 mod json_column;
 mod lock_held_during_slow_work;
 mod lock_order_inconsistent;
@@ -475,6 +481,7 @@ mod lock_timeout_missing;
 mod locks_span_files;
 mod many_tables_locked;
 mod meta_command_not_supported;
+mod migration_out_of_order;
 mod missing_if_exists;
 mod mixed_case_identifier;
 mod money_column;
@@ -526,6 +533,7 @@ mod unlogged_table;
 mod vacuum_full;
 mod validate_in_same_transaction;
 mod varchar_limit;
+mod version_duplicated;
 mod wide_index;
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
@@ -635,6 +643,14 @@ pub static RULES: &[&Rule] = &[
     &data_and_schema_together::RULE,
     &locks_span_files::RULE,
     // rollback
+    &down_missing::RULE,
+    &down_empty::RULE,
+    &down_does_not_undo::RULE,
+    &down_loses_data::RULE,
+    &irreversible_change::RULE,
+    &applied_migration_edited::RULE,
+    &migration_out_of_order::RULE,
+    &version_duplicated::RULE,
     // correctness
     &syntax_error::RULE,
     &statement_not_understood::RULE,

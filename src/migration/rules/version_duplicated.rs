@@ -2,11 +2,16 @@
 
 use super::{Check, Rule, RunContext, Sink};
 
-pub static RULE: Rule =
-    Rule { code: "version_duplicated", page: migration_page!("version_duplicated"), check: Check::Run(check) };
+pub static RULE: Rule = Rule {
+    code: "version_duplicated",
+    page: migration_page!("version_duplicated"),
+    check: Check::Run(check),
+};
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    for migration in cx.migrations.iter().filter(|migration| !migration.version.is_empty() && !migration.run.down) {
+    for migration in
+        cx.migrations.iter().filter(|migration| !migration.version.is_empty() && !migration.run.down)
+    {
         let other = cx
             .versions
             .iter()
