@@ -41,5 +41,5 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, target: &Name, span: Span) 
              go on with what they have cached"
         ),
     )
-    .help("use the DDL command for it (ALTER TABLE, ALTER TYPE, …)");
+    .help("Use the DDL command for it: ALTER TABLE, ALTER TYPE and their kin.");
 }

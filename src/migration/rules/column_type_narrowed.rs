@@ -35,7 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             Some(most) => {
                 let name = plans::named(&table, column.as_str(), "length");
                 format!(
-                    "a CHECK sets the limit and leaves the data alone\n\
+                    "-- a CHECK sets the limit and leaves the data alone\n\
                      ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (length({shown}) <= {most}) NOT VALID;\n\
                      -- mend the rows that break it, then in a later migration:\n\
                      ALTER TABLE {table} VALIDATE CONSTRAINT {name};"

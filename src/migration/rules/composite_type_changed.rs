@@ -77,7 +77,7 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, change: Change
         }
     };
     sink.say(span, message).help(
-        "make a second type, and a column of it beside the old one; write both, fill it in batches, read the new one, and \
-         drop the old one last",
+        "Make a second type, and a column of it beside the old one; write both, fill it in batches, read the new one, and \
+         drop the old one last.",
     );
 }

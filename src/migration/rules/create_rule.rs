@@ -21,5 +21,5 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             quote_ident(name.as_str())
         ),
     )
-    .help("use a trigger: it runs once for each row, with its final values, and COPY fires it");
+    .help("Use a trigger: it runs once for each row, with its final values, and COPY fires it.");
 }

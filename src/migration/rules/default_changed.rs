@@ -31,7 +31,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 before.text
             ),
         )
-        .help(format!("let the new version write {shown} itself, and change the default when none relies on it"));
+        .help(format!("Let the new version write {shown} itself, and change the default when none relies on it."));
     }
 }
 

@@ -45,7 +45,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             format!("{what} is off for every writer from the commit on, and no write fails that would tell")
         };
         sink.say(action.span, message).help(
-            "let the trigger's function look at a setting that this transaction alone has\n\
+            "-- let the trigger's function look at a setting that this transaction alone has\n\
              SET LOCAL app.skip_audit = 'on';\n\
              -- in the function: IF current_setting('app.skip_audit', true) = 'on' THEN RETURN NEW; END IF;",
         );

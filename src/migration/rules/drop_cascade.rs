@@ -112,8 +112,8 @@ fn say(
         format!("CASCADE drops what depends on {name} too: {}", joined(dependents))
     };
     sink.say(span, message).help(
-        "drop each dependent by name first, and leave out CASCADE: PostgreSQL then refuses while anything is \
-         forgotten, and its error lists it",
+        "Drop each dependent by name first, and leave out CASCADE: PostgreSQL then refuses while anything is \
+         forgotten, and its error lists it.",
     );
 }
 

@@ -74,7 +74,7 @@ fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (Stri
                  {target} ACCESS EXCLUSIVE as well as {table}"
             ),
             Some(format!(
-                "to change it, add the new one first, then drop this one in a later migration\n\
+                "-- to change it, add the new one first, then drop this one in a later migration\n\
                  ALTER TABLE {table} ADD CONSTRAINT {name}_new FOREIGN KEY ({}) REFERENCES {target} NOT VALID;\n\
                  -- next migration\n\
                  ALTER TABLE {table} VALIDATE CONSTRAINT {name}_new;",

@@ -19,7 +19,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             format!("database {name} goes with all that is in it, at once and without a transaction"),
         )
         .help(format!(
-            "close it first, and drop it by hand when nobody has asked for it in a while\n\
+            "-- close it first, and drop it by hand when nobody has asked for it in a while\n\
              ALTER DATABASE {name} ALLOW_CONNECTIONS false;"
         ));
     }

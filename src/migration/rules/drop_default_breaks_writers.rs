@@ -44,7 +44,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             action.span,
             format!("inserts of the running version that leave {table}.{shown} out now {consequence}"),
         )
-        .help(format!("keep the default until no version that may run leaves {shown} out of an INSERT"));
+        .help(format!("Keep the default until no version that may run leaves {shown} out of an INSERT."));
     }
 }
 

@@ -30,8 +30,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "see what would go, in psql: \\dx+ {shown}\n\
-             take the uses away in an earlier release, then, so that PostgreSQL refuses what was forgotten:\n\
+            "-- see what would go, in psql: \\dx+ {shown}\n\
+             -- take the uses away in an earlier release; then, so that PostgreSQL refuses what was forgotten:\n\
              DROP EXTENSION {shown} RESTRICT;"
         ));
     }

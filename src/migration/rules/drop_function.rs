@@ -58,7 +58,7 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if
              and defaults that use it, not of those"
         ),
     )
-    .help("make the new function beside the old one, call it in the next release, and drop the old one after that");
+    .help("Make the new function beside the old one, call it in the next release, and drop the old one after that.");
 }
 
 fn is_made_again(cx: &StatementContext<'_>, function: &QName) -> bool {

@@ -30,7 +30,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         if let Some(use_) = last_use(table, index) {
             sink.say(dropped.span, use_).help(format!(
-                "build the replacement first, and drop {name} in a later migration, once it is valid"
+                "Build the replacement first, and drop {name} in a later migration, once it is valid."
             ));
         }
     }

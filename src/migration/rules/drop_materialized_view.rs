@@ -20,7 +20,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "build its replacement under another name, let the next release read that, and drop {view} after it"
+            "Build its replacement under another name, let the next release read that, and drop {view} after it."
         ));
     }
 }

@@ -30,6 +30,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                  can't be put back before the NULLs are gone"
             ),
         )
-        .help(format!("deploy code that can read NULL in {shown} first, and code that writes it after this"));
+        .help(format!("Deploy code that can read NULL in {shown} first, and code that writes it after this."));
     }
 }

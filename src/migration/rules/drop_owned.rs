@@ -21,7 +21,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         ),
     )
     .help(format!(
-        "hand the objects over first; DROP OWNED then only revokes privileges\n\
+        "-- hand the objects over first; DROP OWNED then only revokes privileges\n\
          REASSIGN OWNED BY {} TO CURRENT_USER;",
         names.join(", ")
     ));

@@ -35,7 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "detach it (outside a transaction), archive it, and drop the table in a later change\n{detach}"
+            "-- detach it (outside a transaction), archive it, and drop the table in a later change\n{detach}"
         ));
     }
 }

@@ -44,7 +44,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "drop what is in it one by one, each as a decision of its own; without CASCADE PostgreSQL refuses while \
+            "-- drop what is in it one by one, each as a decision of its own; without CASCADE PostgreSQL refuses while \
              anything is left\nDROP SCHEMA {shown};"
         ));
     }

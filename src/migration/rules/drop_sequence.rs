@@ -14,7 +14,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             format!("how far {sequence} has counted is forgotten, and code that calls nextval on it fails"),
         )
         .help(format!(
-            "write down where it stands, so that it can be made again from there\nSELECT last_value FROM {sequence};"
+            "-- write down where it stands, so that it can be made again from there\nSELECT last_value FROM {sequence};"
         ));
     }
 }

@@ -23,9 +23,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "deploy code that doesn't use {table} first, and see that nothing else does: these numbers stand still\n\
+            "-- deploy code that doesn't use {table} first, and see that nothing else does: these numbers stand still\n\
              SELECT seq_scan, idx_scan, n_tup_ins, n_tup_upd FROM pg_stat_user_tables WHERE relid = '{}'::regclass;\n\
-             then, with a backup that is known to restore, in a release of its own:\n\
+             -- then, with a backup that is known to restore, in a release of its own:\n\
              -- rollsafe: ignore drop_table -- why nothing needs it any more\n\
              DROP TABLE {table};",
             table.to_string().replace('\'', "''")

@@ -42,8 +42,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 quote_ident(trigger)
             ),
         )
-        .help("drop it in a release after the one that does its work itself or no longer needs it; to change it, drop and \
-               create it in one transaction");
+        .help("Drop it in a release after the one that does its work itself or no longer needs it; to change it, drop and \
+               create it in one transaction.");
     }
 }
 

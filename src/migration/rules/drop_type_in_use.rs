@@ -45,7 +45,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             _ => continue,
         };
         sink.say(dropped.span, message).help(format!(
-            "move the columns to another type in stages first, then drop the type, and let PostgreSQL refuse what was \
+            "-- move the columns to another type in stages first, then drop the type, and let PostgreSQL refuse what was \
              forgotten\nDROP {} {name};",
             drop.kind.sql()
         ));

@@ -27,10 +27,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 None => format!("queries that read {noun} {view} fail from here on"),
             };
             let help = if cx.in_transaction() == Some(false) {
-                "replace it in one transaction (BEGIN … COMMIT), or drop it in a release after the one whose code no \
-                 longer reads it"
+                "Replace it in one transaction (BEGIN … COMMIT), or drop it in a release after the one whose code no \
+                 longer reads it."
             } else {
-                "drop it in a release after the one whose code no longer reads it"
+                "Drop it in a release after the one whose code no longer reads it."
             };
             sink.say(dropped.span, message).help(help);
         }

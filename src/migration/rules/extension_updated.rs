@@ -28,7 +28,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         format!("{shown} is updated {to}: its functions and types may change or go, and few extensions have a way back"),
     )
     .help(format!(
-        "see what there is, name the version, and read what it changes\n\
+        "-- see what there is, name the version, and read what it changes\n\
          SELECT * FROM pg_extension_update_paths('{}') WHERE path IS NOT NULL;\n\
          ALTER EXTENSION {shown} UPDATE TO '…';",
         name.as_str().replace('\'', "''")

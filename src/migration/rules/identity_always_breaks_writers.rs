@@ -38,6 +38,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                  non-DEFAULT value)"
             ),
         )
-        .help(format!("BY DEFAULT takes values that are given and makes the rest\n{sql}"));
+        .help(format!("-- BY DEFAULT takes values that are given and makes the rest\n{sql}"));
     }
 }

@@ -23,6 +23,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             action.span,
             format!("the rows of {child} {change} every query on {parent} from the commit on, and no query fails"),
         )
-        .help(format!("see that what reads, changes or deletes from {parent} is meant for them; ONLY {parent} leaves children out"));
+        .help(format!("See that what reads, changes or deletes from {parent} is meant for them; ONLY {parent} leaves children out."));
     }
 }

@@ -7,8 +7,8 @@ use super::{Check, Rule, Sink, StatementContext, joined};
 pub static RULE: Rule =
     Rule { code: "owner_changed", page: migration_page!("owner_changed"), check: Check::Statement(check) };
 
-const HELP: &str = "grant the old owner what it needs first, and see that no view or SECURITY DEFINER function relied on its \
-                    rights";
+const HELP: &str = "Grant the old owner what it needs first, and see that no view or SECURITY DEFINER function relied on its \
+                    rights.";
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     match &cx.statement.body {

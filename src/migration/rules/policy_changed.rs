@@ -9,7 +9,7 @@ use super::{Check, Rule, Sink, StatementContext};
 pub static RULE: Rule =
     Rule { code: "policy_changed", page: migration_page!("policy_changed"), check: Check::Statement(check) };
 
-const HELP: &str = "rehearse it with a role like the application's, and compare what it sees before and after\n\
+const HELP: &str = "-- rehearse it with a role like the application's, and compare what it sees before and after\n\
                     SET ROLE …;\n\
                     SELECT count(*) FROM …;";
 

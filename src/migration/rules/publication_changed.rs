@@ -35,7 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     cx.statement.span,
                     format!("{message}; what is written meanwhile is missing there for good"),
                 )
-                .help("see who subscribes (SELECT * FROM pg_replication_slots), and tell them first");
+                .help("-- see who subscribes, and tell them first\nSELECT * FROM pg_replication_slots;");
             }
         }
         Body::CreatePublication { all_tables, tables, .. } => {
@@ -55,7 +55,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                         quote_ident(dropped.name.name.as_str())
                     ),
                 )
-                .help("see who subscribes (SELECT * FROM pg_replication_slots), and tell them first");
+                .help("-- see who subscribes, and tell them first\nSELECT * FROM pg_replication_slots;");
             }
         }
         _ => {}
@@ -89,6 +89,6 @@ fn without_identity<'a>(
         cx.statement.span,
         format!("UPDATE and DELETE of {} fail once published: no primary key, no replica identity", joined(&bare)),
     )
-    .help("give the table a primary key first, or name a unique index over NOT NULL columns: ALTER TABLE … REPLICA IDENTITY \
-           USING INDEX …;");
+    .help("Give the table a primary key first, or name a unique index over NOT NULL columns: ALTER TABLE … REPLICA IDENTITY \
+           USING INDEX ….");
 }

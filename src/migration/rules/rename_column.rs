@@ -39,7 +39,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ));
         } else {
             said.help(format!(
-                "make a second view with the new name beside {table}, read it in the next release, then drop this one"
+                "Make a second view with the new name beside {table}, read it in the next release, then drop this one."
             ));
         }
     }

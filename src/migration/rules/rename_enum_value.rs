@@ -26,7 +26,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         ),
     )
     .help(format!(
-        "add the new label, deploy code that knows both and writes the new one, change the rows in batches, and leave \
+        "-- add the new label, deploy code that knows both and writes the new one, change the rows in batches, and leave \
          the old label where it is\n\
          ALTER TYPE {name} ADD VALUE '{}' AFTER '{}';",
         literal(to),

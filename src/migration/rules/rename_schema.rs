@@ -20,7 +20,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     "connections to database {old} are refused from now on, whichever version makes them"
                 ),
             )
-            .help("rename it while the application is stopped, together with its connection settings");
+            .help("Rename it while the application is stopped, together with its connection settings.");
         }
         ObjectKind::Schema => {
             let new_here = cx.earlier().any(|statement| {
@@ -37,7 +37,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 ),
             )
             .help(format!(
-                "make the new schema, move each table into it, and leave a view behind, all in one transaction\n\
+                "-- make the new schema, move each table into it, and leave a view behind, all in one transaction\n\
                  CREATE SCHEMA {new};\n\
                  ALTER TABLE {old}.… SET SCHEMA {new};\n\
                  CREATE VIEW {old}.… AS SELECT * FROM {new}.…;"

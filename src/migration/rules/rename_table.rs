@@ -22,10 +22,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let kind = known.map_or(RelationKind::Table, |relation| relation.kind);
         let new = QName::new(&relation.schema, to.as_str());
         let help = if kind == RelationKind::Sequence {
-            "keep the name; what owns a sequence or draws from it doesn't show to anybody".to_owned()
+            "Keep the name: nobody but code that calls nextval sees it.".to_owned()
         } else {
             format!(
-                "leave a view with the old name behind, in the same transaction; drop it when no version uses it\n\
+                "-- leave a view with the old name behind, in the same transaction; drop it when no version uses it\n\
                  BEGIN;\n\
                  ALTER {} {relation} RENAME TO {};\n\
                  CREATE VIEW {relation} AS SELECT * FROM {new};\n\

@@ -53,7 +53,7 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, to: &Ident, sp
         ),
     )
     .help(format!(
-        "keep the name {old}, or deploy code without casts to it before it becomes {}",
+        "Keep the name {old}, or deploy code without casts to it before it becomes {}.",
         crate::migration::statement::quote_ident(to.as_str())
     ));
 }

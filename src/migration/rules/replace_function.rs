@@ -31,7 +31,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
              rolling back the application leaves it there"
         ),
     )
-    .help("where its results differ, make a function with another name for the next release to call");
+    .help("Where its results differ, make a function with another name for the next release to call.");
 }
 
 fn same_type(a: &TypeName, b: &TypeName) -> bool {

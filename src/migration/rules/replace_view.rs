@@ -39,5 +39,5 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             old.name
         ),
     )
-    .help("where the rows differ, make a second view for the new version to read");
+    .help("Where the rows differ, make a second view for the new version to read.");
 }

@@ -37,7 +37,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             continue;
         };
         sink.say(action.span, message).help(format!(
-            "use the primary key, or a unique index over NOT NULL columns\nALTER TABLE {table} REPLICA IDENTITY DEFAULT;"
+            "-- use the primary key, or a unique index over NOT NULL columns\nALTER TABLE {table} REPLICA IDENTITY DEFAULT;"
         ));
     }
 }

@@ -57,7 +57,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         cx.statement.span,
         format!("{who} gets \"permission denied\" from the commit on for {what}, in open connections too"),
     )
-    .help("see which roles use it, give those a grant of their own first, and revoke in a later release");
+    .help("See which roles use it, give those a grant of their own first, and revoke in a later release.");
 }
 
 /// Whether a GRANT gives some of it back to the same roles.

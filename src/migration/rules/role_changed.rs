@@ -7,7 +7,7 @@ use super::{Check, Rule, Sink, StatementContext};
 pub static RULE: Rule =
     Rule { code: "role_changed", page: migration_page!("role_changed"), check: Check::Statement(check) };
 
-const HELP: &str = "make a new role beside it, move the applications over, and see that nobody connects as the old one\n\
+const HELP: &str = "-- make a new role beside it, move the applications over, and see that nobody connects as the old one\n\
                     SELECT usename, count(*) FROM pg_stat_activity GROUP BY usename;";
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {

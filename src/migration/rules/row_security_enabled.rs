@@ -32,7 +32,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             "sees only rows that a policy lets through, and no query fails that would tell"
         };
         sink.say(action.span, format!("from the commit on {who} {sees} (table {table})")).help(format!(
-            "begin with a policy that lets everything through, and narrow it when the version that sets what the policies \
+            "-- begin with a policy that lets everything through; narrow it when the version that sets what the policies \
              ask for is out\n\
              CREATE POLICY everything ON {table} USING (true);"
         ));

@@ -69,12 +69,12 @@ fn say(
         Some((table, column)) => {
             let column = quote_ident(&column);
             format!(
-                "set it from the data\n\
+                "-- set it from the data\n\
                  SELECT setval('{}', (SELECT coalesce(max({column}), 0) + 1 FROM {table}), false);",
                 sequence.replace('\'', "''")
             )
         }
-        None => "start above the highest number that was ever given out".to_owned(),
+        None => "Start above the highest number that was ever given out.".to_owned(),
     };
     sink.say(span, message).help(help);
 }

@@ -27,7 +27,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             format!("a running version that leaves {table}.{shown} NULL, or out of an INSERT, fails from the commit on"),
         )
         .help(format!(
-            "deploy code that always writes {shown} first; then\n{}",
+            "-- deploy code that always writes {shown} first; then\n{}",
             plans::set_not_null(&table, column.as_str(), cx.options.version)
         ));
     }

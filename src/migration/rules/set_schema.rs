@@ -24,10 +24,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 let moved = QName::new(schema.as_str(), &relation.name);
                 let sequence = known.is_some_and(|relation| relation.kind == RelationKind::Sequence);
                 let help = if sequence {
-                    "draw from it by its new name in the next release before it moves".to_owned()
+                    "Have both schemas in the search_path of every connection before it moves.".to_owned()
                 } else {
                     format!(
-                        "leave a view behind, in the same transaction; drop it when no version looks there\n\
+                        "-- leave a view behind, in the same transaction; drop it when no version looks there\n\
                          BEGIN;\n\
                          ALTER {} {relation} SET SCHEMA {};\n\
                          CREATE VIEW {}.{} AS SELECT * FROM {moved};\n\
@@ -60,7 +60,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             };
             if used && cx.lasts() {
                 let help =
-                    "have both schemas in the search_path of every connection before it moves".to_owned();
+                    "Have both schemas in the search_path of every connection before it moves.".to_owned();
                 say(sink, cx.statement.span, &name.to_string(), schema, help);
             }
         }

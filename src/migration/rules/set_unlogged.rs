@@ -22,7 +22,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 ),
             )
             .help(format!(
-                "keep {table} logged; rows that may be lost belong in a table made for them\n\
+                "-- keep {table} logged; rows that may be lost belong in a table made for them\n\
                  CREATE UNLOGGED TABLE {}_buffer (…);",
                 table.name
             ));

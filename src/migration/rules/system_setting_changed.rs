@@ -32,5 +32,5 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     sink.say(cx.statement.span, format!("{setting} changes for {whom}, and stays so when the application is rolled back"))
-        .help("for the migration alone, in its transaction: SET LOCAL …; for the application, in its connection settings");
+        .help("For the migration alone, in its transaction: SET LOCAL. For the application, in its connection settings.");
 }

@@ -72,7 +72,7 @@ fn judge(
         ),
     )
     .help(format!(
-        "count the duplicates, mend them, and deploy code that writes none first\n\
+        "-- count the duplicates, mend them, and deploy code that writes none first\n\
          SELECT {shown}, count(*) FROM {table} GROUP BY {shown} HAVING count(*) > 1;\n\
          -- if a CONCURRENTLY build fails, drop the INVALID index that it leaves: DROP INDEX CONCURRENTLY {};",
         columns.map_or_else(|| "…".to_owned(), |columns| plans::named(table, &columns.join("_"), "key"))
