@@ -1,45 +1,47 @@
 //! `int_primary_key`: a primary key of type integer runs out at 2,147,483,647.
 
-use super::written::type_text;
+use crate::migration::catalog::ConstraintDetail;
 use crate::migration::statement::{
     ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, Name, Persistence, quote_ident,
 };
 
-use super::{Check, Rule, Sink, StatementContext};
+use super::written::type_text;
+use super::{Check, MigrationContext, Rule, Sink};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     code: "int_primary_key",
     page: migration_page!("int_primary_key"),
-    check: Check::Statement(check),
+    check: Check::Migration(check),
 };
 
-fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    match &cx.statement.body {
-        Body::CreateTable(create)
-            if create.persistence != Persistence::Temporary
-                && !create.foreign
-                && create.partition_of.is_none() =>
-        {
-            for column in &create.columns {
-                let key =
-                    is_key(&column.constraints, &column.name) || is_key(&create.constraints, &column.name);
-                if key && !refers(column, &create.constraints) {
-                    judge(&create.name, column, sink);
+fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
+    for statement in cx.statements {
+        match &statement.body {
+            Body::CreateTable(create)
+                if create.persistence != Persistence::Temporary
+                    && !create.foreign
+                    && create.partition_of.is_none() =>
+            {
+                for column in &create.columns {
+                    let key = is_key(&column.constraints, &column.name)
+                        || is_key(&create.constraints, &column.name);
+                    if key {
+                        judge(cx, &create.name, column, sink);
+                    }
                 }
             }
-        }
-        Body::AlterTable(alter) => {
-            for action in &alter.actions {
-                if let ActionKind::AddColumn { column, .. } = &action.kind
-                    && is_key(&column.constraints, &column.name)
-                    && !refers(column, &[])
-                {
-                    judge(&alter.name, column, sink);
+            Body::AlterTable(alter) => {
+                for action in &alter.actions {
+                    if let ActionKind::AddColumn { column, .. } = &action.kind
+                        && is_key(&column.constraints, &column.name)
+                    {
+                        judge(cx, &alter.name, column, sink);
+                    }
                 }
             }
+            _ => {}
         }
-        _ => {}
     }
 }
 
@@ -51,15 +53,18 @@ fn is_key(constraints: &[Constraint], column: &Ident) -> bool {
     })
 }
 
-/// Whether the column is a foreign key too: then its type is its target's.
-fn refers(column: &ColumnDefinition, constraints: &[Constraint]) -> bool {
-    column.constraints.iter().chain(constraints).any(|constraint| match &constraint.kind {
-        ConstraintKind::ForeignKey(key) => key.columns.contains(&column.name),
-        _ => false,
+/// Whether the column is a foreign key too, perhaps by a later statement: then its type is its target's.
+fn refers(cx: &MigrationContext<'_>, table: &Name, column: &ColumnDefinition) -> bool {
+    let name = cx.after.resolve(table, &cx.session.search_path);
+    cx.after.relation(&name).is_some_and(|table| {
+        table.constraints.iter().any(|constraint| {
+            matches!(&constraint.detail, ConstraintDetail::ForeignKey { columns, .. }
+                if columns.iter().any(|name| *name.as_str() == *column.name.as_str()))
+        })
     })
 }
 
-fn judge(table: &Name, column: &ColumnDefinition, sink: &mut Sink) {
+fn judge(cx: &MigrationContext<'_>, table: &Name, column: &ColumnDefinition, sink: &mut Sink) {
     let Some(type_name) = &column.type_name else { return };
     if type_name.dimensions > 0 || type_name.name.schema.is_some() {
         return;
@@ -74,6 +79,9 @@ fn judge(table: &Name, column: &ColumnDefinition, sink: &mut Sink) {
         "int2" if counts => "32,767",
         _ => return,
     };
+    if refers(cx, table, column) {
+        return;
+    }
     let name = quote_ident(column.name.as_str());
     sink.say(
         type_name.span,

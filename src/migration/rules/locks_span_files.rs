@@ -10,38 +10,43 @@ pub static RULE: Rule =
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     // Strong locks of the open transaction: relation, and the file that took it first.
-    let mut held: Vec<(QName, &str)> = Vec::new();
+    let mut held: Vec<(&QName, &str)> = Vec::new();
+    let mut transaction = None;
+    let mut reported = false;
     for migration in cx.migrations.iter().filter(|migration| migration.run.one_transaction_for_all) {
-        let mut reported = false;
         for record in migration.records.iter().filter(|record| record.in_transaction != Some(false)) {
-            let others: Vec<&(QName, &str)> = held
+            if transaction.replace(record.transaction) != Some(record.transaction) {
+                held.clear();
+                reported = false;
+            }
+            // Once for each transaction: what the last files add goes without saying.
+            let others: Vec<&(&QName, &str)> = held
                 .iter()
                 .filter(|(relation, path)| {
-                    *path != migration.path && record.strong.iter().all(|(here, _)| here != relation)
+                    *path != migration.path && record.strong.iter().all(|(here, _)| here != *relation)
                 })
                 .collect();
-            if let (false, false, Some((first, _))) = (reported, others.is_empty(), record.strong.first()) {
-                let mut names: Vec<&QName> = others.iter().map(|(relation, _)| relation).collect();
-                names.dedup();
-                let files: Vec<&str> = others.iter().map(|(_, path)| *path).collect();
+            if let (false, Some((_, path)), Some((first, _))) =
+                (reported, others.first(), record.strong.first())
+            {
+                let names: Vec<&QName> = others.iter().map(|(relation, _)| *relation).collect();
+                let earlier =
+                    if others.iter().all(|(_, other)| other == path) { path } else { "earlier files" };
                 sink.say(
                     record.span,
                     format!(
-                        "the migration tool runs all pending files in one transaction, so {} (locked in {}) and {first} \
-                         stay locked together until the last file is through",
-                        joined(&names),
-                        files.first().copied().unwrap_or("an earlier file")
+                        "the migration tool runs all pending files in one transaction, so {first} is locked here while \
+                         {} (locked in {earlier}) still is: all stay locked until the last file is through",
+                        joined(&names)
                     ),
                 )
                 .help("Release one of these migrations at a time, or tell the tool to commit after each file.")
                 .in_migration(migration.migration);
                 reported = true;
             }
-        }
-        for record in migration.records.iter().filter(|record| record.in_transaction != Some(false)) {
             for (relation, _) in &record.strong {
-                if !held.iter().any(|(known, _)| known == relation) {
-                    held.push((relation.clone(), migration.path));
+                if !held.iter().any(|(known, _)| *known == relation) {
+                    held.push((relation, migration.path));
                 }
             }
         }
