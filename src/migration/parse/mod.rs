@@ -52,7 +52,8 @@ fn read_statement(text: &str, piece: &split::Piece) -> Statement {
     let body = match read {
         Ok(body) if problems.is_empty() => body,
         Ok(_) => Body::NotUnderstood,
-        Err(problem) => {
+        Err(mut problem) => {
+            problem.certain |= !is_balanced(&piece.tokens);
             // What the splitter found is the cause, what came of it is not worth telling.
             if problems.is_empty() {
                 problems.push(problem);
@@ -61,6 +62,22 @@ fn read_statement(text: &str, piece: &split::Piece) -> Statement {
         }
     };
     Statement { span: piece.span, body, problems }
+}
+
+/// Whether every parenthesis has its partner.
+fn is_balanced(tokens: &[lex::Token]) -> bool {
+    let mut open = 0i64;
+    for token in tokens {
+        match token.kind {
+            lex::TokenKind::LeftParen => open += 1,
+            lex::TokenKind::RightParen => open -= 1,
+            _ => {}
+        }
+        if open < 0 {
+            return false;
+        }
+    }
+    open == 0
 }
 
 /// Dispatches on the first words: each family takes the statements whose first words it knows.
