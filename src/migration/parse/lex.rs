@@ -442,7 +442,7 @@ impl<'a> Lexer<'a> {
                 self.pos += 1;
                 TokenKind::ColonEquals
             }
-            b'\'' | b'"' => match quoted_end(self.bytes, start + 1, next) {
+            b'\'' | b'"' if self.brackets == 0 => match quoted_end(self.bytes, start + 1, next) {
                 Some(end) => {
                     self.pos = end;
                     TokenKind::Placeholder

@@ -250,6 +250,9 @@ fn simple_select(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
             expr_list(c, f)?;
             c.close()?;
         }
+        if c.is("from") {
+            return Err(c.expected("an expression"));
+        }
     } else {
         c.eat("all");
     }
@@ -1140,20 +1143,26 @@ fn merge(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
     let mut arms = 0;
     while c.eat("when") {
         arms += 1;
-        c.eat("not");
+        let not = c.eat("not");
         c.expect("matched")?;
-        if c.eat("by") && c.eat_any(&["source", "target"]).is_none() {
-            return Err(c.expected("`SOURCE` or `TARGET`"));
+        // Rows of the source without one in the target can only be inserted, the others not.
+        let mut unmatched = not;
+        if not && c.eat("by") {
+            match c.eat_any(&["source", "target"]) {
+                Some("source") => unmatched = false,
+                Some(_) => {}
+                None => return Err(c.expected("`SOURCE` or `TARGET`")),
+            }
         }
         if c.eat("and") {
             a_expr(c, f)?;
         }
         c.expect("then")?;
-        if c.eat("update") {
+        if !unmatched && c.eat("update") {
             c.expect("set")?;
             set_list(c, f, Some(&mut pending))?;
-        } else if c.eat("delete") || c.eat_seq(&["do", "nothing"]) {
-        } else if c.eat("insert") {
+        } else if (!unmatched && c.eat("delete")) || c.eat_seq(&["do", "nothing"]) {
+        } else if unmatched && c.eat("insert") {
             if c.at(TokenKind::LeftParen) {
                 c.paren_list(|c| {
                     c.ident("a column name")?;

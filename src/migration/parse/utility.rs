@@ -461,7 +461,7 @@ fn copy(c: &mut Cursor<'_>, piece: &Piece) -> Parsed<Body> {
             copy.columns = c.paren_list(|c| c.ident("a column"))?;
         }
     }
-    if c.eat("from") {
+    if copy.table.is_some() && c.eat("from") {
         copy.from = true;
     } else {
         c.expect("to")?;
@@ -488,7 +488,7 @@ fn copy(c: &mut Cursor<'_>, piece: &Piece) -> Parsed<Body> {
     } else {
         old_copy_options(c)?;
     }
-    if c.eat("where") {
+    if copy.from && c.eat("where") {
         super::expression::expr(c)?;
     }
     Ok(Body::Copy(Box::new(copy)))
