@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rollsafe::migration::parse::parse;
 use rollsafe::migration::statement::{
-    ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Query, RelationUse, Statement,
+    ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Query, RelationUse, Routine, Statement,
 };
 use serde_json::{Value, json};
 
@@ -207,30 +207,38 @@ fn describe(body: &Body, shown: &mut Value) {
         }
         Body::Do(block) => {
             if let Some(routine) = &block.routine {
-                shown["inner"] = routine
-                    .statements
-                    .iter()
-                    .map(|inner| {
-                        let mut one = show(&inner.statement);
-                        one["conditional"] = json!(inner.conditional);
-                        one["in_loop"] = json!(inner.in_loop);
-                        one["loop_commits"] = json!(inner.loop_commits);
-                        one["dynamic"] = json!(inner.dynamic);
-                        one["partial"] = json!(inner.partial);
-                        one
-                    })
-                    .collect();
-                shown["dynamic"] =
-                    json!(routine.dynamic.iter().map(|s| [s.start, s.end]).collect::<Vec<_>>());
-                shown["routine_problems"] = json!(
-                    routine
-                        .problems
-                        .iter()
-                        .map(|p| json!({"start": p.span.start, "end": p.span.end, "message": p.message}))
-                        .collect::<Vec<_>>()
-                );
+                describe_routine(routine, shown);
+            }
+        }
+        Body::CreateRoutine(create) => {
+            if let Some(routine) = &create.body {
+                describe_routine(routine, shown);
             }
         }
         _ => {}
     }
+}
+
+fn describe_routine(routine: &Routine, shown: &mut Value) {
+    shown["inner"] = routine
+        .statements
+        .iter()
+        .map(|inner| {
+            let mut one = show(&inner.statement);
+            one["conditional"] = json!(inner.conditional);
+            one["in_loop"] = json!(inner.in_loop);
+            one["loop_commits"] = json!(inner.loop_commits);
+            one["dynamic"] = json!(inner.dynamic);
+            one["partial"] = json!(inner.partial);
+            one
+        })
+        .collect();
+    shown["dynamic"] = json!(routine.dynamic.iter().map(|s| [s.start, s.end]).collect::<Vec<_>>());
+    shown["routine_problems"] = json!(
+        routine
+            .problems
+            .iter()
+            .map(|p| json!({"start": p.span.start, "end": p.span.end, "message": p.message}))
+            .collect::<Vec<_>>()
+    );
 }

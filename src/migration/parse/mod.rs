@@ -9,10 +9,12 @@
 pub mod condition;
 pub mod cursor;
 pub mod ddl;
+mod dynamic;
 pub mod expression;
 mod facts;
 pub mod keywords;
 pub mod lex;
+mod plpgsql;
 pub mod query;
 mod special;
 mod split;
@@ -35,18 +37,32 @@ pub struct Script {
 /// Reads `range` of `text`; all spans are those of `text`. Never fails: what can't be read is in the
 /// statements' problems.
 pub fn parse(text: &str, range: std::ops::Range<usize>) -> Script {
+    parse_at(text, range, None, 0)
+}
+
+/// The same for a text inside another: all spans are `place` where there is one (the text is the value of
+/// a literal with escapes), and it stands `depth` levels deep (see [`cursor::MAX_DEPTH`]).
+fn parse_at(text: &str, range: std::ops::Range<usize>, place: Option<Span>, depth: u32) -> Script {
     let mut script = Script::default();
     let mut splitter = split::Splitter::new(text, range);
-    while let Some(piece) = splitter.next_piece() {
-        script.statements.push(read_statement(text, &piece));
+    while let Some(mut piece) = splitter.next_piece() {
+        if let Some(place) = place {
+            piece.span = place;
+            piece.copy_data = None;
+            piece.problems.iter_mut().for_each(|problem| problem.span = place);
+        }
+        let mut cursor = Cursor::placed(text, &piece.tokens, place);
+        cursor.depth = depth;
+        script.statements.push(read_statement(cursor, &piece));
     }
-    script.comments = splitter.into_comments();
+    if place.is_none() {
+        script.comments = splitter.into_comments();
+    }
     script
 }
 
 /// Reads one statement from its tokens (without the semicolon).
-fn read_statement(text: &str, piece: &split::Piece) -> Statement {
-    let mut cursor = Cursor::new(text, &piece.tokens);
+fn read_statement(mut cursor: Cursor<'_>, piece: &split::Piece) -> Statement {
     let mut problems: Vec<Problem> = piece.problems.clone();
     let read = read_body(&mut cursor, piece).and_then(|body| cursor.expect_end().map(|()| body));
     let body = match read {
@@ -98,10 +114,4 @@ fn read_body(c: &mut Cursor<'_>, piece: &split::Piece) -> Parsed<Body> {
     // No statement of PostgreSQL begins like this, unless a tool's placeholder stands for one.
     problem.certain = c.kind() != Some(lex::TokenKind::Placeholder);
     Err(problem)
-}
-
-/// The PL/pgSQL body that a string token holds.
-fn routine_of(text: &str, token: lex::Token) -> Option<crate::migration::statement::Routine> {
-    let _ = (text, token);
-    None
 }

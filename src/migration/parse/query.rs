@@ -52,6 +52,18 @@ pub(super) fn query_into(c: &mut Cursor<'_>) -> Parsed<(Query, Option<Into>)> {
     Ok((facts.into_query(c.span_since(first)), into))
 }
 
+/// Reads what stands behind SELECT, as if that word stood before it: PL/pgSQL's expressions and PERFORM.
+pub(super) fn select_behind(c: &mut Cursor<'_>) -> Parsed<Query> {
+    let first = c.index();
+    let mut facts = Facts { keep_strings: true, ..Facts::default() };
+    c.deeper(|c| {
+        simple_select(c, &mut facts)?;
+        set_operations_after_first(c, &mut facts)?;
+        select_tail(c, &mut facts)
+    })?;
+    Ok(facts.into_query(c.span_since(first)))
+}
+
 /// `PreparableStmt`: a query or DML, maybe under WITH.
 fn preparable(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
     c.deeper(|c| {

@@ -529,15 +529,13 @@ fn do_block(c: &mut Cursor<'_>) -> Parsed<Body> {
             language =
                 if c.at_string() { fold(&c.string("a language")?) } else { c.label("a language")?.value };
         } else {
-            let token = c.peek();
-            c.string("a code block")?;
-            source = token;
+            source = Some(*c);
+            c.pass_string("a code block")?;
         }
     }
-    if source.is_none() {
-        return Err(c.expected("a code block"));
-    }
-    let routine = source.filter(|_| language == "plpgsql").and_then(|token| super::routine_of(c.text, token));
+    let Some(source) = source else { return Err(c.expected("a code block")) };
+    // A block in SQL isn't one.
+    let routine = if language == "plpgsql" { super::plpgsql::body_of(&source, &language) } else { None };
     Ok(Body::Do(Box::new(DoBlock { language, routine })))
 }
 

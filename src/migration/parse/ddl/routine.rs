@@ -9,6 +9,7 @@ use super::{Head, other};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
 use crate::migration::parse::lex::TokenKind;
+use crate::migration::parse::plpgsql;
 use crate::migration::parse::query::{at_query, query};
 use crate::migration::parse::type_name::type_name;
 use crate::migration::statement::{
@@ -31,6 +32,8 @@ struct Options {
     security_definer: Option<bool>,
     sets: Vec<CompactString>,
     source: Option<Span>,
+    /// The index of the token that holds it.
+    source_at: Option<usize>,
 }
 
 /// CREATE FUNCTION and CREATE PROCEDURE, from that word on.
@@ -59,7 +62,10 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     while options_read {
         options_read = option(c, &mut options, true)?;
     }
-    let body = sql_body(c)?;
+    let mut body = sql_body(c)?;
+    if let (None, Some(language), Some(at)) = (&body, &options.language, options.source_at) {
+        body = plpgsql::body_of(&c.at_index(at), language);
+    }
     Ok(Body::CreateRoutine(Box::new(CreateRoutine {
         procedure,
         replace: head.replace,
@@ -165,10 +171,12 @@ fn at_argument_end(c: &Cursor<'_>) -> bool {
 fn option(c: &mut Cursor<'_>, options: &mut Options, create: bool) -> Parsed<bool> {
     if create && c.eat("as") {
         options.source = source_span(c);
-        c.string("the routine's source")?;
+        options.source_at = Some(c.index());
+        c.pass_string("the routine's source")?;
         if c.comma() {
             c.string("a link symbol")?;
             options.source = None;
+            options.source_at = None;
         }
     } else if create && c.eat("language") {
         options.language = Some(language(c)?);
