@@ -15,6 +15,7 @@ pub mod restore;
 pub mod rows;
 pub mod rules;
 pub mod schema;
+pub mod take;
 pub mod text;
 pub mod value;
 pub mod verify;

@@ -29,7 +29,6 @@ use crate::postgres::tools::ToolsError;
 
 pub use compare::{ObjectDifference, SequenceDifference, TableComparison};
 pub use errors::{ErrorClass, RestoreError};
-pub(crate) use names::split_relation;
 
 /// How to restore.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ pub(super) fn copy_target(statement: &str) -> Option<CopyTarget<'_>> {
 }
 
 /// Schema and name of `public."Order's"`; the schema is empty where there is none.
-pub(crate) fn split_relation(relation: &str) -> Option<(String, String)> {
+pub(super) fn split_relation(relation: &str) -> Option<(String, String)> {
     let (first, rest) = identifier(relation)?;
     if rest.is_empty() {
         return Some((String::new(), first));

@@ -1,0 +1,493 @@
+//! Takes a dump: under another name first, counted in the snapshot that it is taken from, read back and
+//! compared, and only then given its name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::backup::evidence::Evidence;
+use crate::backup::manifest::{self, ManifestError};
+use crate::backup::options::{Restore, VerifyOptions};
+use crate::backup::verify::{Report, VerifyError, verify};
+use crate::finding::Severity;
+use crate::postgres::child::{Ended, Run, RunError};
+use crate::postgres::cluster::free_bytes;
+use crate::postgres::connection::Connection;
+use crate::postgres::ephemeral::Ephemeral;
+use crate::postgres::psql::{PsqlError, PsqlSession};
+use crate::postgres::sql_text::quote_identifier;
+use crate::postgres::tools::{Installations, Tool, ToolsError, Wanted};
+use crate::postgres::version::PgVersion;
+
+/// How a dump is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DumpFormat {
+    /// One compressed file.
+    #[default]
+    Custom,
+    /// A directory with a compressed file for each table; the one that can be written in parallel.
+    Directory,
+    /// One uncompressed tar file.
+    Tar,
+    /// SQL text.
+    Plain,
+}
+
+impl DumpFormat {
+    /// As pg_dump's `--format` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DumpFormat::Custom => "custom",
+            DumpFormat::Directory => "directory",
+            DumpFormat::Tar => "tar",
+            DumpFormat::Plain => "plain",
+        }
+    }
+}
+
+/// What to dump, and where to.
+#[derive(Clone, Debug)]
+pub struct TakeOptions {
+    /// The server and database.
+    pub connection: Connection,
+    /// The file, or directory, that the dump becomes.
+    pub output: PathBuf,
+    /// Its layout.
+    pub format: DumpFormat,
+    /// pg_dump's `--compress`: `zstd:3`, `9`.
+    pub compress: Option<String>,
+    /// Parallel jobs of pg_dump, for a directory.
+    pub jobs: usize,
+    /// Whether an output that is there already may be replaced (by a verified one).
+    pub replace: bool,
+    /// Whether to go on with less space free than the database may need.
+    pub ignore_space: bool,
+    /// Where to write the manifest of the dump.
+    pub manifest: Option<PathBuf>,
+    /// More arguments for pg_dump, at the user's own risk: what they leave out is told, not refused.
+    pub extra: Vec<String>,
+    /// When to give up.
+    pub limit: Duration,
+}
+
+/// A table in the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CountedTable {
+    /// `public.users`
+    pub name: String,
+    /// Rows that the database held.
+    pub rows: u64,
+    /// Rows that the dump holds; none when it has no data of the table.
+    pub in_dump: Option<u64>,
+}
+
+/// A dump that was taken and verified.
+#[derive(Debug)]
+pub struct Taken {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How large.
+    pub bytes: u64,
+    /// How long pg_dump took.
+    pub dump_seconds: f64,
+    /// How long reading it back took.
+    pub verify_seconds: f64,
+    /// The database.
+    pub database: String,
+    /// The server.
+    pub server_version: PgVersion,
+    /// The pg_dump.
+    pub pg_dump_version: PgVersion,
+    /// Every table of the snapshot.
+    pub tables: Vec<CountedTable>,
+    /// Large objects of the snapshot.
+    pub large_objects: u64,
+    /// What pg_dump said although it succeeded.
+    pub warnings: String,
+    /// Tables that the extra arguments left out.
+    pub left_out: Vec<String>,
+    /// What reading it back gave.
+    pub evidence: Evidence,
+}
+
+/// No dump, or none that may be called one.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// No psql or pg_dump, or too old ones.
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
+    /// A program could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The server can't be asked.
+    #[error("{server}: {source}")]
+    Server {
+        /// Which.
+        server: String,
+        /// What it said.
+        source: PsqlError,
+    },
+    /// Something has that name already.
+    #[error("{} is there already", .0.display())]
+    Exists(PathBuf),
+    /// It would not fit.
+    #[error(
+        "{} has {free} bytes free; the tables are {tables} bytes, and a dump may need {needed}",
+        directory.display()
+    )]
+    Space {
+        /// Where it would go.
+        directory: PathBuf,
+        /// Bytes free there.
+        free: u64,
+        /// Bytes of the tables in the database.
+        tables: u64,
+        /// Bytes asked for.
+        needed: u64,
+    },
+    /// pg_dump failed. Nothing is left of its output.
+    #[error("pg_dump ended with {status}: {said}")]
+    PgDump {
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its messages.
+        said: String,
+    },
+    /// The dump can't be read back.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The dump is there and verified, its manifest isn't.
+    #[error("the dump is verified, but {0}")]
+    Manifest(#[from] ManifestError),
+    /// The dump doesn't hold what the database held.
+    #[error("the dump was not verified and is kept as {}: {}", kept.display(), reasons.join("; "))]
+    NotVerified {
+        /// Its name now.
+        kept: PathBuf,
+        /// Why not.
+        reasons: Vec<String>,
+    },
+    /// A file could not be written or renamed.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl TakeError {
+    fn io(action: &'static str, path: &Path, source: io::Error) -> TakeError {
+        TakeError::Io { action, path: path.to_owned(), source }
+    }
+
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TakeError::Tools(error) => Some(error.hint()),
+            TakeError::Exists(path) => Some(format!(
+                "choose another name, or replace it once the new dump is verified:\n  --replace\nkept until then: {}",
+                path.display()
+            )),
+            TakeError::Space { .. } => Some(
+                "free some space, choose another place, or go on regardless with --ignore-space".to_owned(),
+            ),
+            TakeError::NotVerified { kept, .. } => {
+                Some(format!("see what is wrong with it:\n  rollsafe verify-backup {}", kept.display()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The tables whose rows pg_dump dumps: ordinary ones, partitions among them, that belong to no extension.
+const TABLES: &str = "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(n.nspname, c.relname, pg_catalog.pg_table_size(c.oid))
+         ORDER BY c.relpages DESC), '[]')
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                        AND d.objid = c.oid AND d.deptype = 'e')";
+
+/// Takes a dump and verifies it. The output has its name only if everything in it could be read back and
+/// every table holds as many rows as the database did in the dump's snapshot.
+///
+/// # Errors
+/// When there is no verified dump; then what had the output's name before still has it.
+pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
+    let output = &options.output;
+    if output.symlink_metadata().is_ok() && !options.replace {
+        return Err(TakeError::Exists(output.clone()));
+    }
+    let deadline = Instant::now() + options.limit;
+    let installations = Installations::find();
+    let psql = installations.select(Wanted::Newest, &[Tool::Psql])?.tool(Tool::Psql)?;
+    let mut session = Session::begin(&psql, options)?;
+    // pg_dump refuses servers newer than itself.
+    let installation = installations.select(Wanted::AtLeast(session.version), &[Tool::PgDump])?;
+    let pg_dump = installation.tool(Tool::PgDump)?;
+    let directory = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    check_space(&directory, &session, options)?;
+
+    let unfinished = unfinished_name(output);
+    if options.format != DumpFormat::Directory {
+        // pg_dump would make it readable for everybody, as the umask has it.
+        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
+        made.map_err(|source| TakeError::io("write", &unfinished, source))?;
+    }
+    let ephemeral = Ephemeral::new(&unfinished);
+    let mut run = Run::new(&pg_dump, deadline.saturating_duration_since(Instant::now()))
+        .keep_pg_environment()
+        .args(options.connection.arguments())
+        .arg(format!("--format={}", options.format.as_str()))
+        .arg(format!("--snapshot={}", session.snapshot))
+        .arg("--file")
+        .arg(absolute(&unfinished)?);
+    for (name, value) in options.connection.environment() {
+        run = run.env(name, value);
+    }
+    if let Some(compress) = &options.compress {
+        run = run.arg(format!("--compress={compress}"));
+    }
+    if options.format == DumpFormat::Directory && options.jobs > 1 {
+        run = run.arg(format!("--jobs={}", options.jobs));
+    }
+    let run = run.args(&options.extra);
+    let server = options.connection.shown().to_owned();
+    let in_vain = AtomicBool::new(false);
+    let (ended, counted) = std::thread::scope(|scope| {
+        // Counted meanwhile: both read the same snapshot.
+        let counting = scope.spawn(|| session.count(&in_vain));
+        let ended = run.to_end();
+        in_vain.store(!ended.as_ref().is_ok_and(Ended::succeeded), Ordering::Relaxed);
+        let counted = counting.join().unwrap_or_else(|_| Err(PsqlError::Said("counting failed".to_owned())));
+        (ended, counted)
+    });
+    // First: when the session with the snapshot ends, pg_dump fails for lack of it.
+    let mut tables = counted.map_err(|source| TakeError::Server { server, source })?;
+    let ended = ended?;
+    if !ended.succeeded() {
+        return Err(TakeError::PgDump { status: ended.status, said: ended.stderr.last_lines(12) });
+    }
+
+    let started = Instant::now();
+    let mut report = read_back(&unfinished)?;
+    let (reasons, left_out) = compare(&mut tables, session.large_objects, &report, !options.extra.is_empty());
+    if !reasons.is_empty() {
+        let kept = with_suffix(output, ".unverified");
+        remove(&kept).map_err(|source| TakeError::io("replace", &kept, source))?;
+        fs::rename(&unfinished, &kept).map_err(|source| TakeError::io("rename", &unfinished, source))?;
+        ephemeral.keep();
+        return Err(TakeError::NotVerified { kept, reasons });
+    }
+    let verify_seconds = started.elapsed().as_secs_f64();
+    give_name(&unfinished, output, &directory)?;
+    ephemeral.keep();
+    report.evidence.file.path.clone_from(output);
+    if let Some(path) = &options.manifest {
+        let sha256 = manifest::sha256(output).map_err(|source| TakeError::io("read", output, source))?;
+        report.evidence.sha256 = Some(sha256);
+        manifest::write(path, &report.evidence)?;
+    }
+    Ok(Taken {
+        path: output.clone(),
+        bytes: report.evidence.file.size,
+        dump_seconds: ended.took.as_secs_f64(),
+        verify_seconds,
+        database: session.database.clone(),
+        server_version: session.version,
+        pg_dump_version: installation.version(),
+        tables,
+        large_objects: session.large_objects,
+        warnings: ended.stderr.text(),
+        left_out,
+        evidence: report.evidence,
+    })
+}
+
+/// A transaction whose snapshot is the dump's.
+struct Session {
+    psql: PsqlSession,
+    version: PgVersion,
+    database: String,
+    snapshot: String,
+    large_objects: u64,
+    /// Schema and name.
+    tables: Vec<(String, String)>,
+    /// Bytes of all tables, without their indexes.
+    bytes: u64,
+}
+
+impl Session {
+    fn begin(psql: &Path, options: &TakeOptions) -> Result<Session, TakeError> {
+        let failed = |source| TakeError::Server { server: options.connection.shown().to_owned(), source };
+        let mut psql = PsqlSession::start(psql, &options.connection, options.limit).map_err(failed)?;
+        psql.run(
+            // row_security off: a count that row security would make too small fails instead.
+            "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET row_security = off;
+             SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        )
+        .map_err(failed)?;
+        let facts = psql
+            .ask(
+                "SELECT pg_catalog.jsonb_build_array(pg_catalog.current_setting('server_version_num')::int,
+                     pg_catalog.current_database(), pg_catalog.pg_export_snapshot(),
+                     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata))",
+            )
+            .map_err(failed)?;
+        let tables = psql.ask(TABLES).map_err(failed)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let rows = tables.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(Session {
+            psql,
+            version: PgVersion::from_number(u32::try_from(facts[0].as_u64().unwrap_or(0)).unwrap_or(0)),
+            database: text(&facts[1]),
+            snapshot: text(&facts[2]),
+            large_objects: facts[3].as_u64().unwrap_or(0),
+            tables: rows.iter().map(|row| (text(&row[0]), text(&row[1]))).collect(),
+            bytes: rows.iter().filter_map(|row| row[2].as_u64()).sum(),
+        })
+    }
+
+    /// Counts the rows of every table, unless it is `in_vain`.
+    fn count(&mut self, in_vain: &AtomicBool) -> Result<Vec<CountedTable>, PsqlError> {
+        let mut counted = vec![];
+        for (schema, name) in &self.tables {
+            if in_vain.load(Ordering::Relaxed) {
+                break;
+            }
+            let relation = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+            let rows = self
+                .psql
+                .ask(&format!("SELECT pg_catalog.to_jsonb(pg_catalog.count(*)) FROM ONLY {relation}"))?;
+            counted.push(CountedTable {
+                name: format!("{schema}.{name}"),
+                rows: rows.as_u64().unwrap_or(0),
+                in_dump: None,
+            });
+        }
+        Ok(counted)
+    }
+}
+
+fn check_space(directory: &Path, session: &Session, options: &TakeOptions) -> Result<(), TakeError> {
+    let free = free_bytes(directory).map_err(|source| TakeError::io("enter", directory, source))?;
+    // Rows as text take about the space that they take in the heap. Compressed it is seldom more than a
+    // third; half is asked for.
+    let compressed = matches!(options.format, DumpFormat::Custom | DumpFormat::Directory)
+        && options.compress.as_deref().is_none_or(|how| how != "0" && how != "none");
+    let needed = if compressed { session.bytes / 2 } else { session.bytes + session.bytes / 4 };
+    if free < needed && !options.ignore_space {
+        return Err(TakeError::Space {
+            directory: directory.to_owned(),
+            free,
+            tables: session.bytes,
+            needed,
+        });
+    }
+    Ok(())
+}
+
+/// Reads the whole dump as `verify-backup` does, without restoring it.
+fn read_back(path: &Path) -> Result<Report, VerifyError> {
+    let mut options = VerifyOptions::new(path);
+    // How small a database may be is for who verifies it later to say.
+    (options.limits.min_size, options.limits.min_tables) = (0, 0);
+    options.restore = Restore::Never;
+    verify(&options, &Arc::default())
+}
+
+/// Why the dump doesn't hold what the database held, and which tables it leaves out on demand.
+fn compare(
+    tables: &mut [CountedTable],
+    large_objects: u64,
+    report: &Report,
+    may_leave_out: bool,
+) -> (Vec<String>, Vec<String>) {
+    let evidence = &report.evidence;
+    let mut reasons: Vec<String> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .filter(|finding| !(may_leave_out && finding.code == "data_not_included"))
+        .map(|finding| finding.message.clone())
+        .collect();
+    let mut left_out = vec![];
+    let in_dump: BTreeMap<&str, u64> =
+        evidence.tables.iter().map(|table| (table.name.as_str(), table.rows)).collect();
+    for table in tables {
+        table.in_dump = in_dump.get(table.name.as_str()).copied();
+        match table.in_dump {
+            Some(rows) if rows == table.rows => {}
+            Some(rows) => {
+                reasons.push(format!("{} has {} rows, the dump holds {rows}", table.name, table.rows));
+            }
+            // Of an empty table INSERT statements leave no trace.
+            None if table.rows == 0 => {}
+            None if may_leave_out => left_out.push(table.name.clone()),
+            None => reasons.push(format!("{} isn't in the dump", table.name)),
+        }
+    }
+    if !may_leave_out && evidence.large_objects.count != large_objects {
+        let found = evidence.large_objects.count;
+        reasons.push(format!("there are {large_objects} large objects, the dump holds {found}"));
+    }
+    (reasons, left_out)
+}
+
+/// Puts the finished dump in the place of what had its name before.
+fn give_name(unfinished: &Path, output: &Path, directory: &Path) -> Result<(), TakeError> {
+    let old = with_suffix(output, ".replaced");
+    // A directory can't be renamed over another one.
+    let has_old = output.is_dir();
+    if has_old {
+        remove(&old).map_err(|source| TakeError::io("remove", &old, source))?;
+        fs::rename(output, &old).map_err(|source| TakeError::io("rename", output, source))?;
+    }
+    fs::rename(unfinished, output).map_err(|source| TakeError::io("rename", unfinished, source))?;
+    // The name has to reach the disk as well; pg_dump has synced the content.
+    let _ = fs::File::open(directory).and_then(|directory| directory.sync_all());
+    if has_old {
+        remove(&old).map_err(|source| TakeError::io("remove", &old, source))?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn unfinished_name(output: &Path) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    output.with_file_name(format!(".{name}.unfinished-{}", std::process::id()))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, TakeError> {
+    std::path::absolute(path).map_err(|source| TakeError::io("find", path, source))
+}
