@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         terminal,
         color: anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
         width: if terminal { columns() } else { 100 },
+        progress: std::io::stderr().is_terminal(),
     };
     let outcome = cli::run(std::env::args_os(), around);
     // A reader that went away (`| head`) is no failure.

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::Outcome;
 use crate::finding::{Category, Severity};
-use crate::migration::lint::nearest;
 use crate::migration::rules::RULES;
 use crate::pages::{self, Facts};
 use crate::report::json;
@@ -39,7 +38,9 @@ pub enum ListFormat {
 
 /// All pages, in the order of lists: code, page, facts.
 fn all_pages() -> Vec<(&'static str, &'static str, Facts<'static>)> {
-    RULES.iter().filter_map(|rule| Some((rule.code, rule.page, pages::facts(rule.page)?))).collect()
+    let migration = RULES.iter().map(|rule| (rule.code, rule.page));
+    let backup = crate::backup::rules::RULES.iter().map(|rule| (rule.code, rule.page));
+    migration.chain(backup).filter_map(|(code, page)| Some((code, page, pages::facts(page)?))).collect()
 }
 
 /// `rollsafe explain CODE`
@@ -55,11 +56,21 @@ pub fn explain(arguments: &ExplainArgs, _style: Style) -> Outcome {
                 facts.summary, facts.category, facts.since
             ))
         }
-        None => Outcome::failed(match nearest(&code) {
+        None => Outcome::failed(match nearest_page(&code) {
             Some(near) => format!("there is no code `{}`; did you mean `{near}`?", arguments.code),
             None => format!("there is no code `{}`; `rollsafe rules` lists them", arguments.code),
         }),
     }
+}
+
+/// The code most like `word`, among all pages.
+fn nearest_page(word: &str) -> Option<&'static str> {
+    all_pages()
+        .into_iter()
+        .map(|(code, ..)| (strsim::jaro_winkler(code, word), code))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, code)| code)
 }
 
 /// `rollsafe rules`

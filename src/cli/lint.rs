@@ -80,6 +80,18 @@ pub enum FailOn {
     Never,
 }
 
+impl FailOn {
+    /// Whether a finding of this severity makes the exit code 1.
+    pub fn fails(self, severity: Severity) -> bool {
+        match self {
+            FailOn::Error => severity >= Severity::Error,
+            FailOn::Warning => severity >= Severity::Warning,
+            FailOn::Notice => true,
+            FailOn::Never => false,
+        }
+    }
+}
+
 /// Runs it.
 pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroundings) -> Outcome {
     match lint(arguments, loaded) {
@@ -93,13 +105,11 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
                 }
             };
             let stderr: String = project.notes.iter().map(|note| format!("note: {note}\n")).collect();
-            let failing = |finding: &Finding| match fail_on {
-                FailOn::Error => finding.severity >= Severity::Error,
-                FailOn::Warning => finding.severity >= Severity::Warning,
-                FailOn::Notice => true,
-                FailOn::Never => false,
-            };
-            Outcome { stdout, stderr, code: u8::from(report.findings.iter().any(failing)) }
+            Outcome {
+                stdout,
+                stderr,
+                code: u8::from(report.findings.iter().any(|finding| fail_on.fails(finding.severity))),
+            }
         }
         Err(message) => Outcome::failed(message),
     }

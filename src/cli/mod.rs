@@ -2,6 +2,7 @@
 
 mod explain;
 mod lint;
+mod verify_backup;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::LintArgs),
+    VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
     Config(ConfigArgs),
@@ -106,6 +108,8 @@ pub struct Surroundings {
     pub color: bool,
     /// Columns.
     pub width: usize,
+    /// Standard error is a terminal: progress may be drawn there.
+    pub progress: bool,
 }
 
 /// Reads the command line and runs the command.
@@ -126,6 +130,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
     match cli.command {
         Command::Lint(arguments) => match load(&cli.global) {
             Ok(loaded) => lint::run(&arguments, &loaded, style, around),
+            Err(error) => Outcome::failed(error),
+        },
+        Command::VerifyBackup(arguments) => match load(&cli.global) {
+            Ok(loaded) => verify_backup::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
         },
         Command::Explain(arguments) => explain::explain(&arguments, style),

@@ -16,8 +16,6 @@ const MOST: usize = 12;
 
 fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(down) = &cx.down else { return };
-    // An empty way back is a finding of its own; one that can't be read proves nothing.
-    let Some(first) = down.statements.first() else { return };
     let unread = cx.statements.iter().chain(down.statements).any(|statement| !statement.understood());
     let dynamic = cx.statements.iter().chain(down.statements).any(|statement| match &statement.body {
         Body::Do(block) => {
@@ -31,9 +29,11 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
         Body::Query(query) => query.uses.is_empty() && query.calls.is_empty() && query.changes.is_empty(),
         _ => false,
     };
-    if unread || dynamic || down.statements.iter().all(|statement| idle(&statement.body)) {
-        return;
+    if unread || dynamic {
+        return; // what can't be read proves nothing
     }
+    // An empty way back is a finding of its own.
+    let Some(first) = down.statements.iter().find(|statement| !idle(&statement.body)) else { return };
     let lines = catalog::difference(cx.before, down.after);
     if lines.is_empty() {
         return;

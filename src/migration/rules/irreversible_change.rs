@@ -1,7 +1,7 @@
 //! `irreversible_change`: only a backup brings back what this destroys.
 
 use crate::migration::effects::DestroyedKind;
-use crate::migration::statement::ObjectKind;
+use crate::migration::statement::{Body, ObjectKind};
 
 use super::{Check, ReversalContext, Rule, Sink, joined};
 
@@ -24,7 +24,12 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
             );
             let Some(relation) = gone.relation.as_ref().filter(|_| data) else { continue };
             // What this change made itself is in no backup.
-            if matches!(cx.between.relation(relation).map(|r| r.born.is_here()), Some(true)) {
+            let made_here = cx.statements.iter().any(|statement| match &statement.body {
+                Body::CreateTable(create) => create.name.name.value == relation.name,
+                Body::CreateTableAs(create) => create.name.name.value == relation.name,
+                _ => false,
+            });
+            if made_here || cx.between.relation(relation).is_some_and(|known| known.born.is_here()) {
                 continue;
             }
             let name = relation.to_string();

@@ -1,0 +1,197 @@
+//! `rollsafe verify-backup`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::lint::FailOn;
+use super::{Outcome, Surroundings};
+use crate::backup::archive::input::Gauge;
+use crate::backup::evidence::ExpectedTables;
+use crate::backup::options::{VerifyArgs, VerifyOptions, parse_size, parse_time};
+use crate::backup::report::{self, Look};
+use crate::backup::verify::{self, Verdict};
+use crate::config::{BackupConfig, Loaded};
+use crate::migration::catalog::RelationKind;
+use crate::migration::lint;
+use crate::migration::project::{self, Request};
+use crate::report::terminal::Style;
+
+/// Prove that a pg_dump file is whole and restores
+///
+/// Reads every byte, counts every row, says what is missing, restores it into a throw-away server, and
+/// compares what arrived. Reads custom, directory, tar and plain dumps, plain ones also as .gz, .zst, .lz4, .bz2 and .xz.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 verified; 1 findings; 2 could not check, or not all of it (verdict incomplete)."
+)]
+pub struct VerifyBackupArgs {
+    #[command(flatten)]
+    verify: VerifyArgs,
+    /// Tables that these migrations make must be in the dump
+    #[arg(long, value_name = "DIR", help_heading = "Comparison")]
+    migrations: Vec<PathBuf>,
+    /// How to report
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
+    fail_on: FailOn,
+    /// Write what was checked, when and with which figures, as JSON, for audits
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+}
+
+/// `--format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Terminal,
+    /// By the contract, `schema_version` 1
+    Json,
+    /// For a comment or a wiki
+    Markdown,
+    /// For CI systems that show test results
+    Junit,
+}
+
+/// Runs it.
+pub fn run(arguments: &VerifyBackupArgs, loaded: &Loaded, style: Style, around: Surroundings) -> Outcome {
+    let options = match options(arguments, &loaded.config.backup) {
+        Ok(options) => options,
+        Err(message) => return Outcome::failed(message),
+    };
+    let gauge = Arc::new(Gauge::default());
+    let progress = Progress::start(&options, gauge.clone(), around);
+    let verified = verify::verify(&options, &gauge);
+    progress.stop();
+    let report = match verified {
+        Ok(report) => report,
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
+            return Outcome::failed(format!("{error}{hint}"));
+        }
+    };
+    if let Some(path) = &arguments.evidence {
+        if let Err(error) = std::fs::write(path, report::evidence(&report)) {
+            return Outcome::failed(format!("can't write {}: {error}", path.display()));
+        }
+    }
+    let stdout = match arguments.format {
+        Format::Terminal => report::terminal(&report, Look { color: style.color, tables: Some(30) }),
+        Format::Json => report::json(&report),
+        Format::Markdown => report::markdown(&report),
+        Format::Junit => report::junit(&report),
+    };
+    let failing = report.findings.iter().any(|finding| arguments.fail_on.fails(finding.severity));
+    let code = match report.verdict {
+        _ if failing => 1,
+        Verdict::Failed if arguments.fail_on == FailOn::Never => 0,
+        Verdict::Failed => 1,
+        // What was not looked at has not passed.
+        Verdict::Incomplete => 2,
+        Verdict::Verified => 0,
+    };
+    Outcome { stdout, code, ..Outcome::default() }
+}
+
+fn options(arguments: &VerifyBackupArgs, config: &BackupConfig) -> Result<VerifyOptions, String> {
+    let mut flags = arguments.verify.clone();
+    if let (None, Some(size)) = (flags.min_size, &config.min_size) {
+        flags.min_size = Some(parse_size(size).map_err(|error| format!("backup.min-size: {error}"))?);
+    }
+    if let (None, Some(tables)) = (flags.min_tables, config.min_tables) {
+        flags.min_tables = Some(tables as u64);
+    }
+    if let (None, Some(age)) = (flags.max_age, &config.max_age) {
+        flags.max_age = Some(parse_time(age).map_err(|error| format!("backup.max-age: {error}"))?);
+    }
+    flags.free_space_factor = flags.free_space_factor.or(config.free_space_factor);
+    flags.not_empty.extend(config.must_not_be_empty.iter().cloned());
+    let mut options = flags.options();
+    if !arguments.migrations.is_empty() {
+        options.expected_tables.push(tables_of(&arguments.migrations)?);
+    }
+    Ok(options)
+}
+
+/// The tables that are there once all these migrations have run.
+fn tables_of(paths: &[PathBuf]) -> Result<ExpectedTables, String> {
+    let request = Request { paths: paths.to_vec(), ..Request::default() };
+    let project = project::gather(&request).map_err(|error| error.to_string())?;
+    let mut tables = Vec::new();
+    for part in &project.parts {
+        let ups: Vec<_> = part.migrations.iter().filter(|m| !m.run.down).cloned().collect();
+        for relation in lint::replay(&ups).relations() {
+            // Stubs are relations that migrations speak of and nobody made.
+            let made = relation.kind == RelationKind::Table
+                && relation.columns_known
+                && relation.name.schema != "pg_temp";
+            if made {
+                tables.push(format!("{}.{}", relation.name.schema, relation.name.name));
+            }
+        }
+    }
+    let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    Ok(ExpectedTables { by: format!("the migrations in {}", shown.join(", ")), tables })
+}
+
+/// A bar on standard error while a dump is read, where that is a terminal.
+struct Progress {
+    stop: Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Progress {
+    fn start(options: &VerifyOptions, gauge: Arc<Gauge>, around: Surroundings) -> Progress {
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        if !around.progress {
+            return Progress { stop, thread: None };
+        }
+        let total = size_of(&options.dump);
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let style = indicatif::ProgressStyle::with_template(
+                "{spinner} {msg} {bar:30} {bytes} of {total_bytes} ({bytes_per_sec})",
+            );
+            let bar = indicatif::ProgressBar::new(total.max(1));
+            if let Ok(style) = style {
+                bar.set_style(style);
+            }
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                let read = gauge.read().min(total);
+                bar.set_position(read);
+                bar.set_message(if read >= total && total > 0 { "restoring" } else { "reading" });
+                bar.tick();
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            bar.finish_and_clear();
+        });
+        Progress { stop, thread: Some(thread) }
+    }
+
+    fn stop(mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // Only the drawing could have failed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Bytes of a file, or of all files of a directory.
+fn size_of(path: &std::path::Path) -> u64 {
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) => walkdir::WalkDir::new(path)
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter_map(|entry| entry.metadata().ok())
+            .filter(std::fs::Metadata::is_file)
+            .map(|meta| meta.len())
+            .sum(),
+        Err(_) => 0,
+    }
+}
