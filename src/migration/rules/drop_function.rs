@@ -1,7 +1,7 @@
 //! `drop_function`: dropping or renaming a function breaks queries that call it.
 
 use crate::migration::catalog::QName;
-use crate::migration::statement::{Body, Name, ObjectChange, ObjectKind};
+use crate::migration::statement::{Body, Name, ObjectChange, ObjectKind, Statement};
 use crate::source::Span;
 
 use super::outlook::same_name;
@@ -48,7 +48,10 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if
                 .as_ref()
                 .is_some_and(|returns| matches!(returns.name.name.as_str(), "trigger" | "event_trigger"))
         });
-    if for_triggers || is_made_again(cx, &function) {
+    // A procedure that the migration makes for its own use and drops again.
+    let made_here = cx.earlier().any(|statement| makes(statement, &function));
+    let made_again = cx.later_in_transaction().any(|statement| makes(statement, &function));
+    if for_triggers || made_here || made_again {
         return;
     }
     sink.say(
@@ -61,8 +64,6 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if
     .help("Make the new function beside the old one, call it in the next release, and drop the old one after that.");
 }
 
-fn is_made_again(cx: &StatementContext<'_>, function: &QName) -> bool {
-    cx.later_in_transaction().any(|statement| {
-        matches!(&statement.body, Body::CreateRoutine(routine) if same_name(&routine.name, function))
-    })
+fn makes(statement: &Statement, function: &QName) -> bool {
+    matches!(&statement.body, Body::CreateRoutine(routine) if same_name(&routine.name, function))
 }

@@ -16,7 +16,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     }
     for action in &alter.actions {
         let ActionKind::RenameTo { to } = &action.kind else { continue };
-        if keeps_name(cx, &relation, to) {
+        // Nobody names the sequence of a serial or identity column; its default follows the rename.
+        let owned = known.is_some_and(|relation| relation.owned_by.is_some());
+        if owned || keeps_name(cx, &relation, to) {
             continue;
         }
         let kind = known.map_or(RelationKind::Table, |relation| relation.kind);

@@ -4,7 +4,7 @@ use crate::migration::catalog::{QName, Relation};
 use crate::migration::statement::{ActionKind, Body, ConstraintKind, ObjectKind, quote_ident};
 use crate::source::Span;
 
-use super::{Check, Rule, Sink, StatementContext, plans};
+use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
     Rule { code: "unique_added", page: migration_page!("unique_added"), check: Check::Statement(check) };
@@ -27,7 +27,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             let columns: Option<Vec<&str>> =
                 index.columns.iter().map(|key| key.expr.bare_column.as_ref().map(|c| c.as_str())).collect();
             let keys: Vec<&str> = index.columns.iter().map(|key| cx.sql(key.expr.span)).collect();
-            judge(cx, sink, &table, known, columns.as_deref(), &keys.join(", "), cx.statement.span);
+            let predicate = index.predicate.as_ref().map(|expr| cx.sql(expr.span));
+            let keys = Keys { columns: columns.as_deref(), shown: &keys.join(", "), predicate };
+            judge(cx, sink, &table, known, &keys, cx.statement.span);
         }
         Body::AlterTable(_) => {
             let Some((alter, table, known)) = cx.altered() else { return };
@@ -43,11 +45,22 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 }
                 let columns: Vec<&str> = unique.columns.iter().map(|column| column.as_str()).collect();
                 let shown: Vec<_> = columns.iter().map(|column| quote_ident(column)).collect();
-                judge(cx, sink, &table, known, Some(&columns), &shown.join(", "), action.span);
+                let keys = Keys { columns: Some(&columns), shown: &shown.join(", "), predicate: None };
+                judge(cx, sink, &table, known, &keys, action.span);
             }
         }
         _ => {}
     }
+}
+
+/// What is to be unique.
+struct Keys<'a> {
+    /// The columns, where all keys are plain ones.
+    columns: Option<&'a [&'a str]>,
+    /// As SQL writes them.
+    shown: &'a str,
+    /// WHERE, as written.
+    predicate: Option<&'a str>,
 }
 
 fn judge(
@@ -55,27 +68,30 @@ fn judge(
     sink: &mut Sink,
     table: &QName,
     known: Option<&Relation>,
-    columns: Option<&[&str]>,
-    shown: &str,
+    keys: &Keys<'_>,
     span: Span,
 ) {
-    if let (Some(known), Some(columns)) = (known, columns)
+    if let (Some(known), Some(columns)) = (known, keys.columns)
         && (is_unique_already(known, columns) || has_new_column(cx, known, columns))
     {
         return;
     }
+    let shown = keys.shown;
+    let (these, filter) = match keys.predicate {
+        Some(predicate) => (format!(" where {predicate}"), format!(" WHERE {predicate}")),
+        None => Default::default(),
+    };
     sink.say(
         span,
         format!(
-            "where rows of {table} have the same ({shown}) this fails; and a running version that writes such rows fails \
-             from then on"
+            "if rows of {table}{these} have the same ({shown}) this fails; and a running version that writes such rows \
+             fails from then on"
         ),
     )
     .help(format!(
         "-- count the duplicates, mend them, and deploy code that writes none first\n\
-         SELECT {shown}, count(*) FROM {table} GROUP BY {shown} HAVING count(*) > 1;\n\
-         -- if a CONCURRENTLY build fails, drop the INVALID index that it leaves: DROP INDEX CONCURRENTLY {};",
-        columns.map_or_else(|| "…".to_owned(), |columns| plans::named(table, &columns.join("_"), "key"))
+         SELECT {shown}, count(*) FROM {table}{filter} GROUP BY {shown} HAVING count(*) > 1;\n\
+         -- a CONCURRENTLY build that fails leaves an INVALID index behind, to be dropped with DROP INDEX CONCURRENTLY",
     ));
 }
 
