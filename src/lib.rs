@@ -9,6 +9,7 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod finding;
+pub mod git;
 pub mod migration;
 pub mod pages;
 pub mod postgres;

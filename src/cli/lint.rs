@@ -1,6 +1,6 @@
 //! `rollsafe lint`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use clap::{Args, ValueEnum};
 use super::{Outcome, Surroundings};
 use crate::config::{self, Loaded};
 use crate::finding::{Category, Finding, Severity};
+use crate::git::{self, GitError, Selection, Status};
 use crate::migration::catalog::Catalog;
 use crate::migration::lint::{self, LintOptions, LintReport, Severities};
 use crate::migration::migration::Migration;
 use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Project, Request, runners};
-use crate::migration::rules::RuleOptions;
+use crate::migration::rules::{Change, RuleOptions};
 use crate::migration::session;
 use crate::report::terminal::Style;
 use crate::report::{json, terminal};
@@ -29,8 +30,19 @@ use crate::source::LineIndex;
     Suppress a finding with a comment before the statement or on its line:\n  \
     -- rollsafe: ignore drop_column -- reading code removed in release 42")]
 pub struct LintArgs {
-    /// Files, folders or globs; `-` for standard input
+    /// Files, folders or globs; `-` for standard input. Without any: the migrations of this repository, of which
+    /// those are judged that the change at hand adds or edits
     paths: Vec<PathBuf>,
+    /// Judge what has changed since this revision forked off, uncommitted changes included [default: the branch
+    /// that the change is to be merged into]
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["staged", "all"])]
+    since: Option<String>,
+    /// Judge what is staged for the next commit
+    #[arg(long, conflicts_with = "all")]
+    staged: bool,
+    /// Judge every migration
+    #[arg(long)]
+    all: bool,
     /// How to report
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
@@ -126,15 +138,21 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
         }
         Err(_) => base.join(path),
     };
-    let paths = if arguments.paths.is_empty() {
+    let mut notes = Vec::new();
+    let paths: Vec<PathBuf> = if !arguments.paths.is_empty() {
+        arguments.paths.clone()
+    } else if !config.project.migrations.is_empty() {
         config.project.migrations.iter().map(relative).collect()
     } else {
-        arguments.paths.clone()
+        project::discover(std::path::Path::new(".")).map_err(|error| error.to_string())?
     };
     if paths.is_empty() {
-        return Err("nothing to lint: name migration files or folders, or set `migrations` under [project] in rollsafe.toml"
+        return Err("no migrations found here: name files or folders, or set `migrations` under [project] in rollsafe.toml"
             .to_owned());
     }
+    let by_change =
+        arguments.since.is_some() || arguments.staged || (arguments.paths.is_empty() && !arguments.all);
+    let (changed, texts) = if by_change { change(arguments, &mut notes)? } else { (None, HashMap::new()) };
     let stdin =
         if paths.iter().any(|path| path.as_os_str() == "-") { Some(super::read_stdin()?) } else { None };
     let request = Request {
@@ -145,8 +163,12 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
             Some(name) => Some(runner(name)?),
             None => None,
         },
+        changed,
+        texts,
     };
-    let project = project::gather(&request).map_err(|error| error.to_string())?;
+    let mut project = project::gather(&request).map_err(|error| error.to_string())?;
+    notes.append(&mut project.notes);
+    project.notes = notes;
     let options = options(arguments, loaded, &relative)?;
     let fail_on = match (arguments.fail_on, config.lint.fail_on.as_deref()) {
         (Some(flag), _) => flag,
@@ -161,6 +183,56 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
     }
     add_problems(&project, &mut report);
     Ok((project, report, options, fail_on))
+}
+
+/// Which files the change at hand adds and edits, by their paths from here, and staged texts.
+type Changed = (Option<BTreeMap<PathBuf, Change>>, HashMap<PathBuf, Vec<u8>>);
+
+fn change(arguments: &LintArgs, notes: &mut Vec<String>) -> Result<Changed, String> {
+    let selection = match (&arguments.since, arguments.staged) {
+        (Some(revision), _) => Selection::Since(revision.clone()),
+        (None, true) => Selection::Staged,
+        (None, false) => Selection::Branch,
+    };
+    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    let found = match git::changes(&here, &selection) {
+        Ok(found) => found,
+        // Outside a repository there is no change to be had: everything is judged.
+        Err(GitError::NoRepository) if selection == Selection::Branch => {
+            notes.push("not in a git repository: every migration is judged".to_owned());
+            return Ok((None, HashMap::new()));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    // Paths from here, as the project sees them.
+    let prefix = here.strip_prefix(&found.root).map(PathBuf::from).unwrap_or_default();
+    let mut changed = BTreeMap::new();
+    let mut texts = HashMap::new();
+    let mut deleted = Vec::new();
+    for (path, status) in &found.files {
+        let from_here =
+            path.strip_prefix(&prefix).map(PathBuf::from).unwrap_or_else(|_| found.root.join(path));
+        let change = match status {
+            Status::Added => Change::Added,
+            Status::Edited => Change::Edited,
+            Status::Deleted => {
+                deleted.push(path.display().to_string());
+                continue;
+            }
+        };
+        if arguments.staged {
+            let text = git::staged_text(&found.root, path).map_err(|error| error.to_string())?;
+            texts.insert(from_here.clone(), text);
+        }
+        changed.insert(from_here, change);
+    }
+    if !deleted.is_empty() {
+        notes.push(format!("deleted since {}, and not looked at: {}", found.base, deleted.join(", ")));
+    }
+    if changed.is_empty() {
+        notes.push(format!("no SQL file has changed since {}; --all judges every migration", found.base));
+    }
+    Ok((Some(changed), texts))
 }
 
 fn options(

@@ -16,7 +16,7 @@ use thiserror::Error;
 use walkdir::WalkDir;
 
 use super::migration::{Direction, Migration};
-use super::rules::RunFacts;
+use super::rules::{Change, RunFacts};
 use crate::source::Span;
 
 pub use detect::Detected;
@@ -38,6 +38,10 @@ pub struct Request {
     pub assume_in_transaction: Option<bool>,
     /// The tool, whatever the files say.
     pub runner: Option<&'static Runner>,
+    /// Only these files are judged, the others are history; `None`: all that `paths` mean.
+    pub changed: Option<BTreeMap<PathBuf, Change>>,
+    /// Texts to take in place of what the files hold.
+    pub texts: HashMap<PathBuf, Vec<u8>>,
 }
 
 /// The migrations of one folder, in order.
@@ -114,6 +118,15 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             let root = root_of(&file);
             folders.entry(root).or_default().insert(file, true);
         }
+    }
+    if let Some(changed) = &request.changed {
+        for files in folders.values_mut() {
+            for (file, judged) in files {
+                *judged = changed.contains_key(file);
+            }
+        }
+        // Nothing of a folder is asked about: it needn't be read.
+        folders.retain(|_, files| files.values().any(|judged| *judged));
     }
     // A file given alone has its neighbours as history.
     for path in request.paths.iter().filter(|path| path.is_file()) {
@@ -339,7 +352,7 @@ fn with_runner(
         ));
     }
     let mut part = Part { root, runner: Some(found), migrations: Vec::new() };
-    let texts: Vec<_> = named.par_iter().map(|(file, ..)| read(file)).collect();
+    let texts: Vec<_> = named.par_iter().map(|(file, ..)| text_of(file, request)).collect();
     for ((file, relative, name, judged), text) in named.into_iter().zip(texts) {
         let (text, problem) = text?;
         project
@@ -348,7 +361,20 @@ fn with_runner(
         add(&mut part, file, &relative, text, judged, runner, Some(name), request);
     }
     pair(&mut part.migrations);
+    mark_changes(&mut part.migrations, request);
     Ok(part)
+}
+
+/// Notes how the change at hand came by each file.
+fn mark_changes(migrations: &mut [Migration], request: &Request) {
+    let Some(changed) = &request.changed else { return };
+    for migration in migrations {
+        migration.change = changed.get(&migration.path).copied();
+        // A repeatable migration is meant to be edited.
+        if migration.direction == Direction::Repeatable && migration.change == Some(Change::Edited) {
+            migration.change = None;
+        }
+    }
 }
 
 /// Files of which nothing says how they are run, in natural order of their paths.
@@ -360,7 +386,7 @@ fn without_runner(
     let mut files: Vec<(PathBuf, bool)> = files.into_iter().collect();
     files.sort_by(|a, b| order::compare(&a.0, &b.0));
     let mut part = Part::default();
-    let texts: Vec<_> = files.par_iter().map(|(path, _)| read(path)).collect();
+    let texts: Vec<_> = files.par_iter().map(|(path, _)| text_of(path, request)).collect();
     for ((path, judged), text) in files.into_iter().zip(texts) {
         let (text, problem) = text?;
         project
@@ -369,6 +395,7 @@ fn without_runner(
         add_plain(&mut part, path, text, judged, request);
     }
     pair(&mut part.migrations);
+    mark_changes(&mut part.migrations, request);
     Ok(part)
 }
 
@@ -512,6 +539,58 @@ fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) }
 }
 
+/// Migrations folders at or below `root`: folders whose SQL files a tool's configuration, markers or names claim,
+/// or of which most are named like versions. Relative to `root`'s parent as given.
+///
+/// # Errors
+/// When a folder can't be read.
+pub fn discover(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for file in walk(root)? {
+        let file = file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
+        let skipped = file.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy().to_lowercase();
+            SKIPPED.contains(&part.as_str())
+        });
+        if !skipped && other_dialect(&file).is_none() {
+            folders.entry(root_of(&file)).or_default().push(file);
+        }
+    }
+    let top = top_of(root).unwrap_or_else(|| root.to_owned());
+    let mut found = Vec::new();
+    for (folder, files) in folders {
+        let relative: Vec<String> = files.iter().map(|file| relative_to(file, &folder)).collect();
+        let detected = detect_in(&folder, &top, &relative);
+        let versioned = relative.iter().filter(|name| order::is_versioned(name)).count();
+        let named = detected
+            .map_or(0, |found| relative.iter().filter(|name| (found.runner.named)(name).is_some()).count());
+        // A manifest above a folder of queries doesn't make migrations of them: most names must fit as well.
+        let claimed = detected.is_some_and(|found| found.certain) && named > 0 || named * 2 > relative.len();
+        if claimed || (versioned >= 2 && versioned * 2 > relative.len()) {
+            found.push(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder });
+        }
+    }
+    Ok(found)
+}
+
+/// Folders whose SQL is nobody's migration: dependencies, build results, test data.
+const SKIPPED: [&str; 14] = [
+    "node_modules",
+    "vendor",
+    "target",
+    "dist",
+    "build",
+    "testdata",
+    "test_data",
+    "fixtures",
+    "__fixtures__",
+    "__tests__",
+    "test",
+    "tests",
+    "examples",
+    "seeds",
+];
+
 fn walk(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     let mut found = Vec::new();
     let hidden = |entry: &walkdir::DirEntry| {
@@ -529,6 +608,16 @@ fn walk(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
         }
     }
     Ok(found)
+}
+
+/// The text of a file, and what is wrong with it.
+type Read = (Arc<str>, Option<(Span, String)>);
+
+fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
+    match request.texts.get(path) {
+        Some(bytes) => Ok(decode(bytes.clone())),
+        None => read(path),
+    }
 }
 
 fn read(path: &Path) -> Result<(Arc<str>, Option<(Span, String)>), ProjectError> {

@@ -1,0 +1,209 @@
+//! What the change at hand is, asked of git: which files it adds and edits against which base.
+//!
+//! The `git` program is asked, not a library: it is there wherever there is a repository, heeds the user's
+//! configuration, and costs a few milliseconds a question.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+/// Why git couldn't tell.
+#[derive(Debug, Error)]
+pub enum GitError {
+    /// No program.
+    #[error("git can't be started: {0}")]
+    NotFound(std::io::Error),
+    /// Not in a repository.
+    #[error("not in a git repository; name the files to lint, or use --all")]
+    NoRepository,
+    /// The base isn't here.
+    #[error("{0}")]
+    NoBase(String),
+    /// Anything else that git says.
+    #[error("git {command}: {message}")]
+    Failed {
+        /// What was asked.
+        command: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// How a file came to be part of the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is new.
+    Added,
+    /// It was there, and says something else now.
+    Edited,
+    /// It was there, and is gone.
+    Deleted,
+}
+
+/// The files of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The repository's root.
+    pub root: PathBuf,
+    /// What it is compared with, as people would say it: "origin/main (1a2b3c4)".
+    pub base: String,
+    /// Paths relative to the root, SQL files only.
+    pub files: BTreeMap<PathBuf, Status>,
+}
+
+/// Which change is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Everything since this revision forked off, uncommitted and new files included.
+    Since(String),
+    /// What is staged for the next commit.
+    Staged,
+    /// Since the branch forked off its target, as CI variables or the repository tell.
+    Branch,
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+    let output =
+        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(GitError::NotFound)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if message.contains("not a git repository") {
+        return Err(GitError::NoRepository);
+    }
+    Err(GitError::Failed { command: arguments.join(" "), message })
+}
+
+fn line(folder: &Path, arguments: &[&str]) -> Result<String, GitError> {
+    Ok(String::from_utf8_lossy(&git(folder, arguments)?).trim().to_owned())
+}
+
+/// The root of the repository around `folder`.
+///
+/// # Errors
+/// When there is none, or git can't be started.
+pub fn root(folder: &Path) -> Result<PathBuf, GitError> {
+    line(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)
+}
+
+/// The SQL files that the change adds, edits and deletes.
+///
+/// # Errors
+/// When there is no repository, or the base of the comparison isn't in it (a shallow clone, say).
+pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
+    let root = root(folder)?;
+    let mut files = BTreeMap::new();
+    let base = match selection {
+        Selection::Staged => {
+            let listed =
+                git(&root, &["diff", "--cached", "--name-status", "-z", "--no-renames", "--", "*.sql"])?;
+            read_status(&listed, &mut files);
+            "the last commit".to_owned()
+        }
+        Selection::Since(revision) => against(&root, revision, &mut files)?,
+        Selection::Branch => match target_branch(&root) {
+            Some(target) => against(&root, &target, &mut files)?,
+            // A repository with one branch and no remote: what isn't committed yet.
+            None => against(&root, "HEAD", &mut files)?,
+        },
+    };
+    Ok(Changes { root, base, files })
+}
+
+/// Adds what differs between the working tree and the place where HEAD forked off `revision`.
+fn against(root: &Path, revision: &str, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
+    let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
+    if known.is_err() {
+        return Err(no_base(root, revision, "isn't in this clone"));
+    }
+    let Ok(fork) = line(root, &["merge-base", revision, "HEAD"]) else {
+        return Err(no_base(root, revision, "has no common ancestor with HEAD here"));
+    };
+    let listed = git(root, &["diff", "--name-status", "-z", "--no-renames", &fork, "--", "*.sql"])?;
+    read_status(&listed, files);
+    let untracked = git(root, &["ls-files", "--others", "--exclude-standard", "-z", "--", "*.sql"])?;
+    for path in untracked.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+    }
+    Ok(format!("{revision} ({})", fork.get(..10).unwrap_or(&fork)))
+}
+
+fn no_base(root: &Path, revision: &str, why: &str) -> GitError {
+    let shallow = line(root, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true");
+    let hint = if shallow {
+        "this clone is shallow: fetch the history (git fetch --unshallow; in GitHub Actions `fetch-depth: 0`), or use --all"
+    } else {
+        "fetch it (git fetch origin), name another revision with --since, or use --all"
+    };
+    GitError::NoBase(format!("the base revision {revision} {why}; {hint}"))
+}
+
+/// Variables of CI systems that name the branch a change is to be merged into.
+const TARGETS: [&str; 9] = [
+    "GITHUB_BASE_REF",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    "BITBUCKET_PR_DESTINATION_BRANCH",
+    "SYSTEM_PULLREQUEST_TARGETBRANCH",
+    "CHANGE_TARGET",
+    "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+    "DRONE_TARGET_BRANCH",
+    "GITEA_BASE_REF",
+    "TRAVIS_BRANCH",
+];
+
+/// The branch that the change is to be merged into.
+fn target_branch(root: &Path) -> Option<String> {
+    let exists =
+        |name: &str| line(root, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).is_ok();
+    let named = TARGETS.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+    if let Some(branch) = named {
+        let branch = branch.trim_start_matches("refs/heads/").to_owned();
+        let remote = format!("origin/{branch}");
+        // Where neither is here, the error that follows names what CI asked for.
+        return Some(if exists(&remote) || !exists(&branch) { remote } else { branch });
+    }
+    let default = line(root, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]).ok();
+    default
+        .into_iter()
+        .chain(["origin/main", "origin/master", "main", "master"].map(str::to_owned))
+        .find(|branch| exists(branch))
+}
+
+/// `A\0path\0M\0path\0`.
+fn read_status(listed: &[u8], files: &mut BTreeMap<PathBuf, Status>) {
+    let mut parts = listed.split(|byte| *byte == 0);
+    while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
+        let status = match status.first() {
+            Some(b'A' | b'?') => Status::Added,
+            Some(b'D') => Status::Deleted,
+            Some(_) => Status::Edited,
+            None => continue,
+        };
+        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), status);
+    }
+}
+
+/// The staged text of a file.
+///
+/// # Errors
+/// When git doesn't have it.
+pub fn staged_text(root: &Path, path: &Path) -> Result<Vec<u8>, GitError> {
+    git(root, &["show", &format!(":{}", path.to_string_lossy())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_read() {
+        let mut files = BTreeMap::new();
+        read_status(b"A\0db/1.sql\0M\0db/2 x.sql\0D\0db/3.sql\0", &mut files);
+        assert_eq!(files[Path::new("db/1.sql")], Status::Added);
+        assert_eq!(files[Path::new("db/2 x.sql")], Status::Edited);
+        assert_eq!(files[Path::new("db/3.sql")], Status::Deleted);
+    }
+}
