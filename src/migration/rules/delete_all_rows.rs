@@ -16,11 +16,23 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     for change in changes {
-        // USING joins the table with others, which is a condition of its own.
-        if change.access != Access::Delete || !change.sources.is_empty() {
+        let deletes = match change.access {
+            Access::Delete => true,
+            // What a MERGE does with the rows that it finds stands in its text alone.
+            Access::Merge => {
+                let words: Vec<&str> = cx.sql(change.span).split_whitespace().collect();
+                words.windows(2).any(|pair| {
+                    matches!(pair, [then, delete] if then.eq_ignore_ascii_case("then")
+                        && delete.trim_end_matches(';').eq_ignore_ascii_case("delete"))
+                })
+            }
+            _ => false,
+        };
+        if !deletes {
             continue;
         }
         let why = match &change.filter {
+            // USING without a condition pairs every row with something.
             None => "there is no WHERE",
             Some(filter) if filter.always_true => "the condition is always true",
             Some(_) => continue,
