@@ -247,6 +247,7 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
                 after: &after,
             }),
             downs_are_usual,
+            down_text: mine.last().map_or("", |&down| &migrations[down].text),
             text: &migration.text,
         };
         for active in &rules {

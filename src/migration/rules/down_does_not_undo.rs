@@ -29,7 +29,12 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
         Body::Query(query) => query.uses.is_empty() && query.calls.is_empty() && query.changes.is_empty(),
         _ => false,
     };
-    if unread || dynamic {
+    // A way back that says outright that there is none.
+    let refuses = down.statements.iter().any(|statement| {
+        let text = statement.span.of(cx.down_text);
+        matches!(statement.body, Body::Do(_)) && text.to_ascii_lowercase().contains("raise exception")
+    });
+    if unread || dynamic || refuses {
         return; // what can't be read proves nothing
     }
     // An empty way back is a finding of its own.

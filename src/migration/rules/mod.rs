@@ -283,6 +283,8 @@ pub struct ReversalContext<'a> {
     pub down: Option<DownMigration<'a>>,
     /// Other migrations of the project have a way back, and the tool runs them.
     pub downs_are_usual: bool,
+    /// The whole text of the way back's file.
+    pub down_text: &'a str,
     /// The whole text of the file.
     pub text: &'a str,
 }
