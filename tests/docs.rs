@@ -76,7 +76,7 @@ fn flags_exist() {
     for command in ["lint", "explain", "rules", "config"] {
         let help = rollsafe::cli::run(
             ["rollsafe", command, "--help"].map(std::ffi::OsString::from),
-            rollsafe::cli::Surroundings { terminal: false, color: false, width: 100 },
+            rollsafe::cli::Surroundings { terminal: false, color: false, width: 100, progress: false },
         );
         known.extend(flags(&help.stdout));
     }
