@@ -5,6 +5,7 @@ use crate::migration::statement::{
     ActionKind, ColumnDefinition, ConstraintKind, Literal, ObjectKind, quote_ident,
 };
 
+use super::rename_column::written;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -27,7 +28,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             continue;
         }
         let shown = quote_ident(column.name.as_str());
-        let type_name = column.type_name.as_ref().map_or("…", |type_name| cx.sql(type_name.span));
+        let type_name = column.type_name.as_ref().map_or_else(|| "…".to_owned(), written);
         sink.say(
             action.span,
             format!(
@@ -46,7 +47,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 cx.before,
                 &table,
                 column.name.as_str(),
-                type_name,
+                &type_name,
                 cx.options.version
             )
         ));

@@ -26,7 +26,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             continue;
         }
         let shown = quote_ident(column.as_str());
-        let new = cx.sql(type_name.span);
+        let new = written(type_name);
         sink.say(
             action.span,
             format!(
@@ -40,7 +40,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             &table,
             column.as_str(),
             &format!("{}_new", column.as_str()),
-            new,
+            &new,
             &format!("{shown}::{new}"),
         ));
     }

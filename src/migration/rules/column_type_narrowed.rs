@@ -2,6 +2,7 @@
 
 use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
 
+use super::rename_column::written;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -23,7 +24,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         let Some(loss) = loss(&old.type_name, type_name) else { continue };
         let shown = quote_ident(column.as_str());
-        let written = cx.sql(type_name.span);
+        let written = written(type_name);
         let message = match loss {
             Loss::Refused(what) => format!(
                 "{table}.{shown} doesn't fit into {written}: {what} make the migration fail, unless USING cuts \
@@ -46,7 +47,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 &table,
                 column.as_str(),
                 &format!("{}_new", column.as_str()),
-                written,
+                &written,
                 &format!("{shown}::{written}"),
             ),
         };

@@ -19,7 +19,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let ActionKind::SetDefault { column, default } = &action.kind else { continue };
         let Some(old) = known.and_then(|table| table.column(column.as_str())) else { continue };
         let Some(before) = &old.default else { continue };
-        let new = cx.sql(default.span);
+        // In a string of EXECUTE the place of the expression isn't known.
+        let new = if cx.verbatim() { cx.sql(default.span) } else { "another value" };
         if !cx.in_use_since(old.born) || plain(&before.text) == plain(new) || plain(&before.text) == "null" {
             continue;
         }

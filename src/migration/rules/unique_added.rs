@@ -1,7 +1,9 @@
 //! `unique_added`: a new unique index makes writes of duplicates fail, and fails where there are some.
 
+use std::borrow::Cow;
+
 use crate::migration::catalog::{QName, Relation};
-use crate::migration::statement::{ActionKind, Body, ConstraintKind, ObjectKind, quote_ident};
+use crate::migration::statement::{ActionKind, Body, ConstraintKind, Expr, ObjectKind, quote_ident};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -26,8 +28,17 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             // An expression's uniqueness follows from nothing that is known here.
             let columns: Option<Vec<&str>> =
                 index.columns.iter().map(|key| key.expr.bare_column.as_ref().map(|c| c.as_str())).collect();
-            let keys: Vec<&str> = index.columns.iter().map(|key| cx.sql(key.expr.span)).collect();
-            let predicate = index.predicate.as_ref().map(|expr| cx.sql(expr.span));
+            // In a string of EXECUTE the places of expressions aren't known.
+            let text = |expr: &Expr| if cx.verbatim() { cx.sql(expr.span) } else { "…" };
+            let keys: Vec<Cow<'_, str>> = index
+                .columns
+                .iter()
+                .map(|key| match &key.expr.bare_column {
+                    Some(column) => quote_ident(column.as_str()),
+                    None => text(&key.expr).into(),
+                })
+                .collect();
+            let predicate = index.predicate.as_ref().map(text);
             let keys = Keys { columns: columns.as_deref(), shown: &keys.join(", "), predicate };
             judge(cx, sink, &table, known, &keys, cx.statement.span);
         }
