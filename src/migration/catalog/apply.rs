@@ -1111,6 +1111,9 @@ impl Replay<'_> {
                             self.catalog.functions.remove(&name);
                         }
                     }
+                    if drop.cascade {
+                        self.drop_triggers_calling(&name);
+                    }
                 }
                 ObjectKind::Extension => {
                     self.catalog.extensions.remove(&object.name.name.value);
@@ -1131,6 +1134,23 @@ impl Replay<'_> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// DROP FUNCTION … CASCADE takes the triggers that call it.
+    fn drop_triggers_calling(&mut self, function: &QName) {
+        let calls = |trigger: &Trigger| trigger.function == *function;
+        let tables: Vec<QName> = self
+            .catalog
+            .relations
+            .values()
+            .filter(|relation| relation.triggers.iter().any(calls))
+            .map(|relation| relation.name.clone())
+            .collect();
+        for table in tables {
+            if let Some(relation) = self.known_mut(&table) {
+                relation.triggers.retain(|trigger| !calls(trigger));
             }
         }
     }

@@ -184,7 +184,8 @@ impl Catalog {
     }
 
     fn resolve_with(&self, name: &Name, path: &[CompactString], exists: impl Fn(&QName) -> bool) -> QName {
-        let object = name.name.value.clone();
+        // The server looks for a name as it would keep it.
+        let object = CompactString::from(naming::cut(&name.name.value));
         if let Some(schema) = &name.schema {
             return QName { schema: schema.value.clone(), name: object };
         }

@@ -37,7 +37,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     ));
 }
 
-/// Whether the COMMIT is there for a statement that can't run in a transaction, under a tool that puts all pending
+/// Whether the COMMIT is there for a statement that can't run in a transaction, or shouldn't, under a tool that puts all pending
 /// migrations in one and has no switch for a single file.
 fn only_way_out(cx: &StatementContext<'_>) -> bool {
     cx.run.one_transaction_for_all
@@ -46,10 +46,13 @@ fn only_way_out(cx: &StatementContext<'_>) -> bool {
             Body::Drop(drop) => drop.concurrently,
             Body::Reindex(reindex) => reindex.concurrently,
             Body::Vacuum(_) => true,
-            Body::AlterTable(alter) => alter
-                .actions
-                .iter()
-                .any(|action| matches!(action.kind, ActionKind::DetachPartition { concurrently: true, .. })),
+            Body::AlterTable(alter) => alter.actions.iter().any(|action| {
+                matches!(
+                    action.kind,
+                    ActionKind::DetachPartition { concurrently: true, .. }
+                        | ActionKind::ValidateConstraint { .. }
+                )
+            }),
             _ => false,
         })
 }

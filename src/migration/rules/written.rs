@@ -178,6 +178,10 @@ pub fn type_text(type_name: &TypeName) -> String {
         (None, "serial4") => "serial".to_owned(),
         (None, "serial8") => "bigserial".to_owned(),
         (None, "bool") => "boolean".to_owned(),
+        // A built-in type keeps its name whether or not that is a keyword.
+        (None, name) if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => {
+            name.to_owned()
+        }
         _ => type_name.name.to_string(),
     };
     let modifiers = if type_name.modifiers.is_empty() {
