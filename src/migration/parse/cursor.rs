@@ -370,16 +370,10 @@ impl<'a> Cursor<'a> {
         self.name_after(first, what)
     }
 
-    /// A function's or type's name with an optional schema.
+    /// A function's name with an optional schema (`func_name`).
     pub fn routine_name(&mut self, what: &str) -> Parsed<Name> {
         let qualified = self.nth(1).is_some_and(|token| token.kind == TokenKind::Dot);
-        let first = if qualified {
-            self.ident(what)?
-        } else {
-            self.ident_if(what, |word| {
-                keywords::is_type_or_function(word) || keywords::is_column_identifier(word)
-            })?
-        };
+        let first = if qualified { self.ident(what)? } else { self.type_or_function_ident(what)? };
         self.name_after(first, what)
     }
 

@@ -1,8 +1,8 @@
 //! ALTER of every kind of object: RENAME, SET SCHEMA, OWNER TO and DEPENDS ON EXTENSION here, what is
 //! special to a kind in that kind's file.
 
-use super::object::{address, object_kind, role};
-use super::options::option_list;
+use super::object::{address, object_kind, role, role_name};
+use super::options::{definition, option_list};
 use super::{alter_table, database, extension, foreign, operator, policy, replication, role as roles};
 use super::{routine, text_search, types};
 use crate::migration::parse::cursor::{Cursor, Parsed};
@@ -52,7 +52,8 @@ fn change(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<Option<ObjectChange>> 
     use ObjectKind::*;
     let routine = matches!(kind, Function | Procedure | Routine);
     let change = if kind != LargeObject && kind != Operator && c.eat_seq(&["rename", "to"]) {
-        ObjectChange::RenameTo(c.ident("a name")?)
+        let role = matches!(kind, ObjectKind::Role | ObjectKind::User | ObjectKind::Group);
+        ObjectChange::RenameTo(if role { role_name(c)? } else { c.ident("a name")? })
     } else if c.eat_seq(&["set", "schema"]) {
         ObjectChange::SetSchema(c.ident("a schema")?)
     } else if c.eat_seq(&["owner", "to"]) {
@@ -86,7 +87,7 @@ fn special(c: &mut Cursor<'_>, kind: ObjectKind, target: DropName, if_exists: bo
             option_list(c)?;
         }
         Operator if c.eat("set") => {
-            option_list(c)?;
+            definition(c)?;
         }
         Statistics => {
             c.expect_seq(&["set", "statistics"])?;

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::behavior;
-use super::column::{column_definition, generated_when};
+use super::column::{column_definition, column_keyword, generated_when};
 use super::constraint::{at_table_constraint, attributes, table_constraint};
 use super::object::{role, roles};
 use super::options::{alter_generic_options, option_list};
@@ -16,7 +16,7 @@ use crate::migration::parse::lex::TokenKind;
 use crate::migration::parse::type_name::type_name;
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, Ident, ObjectKind, ReplicaIdentity,
-    TriggerState, TriggerTarget,
+    SequenceOption, TriggerState, TriggerTarget,
 };
 
 /// ALTER of a relation of `kind`, from behind its words on.
@@ -61,14 +61,14 @@ fn move_all(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<Body> {
 fn alone(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<Option<Action>> {
     let first = c.index();
     let action = if c.eat("rename") {
-        rename(c)?
+        rename(c, kind)?
     } else if c.eat_seq(&["set", "schema"]) {
         ActionKind::SetSchema { schema: c.ident("a schema")? }
-    } else if c.eat_seq(&["attach", "partition"]) {
+    } else if matches!(kind, ObjectKind::Table | ObjectKind::Index) && c.eat_seq(&["attach", "partition"]) {
         let partition = c.name("a table")?;
         let bound = if kind == ObjectKind::Index { None } else { Some(partition_bound(c)?) };
         ActionKind::AttachPartition { partition, bound }
-    } else if c.eat_seq(&["detach", "partition"]) {
+    } else if kind == ObjectKind::Table && c.eat_seq(&["detach", "partition"]) {
         let partition = c.name("a table")?;
         let concurrently = c.eat("concurrently");
         ActionKind::DetachPartition { partition, concurrently, finalize: !concurrently && c.eat("finalize") }
@@ -81,11 +81,14 @@ fn alone(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<Option<Action>> {
     Ok(Some(Action { span: c.span_since(first), kind: action }))
 }
 
-fn rename(c: &mut Cursor<'_>) -> Parsed<ActionKind> {
+fn rename(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<ActionKind> {
     if c.eat("to") {
         return Ok(ActionKind::RenameTo { to: c.ident("a name")? });
     }
-    if c.eat("constraint") {
+    if matches!(kind, ObjectKind::Index | ObjectKind::Sequence) {
+        return Err(c.expected("`TO`"));
+    }
+    if kind == ObjectKind::Table && c.eat("constraint") {
         let name = c.ident("a constraint")?;
         c.expect("to")?;
         return Ok(ActionKind::RenameConstraint { name, to: c.ident("a constraint name")? });
@@ -229,9 +232,9 @@ fn alter_part(c: &mut Cursor<'_>) -> Parsed<ActionKind> {
         statistics_target(c)?;
         ActionKind::SetStatistics { column }
     } else if c.eat("storage") {
-        ActionKind::SetStorage { column, storage: c.label("a storage")? }
+        ActionKind::SetStorage { column, storage: column_keyword(c, "a storage")? }
     } else if c.eat("compression") {
-        ActionKind::SetCompression { column, method: c.label("a compression method")? }
+        ActionKind::SetCompression { column, method: column_keyword(c, "a compression method")? }
     } else if c.eat("expression") {
         c.expect("as")?;
         c.open()?;
@@ -284,9 +287,14 @@ fn alter_identity(c: &mut Cursor<'_>, column: Ident) -> Parsed<ActionKind> {
         } else if c.eat_seq(&["set", "generated"]) {
             always = Some(generated_when(c)?);
         } else if c.eat("set") {
+            let before = *c;
             match sequence_option(c)? {
+                // What kind of sequence it is and whose can't be altered here.
+                Some(SequenceOption::As(_) | SequenceOption::OwnedBy(_) | SequenceOption::Restart(_))
+                | None => {
+                    return Err(before.expected("what to set of the column"));
+                }
                 Some(option) => options.push(option),
-                None => return Err(c.expected("what to set of the column")),
             }
         } else {
             return Ok(ActionKind::AlterIdentity { column, always, options });

@@ -19,15 +19,20 @@ pub fn column_definition(c: &mut Cursor<'_>) -> Parsed<ColumnDefinition> {
     let mut column = ColumnDefinition { name, type_name, ..ColumnDefinition::default() };
     // PostgreSQL wants STORAGE before COMPRESSION before OPTIONS.
     if c.eat("storage") {
-        column.storage = Some(c.label("a storage")?);
+        column.storage = Some(column_keyword(c, "a storage")?);
     }
     if c.eat("compression") {
-        column.compression = Some(c.label("a compression method")?);
+        column.compression = Some(column_keyword(c, "a compression method")?);
     }
     generic_options(c)?;
     qualify(c, &mut column)?;
     column.span = c.span_since(first);
     Ok(column)
+}
+
+/// `ColId` or DEFAULT: a storage, a compression method.
+pub fn column_keyword(c: &mut Cursor<'_>, what: &str) -> Parsed<Ident> {
+    if c.is("default") { c.label(what) } else { c.ident(what) }
 }
 
 /// `columnOptions`: a column of a typed table or a partition, which names no type.
@@ -92,6 +97,9 @@ fn column_constraint(c: &mut Cursor<'_>, column: &Ident) -> Parsed<Option<Constr
     } else if c.eat("null") {
         ConstraintKind::Null
     } else if c.eat("default") {
+        if c.is("default") {
+            return Err(c.expected("an expression"));
+        }
         ConstraintKind::Default(restricted_expr(c)?)
     } else if c.eat_seq(&["primary", "key"]) {
         let mut key = IndexConstraint { columns: vec![column.clone()], ..IndexConstraint::default() };

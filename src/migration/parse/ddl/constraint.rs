@@ -1,8 +1,8 @@
 //! Table constraints, and what column and table constraints share.
 
 use super::column::nulls_distinct;
-use super::index::{include_list, index_element};
-use super::options::{operator, with_options};
+use super::index::index_element;
+use super::options::{operator, with_definition};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
 use crate::migration::parse::lex::TokenKind;
@@ -64,7 +64,7 @@ pub fn table_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
             Ok(column)
         })?;
         let mut key = IndexConstraint::default();
-        include_list(c, &mut key.include)?;
+        key.include = included(c)?;
         index_tail(c, &mut key)?;
         let predicate = if c.eat("where") {
             c.open()?;
@@ -147,14 +147,19 @@ fn index_constraint(c: &mut Cursor<'_>, mut key: IndexConstraint) -> Parsed<Inde
     key.columns = c.list(|c| c.ident("a column name"))?;
     key.without_overlaps = c.eat_seq(&["without", "overlaps"]);
     c.close()?;
-    include_list(c, &mut key.include)?;
+    key.include = included(c)?;
     index_tail(c, &mut key)?;
     Ok(key)
 }
 
+/// `INCLUDE ( column, … )`, or nothing.
+fn included(c: &mut Cursor<'_>) -> Parsed<Vec<Ident>> {
+    if c.eat("include") { c.paren_list(|c| c.ident("a column name")) } else { Ok(Vec::new()) }
+}
+
 /// `[WITH (…)] [USING INDEX TABLESPACE name]`.
 pub fn index_tail(c: &mut Cursor<'_>, key: &mut IndexConstraint) -> Parsed<()> {
-    with_options(c)?;
+    with_definition(c)?;
     if c.eat_seq(&["using", "index", "tablespace"]) {
         key.tablespace = Some(c.ident("a tablespace")?);
     }
@@ -163,17 +168,16 @@ pub fn index_tail(c: &mut Cursor<'_>, key: &mut IndexConstraint) -> Parsed<()> {
 
 /// `( column, … [, PERIOD column] )`, with whether PERIOD is written.
 fn period_list(c: &mut Cursor<'_>) -> Parsed<(Vec<Ident>, bool)> {
+    c.open()?;
+    let mut columns = vec![c.ident("a column name")?];
     let mut period = false;
-    let columns = c.paren_list(|c| {
+    while !period && c.comma() {
         // A column may be called period.
-        if c.is("period")
-            && !c.nth(1).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen))
-        {
-            c.bump();
-            period = true;
-        }
-        c.ident("a column name")
-    })?;
+        let ends = c.nth(1).is_some_and(|t| matches!(t.kind, TokenKind::Comma | TokenKind::RightParen));
+        period = !ends && c.eat("period");
+        columns.push(c.ident("a column name")?);
+    }
+    c.close()?;
     Ok((columns, period))
 }
 
@@ -192,12 +196,12 @@ pub fn foreign_key_reference(c: &mut Cursor<'_>, key: &mut ForeignKey) -> Parsed
     }
     while c.is("on") {
         c.bump();
-        if c.eat("delete") {
+        if key.on_delete.is_none() && c.eat("delete") {
             key.on_delete = Some(key_action(c, true)?);
-        } else if c.eat("update") {
+        } else if key.on_update.is_none() && c.eat("update") {
             key.on_update = Some(key_action(c, false)?);
         } else {
-            return Err(c.expected("DELETE or UPDATE"));
+            return Err(c.expected("DELETE or UPDATE, each once"));
         }
     }
     Ok(())

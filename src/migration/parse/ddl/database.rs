@@ -21,8 +21,29 @@ pub fn create_database(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
 
 /// `name [=] value` (`createdb_opt_item`).
 fn database_option(c: &mut Cursor<'_>) -> Parsed<()> {
-    if !c.eat_seq(&["connection", "limit"]) {
-        c.ident("a database option")?;
+    // The grammar lets any word pass that isn't a keyword; the server knows only these.
+    static OPTIONS: [&str; 18] = [
+        "allow_connections",
+        "builtin_locale",
+        "collation_version",
+        "connection_limit",
+        "encoding",
+        "icu_locale",
+        "icu_rules",
+        "is_template",
+        "lc_collate",
+        "lc_ctype",
+        "locale",
+        "locale_provider",
+        "location",
+        "oid",
+        "owner",
+        "strategy",
+        "tablespace",
+        "template",
+    ];
+    if !c.eat_seq(&["connection", "limit"]) && c.eat_any(&OPTIONS).is_none() {
+        return Err(c.expected("a database option"));
     }
     c.eat_operator("=");
     if c.at(TokenKind::Number) || c.is_operator("-") || c.is_operator("+") {

@@ -4,6 +4,7 @@ use super::options::{option_list, with_options};
 use super::{Head, relation};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::{expr, restricted_expr};
+use crate::migration::parse::keywords;
 use crate::migration::parse::lex::TokenKind;
 use crate::migration::statement::{Body, CreateIndex, Expr, Ident, IndexColumn};
 
@@ -36,7 +37,7 @@ pub fn create_index(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
 }
 
 /// `INCLUDE ( column, … )` into `include`, or nothing.
-pub fn include_list(c: &mut Cursor<'_>, include: &mut Vec<Ident>) -> Parsed<()> {
+fn include_list(c: &mut Cursor<'_>, include: &mut Vec<Ident>) -> Parsed<()> {
     if c.eat("include") {
         // The grammar allows any index element here; the server then refuses all but columns.
         *include = c.paren_list(index_element)?.into_iter().filter_map(|key| key.expr.bare_column).collect();
@@ -80,12 +81,60 @@ pub fn key_expression(c: &mut Cursor<'_>) -> Parsed<Expr> {
         inner.span = c.span_since(first);
         return Ok(inner);
     }
-    let next = c.nth(1).map(|token| token.kind);
-    let call = matches!(next, Some(TokenKind::LeftParen | TokenKind::Dot)) || !c.at_ident();
-    if call {
-        return restricted_expr(c);
+    if let Some(end) = call_end(c) {
+        let first = *c;
+        let call = restricted_expr(c)?;
+        // `f(x) + 1` must be in parentheses.
+        if c.index() != end {
+            return Err(first.expected("a column, a call, or an expression in parentheses"));
+        }
+        return Ok(call);
     }
     Ok(column_expression(c.ident("a column name")?))
+}
+
+/// Where the function call ends that stands here, if one does (`func_expr_windowless`).
+fn call_end(c: &Cursor<'_>) -> Option<usize> {
+    let mut probe = *c;
+    // These are called without parentheses, or with a precision.
+    let bare = probe.eat_any(&[
+        "current_catalog",
+        "current_date",
+        "current_role",
+        "current_schema",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "localtime",
+        "localtimestamp",
+        "session_user",
+        "system_user",
+        "user",
+    ]);
+    if bare.is_none() {
+        if probe.at(TokenKind::Word) {
+            // Any word: coalesce, cast and their like are no names, but are called as if they were.
+            let reserved = probe.word_at(0).is_some_and(keywords::is_reserved);
+            if reserved && !probe.is("cast") {
+                return None;
+            }
+            if probe.eat_seq(&["collation", "for"]) {
+                probe.skip_parens().ok()?;
+                return Some(probe.index());
+            }
+        }
+        probe.label("").ok()?;
+        while probe.eat_kind(TokenKind::Dot) {
+            probe.label("").ok()?;
+        }
+        if !probe.at(TokenKind::LeftParen) {
+            return None;
+        }
+        probe.skip_parens().ok()?;
+    } else if probe.at(TokenKind::LeftParen) {
+        probe.skip_parens().ok()?;
+    }
+    Some(probe.index())
 }
 
 /// The expression that is nothing but `column`.

@@ -100,7 +100,12 @@ pub fn address(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<DropName> {
         Role | User | Group => address.name.name = role(c)?,
         Type | Domain => address.name = type_name(c)?.name,
         Function | Procedure | Routine => {
-            address.name = c.routine_name("a function name")?;
+            // Without arguments any name will do (`function_with_argtypes`).
+            if c.at_ident() && c.nth(1).is_none_or(|token| token.kind != TokenKind::LeftParen) {
+                address.name = c.name("a function name")?;
+            } else {
+                address.name = c.routine_name("a function name")?;
+            }
             if c.at(TokenKind::LeftParen) {
                 address.arguments = Some(argument_types(c)?);
             }
@@ -201,6 +206,17 @@ pub fn role(c: &mut Cursor<'_>) -> Parsed<Ident> {
         return Err(c.expected("a role"));
     }
     c.label("a role")
+}
+
+/// `RoleId`: the name of a role that is made or renamed.
+pub fn role_name(c: &mut Cursor<'_>) -> Parsed<Ident> {
+    let before = *c;
+    let reserved = c.word_at(0).is_some_and(keywords::is_reserved);
+    let name = if reserved { return Err(c.expected("a role name")) } else { c.label("a role name")? };
+    if name.value == "public" || name.value == "none" {
+        return Err(before.expected("a role name that isn't reserved"));
+    }
+    Ok(name)
 }
 
 /// `role_list`.

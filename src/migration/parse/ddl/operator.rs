@@ -1,7 +1,7 @@
 //! Operators, their classes and families, casts, collations and conversions.
 
 use super::object::{address, operator_arguments};
-use super::options::{operator, option_list};
+use super::options::{definition, operator};
 use super::{Head, other};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::lex::TokenKind;
@@ -12,7 +12,7 @@ use crate::migration::statement::{Body, Name, ObjectKind};
 pub fn create_operator(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     c.expect("operator")?;
     let name = operator(c)?;
-    option_list(c)?;
+    definition(c)?;
     Ok(other("CREATE OPERATOR", Some(Name { schema: None, name })))
 }
 
@@ -107,7 +107,7 @@ pub fn create_collation(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     if c.eat("from") {
         c.name("a collation")?;
     } else {
-        option_list(c)?;
+        definition(c)?;
     }
     Ok(other("CREATE COLLATION", Some(name)))
 }

@@ -8,9 +8,23 @@ use crate::migration::parse::lex::TokenKind;
 use crate::migration::parse::type_name::type_name;
 use crate::migration::statement::{Ident, StorageOption};
 
-/// `reloptions`, `definition`: `( name [= value], … )`, names maybe with a namespace.
+/// `reloptions`: `( name [= value], … )`, names maybe with a namespace.
 pub fn option_list(c: &mut Cursor<'_>) -> Parsed<Vec<StorageOption>> {
-    c.paren_list(option)
+    c.paren_list(|c| option(c, true))
+}
+
+/// `definition`: `( name [= value], … )`.
+pub fn definition(c: &mut Cursor<'_>) -> Parsed<Vec<StorageOption>> {
+    c.paren_list(|c| option(c, false))
+}
+
+/// `WITH definition`, or nothing.
+pub fn with_definition(c: &mut Cursor<'_>) -> Parsed<Vec<StorageOption>> {
+    if c.is("with") && c.nth(1).is_some_and(|token| token.kind == TokenKind::LeftParen) {
+        c.expect("with")?;
+        return definition(c);
+    }
+    Ok(Vec::new())
 }
 
 /// `WITH ( … )`, or nothing.
@@ -22,9 +36,9 @@ pub fn with_options(c: &mut Cursor<'_>) -> Parsed<Vec<StorageOption>> {
     Ok(Vec::new())
 }
 
-fn option(c: &mut Cursor<'_>) -> Parsed<StorageOption> {
+fn option(c: &mut Cursor<'_>, namespaces: bool) -> Parsed<StorageOption> {
     let mut name = c.label("an option's name")?.value;
-    if c.eat_kind(TokenKind::Dot) {
+    if namespaces && c.eat_kind(TokenKind::Dot) {
         name.push('.');
         name.push_str(c.label("an option's name")?.as_str());
     }

@@ -1,6 +1,6 @@
 //! PARTITION BY and the bounds of partitions.
 
-use super::index::index_element;
+use super::index::key_expression;
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
 use crate::migration::statement::{Expr, PartitionBound, PartitionBy, PartitionStrategy};
@@ -20,12 +20,14 @@ pub fn partition_by(c: &mut Cursor<'_>) -> Parsed<Option<PartitionBy>> {
         return Err(c.expected("LIST, RANGE or HASH"));
     };
     let keys = c.paren_list(|c| {
-        let before = *c;
-        let key = index_element(c)?;
-        if key.descending || key.nulls_first.is_some() {
-            return Err(before.expected("a partition key without an order"));
+        let key = key_expression(c)?;
+        if c.eat("collate") {
+            c.name("a collation")?;
         }
-        Ok(key.expr)
+        if c.at_ident() {
+            c.name("an operator class")?;
+        }
+        Ok(key)
     })?;
     Ok(Some(PartitionBy { strategy, keys }))
 }

@@ -1,6 +1,6 @@
 //! Publications and subscriptions.
 
-use super::options::{is_on, option_list, with_options};
+use super::options::{definition, is_on, with_definition};
 use super::{Head, relation};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
@@ -18,7 +18,7 @@ pub fn create_publication(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
             tables = objects(c)?;
         }
     }
-    with_options(c)?;
+    with_definition(c)?;
     Ok(Body::CreatePublication { name, all_tables, tables })
 }
 
@@ -60,7 +60,7 @@ fn objects(c: &mut Cursor<'_>) -> Parsed<Vec<Name>> {
 pub fn alter_publication(c: &mut Cursor<'_>, name: Ident) -> Parsed<Body> {
     if c.is("set") && c.nth(1).is_some_and(|token| token.kind == TokenKind::LeftParen) {
         c.bump();
-        option_list(c)?;
+        definition(c)?;
         return Ok(Body::AlterPublication {
             name,
             action: PublicationAction::SetOptions,
@@ -83,8 +83,8 @@ pub fn create_subscription(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     c.expect("connection")?;
     c.string("a connection string")?;
     c.expect("publication")?;
-    c.list(|c| c.label("a publication"))?;
-    let options = with_options(c)?;
+    c.list(|c| c.ident("a publication"))?;
+    let options = with_definition(c)?;
     // Both are on unless said otherwise; without a connection no slot is made.
     let off = |name: &str| options.iter().any(|option| option.name == name && !is_on(option));
     let creates_slot = !off("create_slot") && !off("connect");
@@ -98,16 +98,16 @@ pub fn alter_subscription(c: &mut Cursor<'_>, name: Ident) -> Parsed<Body> {
         c.string("a connection string")?;
     } else if c.eat_seq(&["refresh", "publication"]) {
         refreshes = true;
-        with_options(c)?;
+        with_definition(c)?;
     } else if c.eat_seq(&["set", "publication"])
         || c.eat_seq(&["add", "publication"])
         || c.eat_seq(&["drop", "publication"])
     {
-        c.list(|c| c.label("a publication"))?;
-        let options = with_options(c)?;
+        c.list(|c| c.ident("a publication"))?;
+        let options = with_definition(c)?;
         refreshes = !options.iter().any(|option| option.name == "refresh" && !is_on(option));
     } else if c.eat("set") || c.eat("skip") {
-        option_list(c)?;
+        definition(c)?;
     } else if c.eat_any(&["enable", "disable"]).is_none() {
         return Err(c.expected("what to alter of the subscription"));
     }

@@ -1,7 +1,7 @@
 //! Roles and what they own.
 
 use super::Head;
-use super::object::{role, roles};
+use super::object::{role, role_name, roles};
 use super::setting::set_clause;
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::statement::{Body, Ident, ObjectKind};
@@ -11,7 +11,7 @@ pub fn create_role(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     if c.eat_any(&["role", "user", "group"]).is_none() {
         return Err(c.expected("ROLE, USER or GROUP"));
     }
-    let name = role(c)?;
+    let name = role_name(c)?;
     c.eat("with");
     while !c.is_done() {
         if c.eat_any(&["admin", "role"]).is_some()

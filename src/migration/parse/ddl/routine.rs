@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::object::address;
-use super::options::{numeric, option_list};
+use super::options::{definition, numeric};
 use super::setting::set_clause;
 use super::{Head, other};
 use crate::migration::parse::cursor::{Cursor, Parsed};
@@ -50,7 +50,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         if c.eat("table") {
             returns_table = true;
             c.paren_list(|c| {
-                c.label("a column name")?;
+                c.type_or_function_ident("a column name")?;
                 function_type(c)
             })?;
         } else {
@@ -134,7 +134,7 @@ fn argument(c: &mut Cursor<'_>, defaults: bool) -> Parsed<Argument> {
             type_name
         }
         _ => {
-            c.label("an argument's name or type")?;
+            c.type_or_function_ident("an argument's name or type")?;
             input = input.or_else(|| mode(c));
             function_type(c)?
         }
@@ -325,7 +325,7 @@ pub fn create_aggregate(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     } else {
         address(c, ObjectKind::Aggregate)?;
     }
-    option_list(c)?;
+    definition(c)?;
     Ok(other("CREATE AGGREGATE", Some(name)))
 }
 

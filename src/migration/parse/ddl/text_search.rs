@@ -1,7 +1,7 @@
 //! Text search configurations, dictionaries, parsers and templates.
 
 use super::object::{address, object_kind};
-use super::options::option_list;
+use super::options::definition;
 use super::{Head, other};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::statement::{Body, Name, ObjectKind};
@@ -10,7 +10,7 @@ use crate::migration::statement::{Body, Name, ObjectKind};
 pub fn create_text_search(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
     let kind = object_kind(c)?;
     let name = address(c, kind)?.name;
-    option_list(c)?;
+    definition(c)?;
     Ok(other(
         match kind {
             ObjectKind::TextSearchConfiguration => "CREATE TEXT SEARCH CONFIGURATION",
@@ -25,7 +25,7 @@ pub fn create_text_search(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
 /// ALTER TEXT SEARCH CONFIGURATION or DICTIONARY, from behind the name on.
 pub fn alter_text_search(c: &mut Cursor<'_>, kind: ObjectKind, name: Name) -> Parsed<Body> {
     if kind == ObjectKind::TextSearchDictionary {
-        option_list(c)?;
+        definition(c)?;
         return Ok(other("ALTER TEXT SEARCH DICTIONARY", Some(name)));
     }
     if c.eat_seq(&["drop", "mapping"]) {

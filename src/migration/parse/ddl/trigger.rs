@@ -44,7 +44,10 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         }
     }
     let mut for_each_row = false;
-    if c.eat("for") {
+    if constraint {
+        c.expect_seq(&["for", "each", "row"])?;
+        for_each_row = true;
+    } else if c.eat("for") {
         c.eat("each");
         for_each_row = c.eat("row");
         if !for_each_row {
@@ -62,7 +65,9 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     }
     let function = c.routine_name("a function")?;
     c.open()?;
+    // The grammar's list may begin empty: `f(, 'a')`.
     if !c.at(TokenKind::RightParen) {
+        c.comma();
         c.list(argument)?;
     }
     c.close()?;

@@ -3,7 +3,7 @@
 use super::column::qualifiers;
 use super::constraint::{attributes, table_constraint};
 use super::object::role;
-use super::options::option_list;
+use super::options::definition;
 use super::{Head, behavior};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
@@ -25,7 +25,7 @@ pub fn create_type(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
         c.close()?;
         TypeDefinition::Enum(values)
     } else if c.eat_seq(&["as", "range"]) {
-        option_list(c)?;
+        definition(c)?;
         TypeDefinition::Range
     } else if c.eat("as") {
         c.open()?;
@@ -33,7 +33,7 @@ pub fn create_type(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
         c.close()?;
         TypeDefinition::Composite(attributes)
     } else if c.at(TokenKind::LeftParen) {
-        option_list(c)?;
+        definition(c)?;
         TypeDefinition::Base
     } else {
         TypeDefinition::Shell
@@ -73,7 +73,7 @@ pub fn alter_type(c: &mut Cursor<'_>) -> Parsed<Body> {
         TypeAction::RenameAttribute { name: attribute, to, cascade: behavior(c) }
     } else if c.is("set") && c.nth(1).is_some_and(|token| token.kind == TokenKind::LeftParen) {
         c.bump();
-        option_list(c)?;
+        definition(c)?;
         TypeAction::SetOptions
     } else if c.is_any(&["add", "drop", "alter"]) {
         TypeAction::Attributes(c.list(attribute_action)?)
