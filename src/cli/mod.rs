@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and what each command gives back. Nothing is printed here.
 
+mod backup;
 mod explain;
 mod lint;
 mod verify_backup;
@@ -50,6 +51,7 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::LintArgs),
+    Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
@@ -136,6 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
             Ok(loaded) => verify_backup::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
         },
+        Command::Backup(arguments) => backup::run(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments, style),
         Command::Rules(arguments) => explain::rules(&arguments, style),
         Command::Config(_) => match load(&cli.global) {

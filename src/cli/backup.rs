@@ -1,0 +1,120 @@
+//! `rollsafe backup`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::Outcome;
+use crate::backup::options::parse_time;
+use crate::backup::take::{self, DumpFormat, TakeError, TakeOptions, Taken};
+use crate::postgres::connection::Connection;
+
+/// Take a dump that holds what the database held, proved before it gets its name
+///
+/// Runs pg_dump under another name, counts the rows of each table in the same snapshot, reads the dump back to
+/// its last byte, compares, and only then renames it. Nothing that is there already is overwritten unless --replace is
+/// given, and then only by a dump that passed.
+#[derive(Debug, Args)]
+#[command(after_help = "The password comes from ~/.pgpass, PGPASSWORD or the URL; it is never printed.\n\
+    Exit codes: 0 taken and verified; 1 the dump doesn't hold what the database held; 2 it could not be taken.")]
+pub struct BackupArgs {
+    /// The database: postgresql://user@host/database [default: what PGHOST, PGDATABASE and the like say]
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// The file (for --dump-format directory: the directory) that the dump becomes
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The layout of the dump
+    #[arg(long, value_enum, default_value_t = Layout::Custom)]
+    dump_format: Layout,
+    /// pg_dump's --compress: zstd:3, gzip:6, 9, none
+    #[arg(long, value_name = "METHOD")]
+    compress: Option<String>,
+    /// Parallel jobs, for --dump-format directory
+    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    jobs: usize,
+    /// Replace a dump of that name, once the new one has passed
+    #[arg(long)]
+    replace: bool,
+    /// Go on with less free space than the database may need
+    #[arg(long)]
+    ignore_space: bool,
+    /// Write a manifest, by which any later change of the dump is found
+    #[arg(long, value_name = "FILE")]
+    write_manifest: Option<PathBuf>,
+    /// When to give up, for example 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "24h")]
+    limit: u64,
+    /// More arguments for pg_dump; what they leave out is told
+    #[arg(last = true, value_name = "PG_DUMP ARGUMENTS")]
+    extra: Vec<String>,
+}
+
+/// `--dump-format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Layout {
+    /// One compressed file
+    Custom,
+    /// A directory with a file for each table; can be written in parallel
+    Directory,
+    /// One uncompressed tar file
+    Tar,
+    /// SQL text
+    Plain,
+}
+
+/// Runs it.
+pub fn run(arguments: &BackupArgs) -> Outcome {
+    let options = TakeOptions {
+        connection: Connection::new(arguments.database_url.as_deref()),
+        output: arguments.output.clone(),
+        format: match arguments.dump_format {
+            Layout::Custom => DumpFormat::Custom,
+            Layout::Directory => DumpFormat::Directory,
+            Layout::Tar => DumpFormat::Tar,
+            Layout::Plain => DumpFormat::Plain,
+        },
+        compress: arguments.compress.clone(),
+        jobs: arguments.jobs.max(1),
+        replace: arguments.replace,
+        ignore_space: arguments.ignore_space,
+        manifest: arguments.write_manifest.clone(),
+        extra: arguments.extra.clone(),
+        limit: Duration::from_secs(arguments.limit),
+    };
+    match take::take(&options) {
+        Ok(taken) => Outcome::ok(told(&taken)),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
+            let mut outcome = Outcome::failed(format!("{error}{hint}"));
+            outcome.code = if matches!(error, TakeError::NotVerified { .. }) { 1 } else { 2 };
+            outcome
+        }
+    }
+}
+
+fn told(taken: &Taken) -> String {
+    let rows: u64 = taken.tables.iter().map(|table| table.rows).sum();
+    let mut text = format!(
+        "{}: {} bytes; {} tables, {rows} rows and {} large objects of {} (PostgreSQL {}, pg_dump {})\n\
+         dumped in {:.1} s, read back in {:.1} s: every row that the snapshot held is in it\n",
+        taken.path.display(),
+        taken.bytes,
+        taken.tables.len(),
+        taken.large_objects,
+        taken.database,
+        taken.server_version,
+        taken.pg_dump_version,
+        taken.dump_seconds,
+        taken.verify_seconds,
+    );
+    if !taken.left_out.is_empty() {
+        text.push_str(&format!("left out as asked: {}\n", taken.left_out.join(", ")));
+    }
+    if !taken.warnings.trim().is_empty() {
+        text.push_str(&format!("pg_dump said: {}\n", taken.warnings.trim()));
+    }
+    text.push_str("verified but for the restore: rollsafe verify-backup restores it and compares\n");
+    text
+}
