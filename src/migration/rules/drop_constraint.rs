@@ -151,6 +151,13 @@ fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint)
     let within = |new: &[Ident]| new.iter().all(|column| names.contains(&column.value));
     later.into_iter().any(|action| match &action.kind {
         ActionKind::DropColumn { column, .. } => names.contains(&column.value),
+        // NOT NULL says what the CHECK said.
+        ActionKind::SetNotNull { column } => match &dropped.detail {
+            ConstraintDetail::Check { text, .. } => {
+                names.iter().all(|name| column.value == *name) && says_not_null(text)
+            }
+            _ => false,
+        },
         ActionKind::AddConstraint(added) => match (&added.kind, &dropped.detail) {
             (ConstraintKind::ForeignKey(key), ConstraintDetail::ForeignKey { target, .. }) => {
                 // More columns of the same target demand as much.
