@@ -1,15 +1,333 @@
-//! What a condition means for the rows it lets through. The one place that names the SQL parser crate.
+//! What a condition means for the rows it lets through. The one place that names the SQL parser crate:
+//! a tree is wanted here, and only here.
+
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArguments, InTarget, Query, UnaryOperator, Value};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use super::cursor::Cursor;
+use super::lex::{Lexer, TokenKind};
+
+/// Longer conditions are lists of constants or machine-made; their trees would be as deep as they are
+/// long, and dropping one recurses.
+const LONGEST: usize = 4096;
 
 /// What is known of a WHERE clause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// It holds for every row.
     pub always_true: bool,
-    /// It bounds how many rows there are.
+    /// It bounds how many rows there are, if what it compares is a key.
     pub bounded: bool,
 }
 
-/// Judges the text of a condition.
-pub fn judge(_text: &str) -> Judged {
-    Judged::default()
+/// Judges the text of a condition. What can't be read is neither.
+pub fn judge(text: &str) -> Judged {
+    if text.len() > LONGEST {
+        return Judged { always_true: false, bounded: is_list_of_constants(text) };
+    }
+    if text.get(..10).is_some_and(|head| head.eq_ignore_ascii_case("current of")) {
+        return Judged { always_true: false, bounded: true };
+    }
+    let dialect = PostgreSqlDialect {};
+    let Ok(mut parser) = Parser::new(&dialect).try_with_sql(text) else { return Judged::default() };
+    let Ok(expr) = parser.parse_expr() else { return Judged::default() };
+    if parser.peek_token().token != sqlparser::tokenizer::Token::EOF {
+        return Judged::default();
+    }
+    Judged { always_true: constant(&expr) == Some(true), bounded: is_bounded(&expr) }
+}
+
+/// `column IN (constants)`, from its tokens.
+fn is_list_of_constants(text: &str) -> bool {
+    let mut lexer = Lexer::new(text, 0..text.len());
+    let tokens: Vec<_> = std::iter::from_fn(|| lexer.next_token()).collect();
+    let mut c = Cursor::new(text, &tokens);
+    if c.name("a column").is_err() || !c.eat("in") || c.open().is_err() {
+        return false;
+    }
+    let constants = |kind| !matches!(kind, TokenKind::Word | TokenKind::LeftParen | TokenKind::RightParen);
+    while c.kind().is_some_and(constants) {
+        c.bump();
+    }
+    c.close().is_ok() && c.is_done()
+}
+
+/// The operands of a chain of `operator`, however long, without recursing along it.
+fn arms<'a>(expr: &'a Expr, operator: &BinaryOperator) -> Vec<&'a Expr> {
+    let mut arms = Vec::new();
+    let mut left = bare(expr);
+    loop {
+        match left {
+            Expr::BinaryOp { left: further, op, right } if op == operator => {
+                arms.push(bare(right));
+                left = bare(further);
+            }
+            last => {
+                arms.push(last);
+                return arms;
+            }
+        }
+    }
+}
+
+/// Without the parentheses around it.
+fn bare(mut expr: &Expr) -> &Expr {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+/// The value of a condition, when no row can change it.
+fn constant(expr: &Expr) -> Option<bool> {
+    match bare(expr) {
+        Expr::Value(value) => match &value.value {
+            Value::Boolean(value) => Some(*value),
+            _ => None,
+        },
+        Expr::Cast { expr, .. } => match bare(expr) {
+            Expr::Value(value) => match &value.value {
+                Value::Boolean(value) => Some(*value),
+                Value::SingleQuotedString(text) => match text.as_str() {
+                    "t" | "true" | "1" | "on" | "yes" => Some(true),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Not, expr } => constant(expr).map(|value| !value),
+        Expr::IsTrue(expr) => constant(expr),
+        Expr::IsNotFalse(expr) => constant(expr),
+        Expr::IsNotNull(expr) => match bare(expr) {
+            Expr::Value(value) => Some(!matches!(value.value, Value::Null)),
+            _ => None,
+        },
+        whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+            let values: Vec<_> = arms(whole, &BinaryOperator::Or).into_iter().map(constant).collect();
+            if values.contains(&Some(true)) || is_tautology(whole) {
+                Some(true)
+            } else if values.iter().all(|value| *value == Some(false)) {
+                Some(false)
+            } else {
+                None
+            }
+        }
+        whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            let values: Vec<_> = arms(whole, &BinaryOperator::And).into_iter().map(constant).collect();
+            if values.contains(&Some(false)) {
+                Some(false)
+            } else if values.iter().all(|value| *value == Some(true)) {
+                Some(true)
+            } else {
+                None
+            }
+        }
+        Expr::BinaryOp { left, op, right } => {
+            let (Expr::Value(left), Expr::Value(right)) = (bare(left), bare(right)) else { return None };
+            let same = left.value == right.value;
+            match (op, &left.value, &right.value) {
+                (_, Value::Null | Value::Placeholder(_), _) | (_, _, Value::Null | Value::Placeholder(_)) => {
+                    None
+                }
+                (BinaryOperator::Eq, ..) if same => Some(true),
+                // `1 <> 2`; not `1 <> 1.0`.
+                (BinaryOperator::NotEq, Value::Number(a, _), Value::Number(b, _)) => {
+                    Some(a.parse::<f64>().ok()? != b.parse::<f64>().ok()?)
+                }
+                (BinaryOperator::Eq, Value::Number(a, _), Value::Number(b, _)) => {
+                    Some(a.parse::<f64>().ok()? == b.parse::<f64>().ok()?)
+                }
+                (BinaryOperator::Gt, Value::Number(a, _), Value::Number(b, _)) => {
+                    Some(a.parse::<f64>().ok()? > b.parse::<f64>().ok()?)
+                }
+                (BinaryOperator::Lt, Value::Number(a, _), Value::Number(b, _)) => {
+                    Some(a.parse::<f64>().ok()? < b.parse::<f64>().ok()?)
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// `a IS NULL OR a IS NOT NULL`.
+fn is_tautology(or: &Expr) -> bool {
+    let arms = arms(or, &BinaryOperator::Or);
+    arms.iter().any(|arm| match arm {
+        Expr::IsNull(tested) => {
+            arms.iter().any(|other| matches!(other, Expr::IsNotNull(same) if bare(same) == bare(tested)))
+        }
+        _ => false,
+    })
+}
+
+/// Whether a condition bounds how many rows there are.
+fn is_bounded(expr: &Expr) -> bool {
+    match bare(expr) {
+        whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            let arms = arms(whole, &BinaryOperator::And);
+            arms.iter().any(|arm| is_bounded(arm)) || is_range(&arms)
+        }
+        whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+            arms(whole, &BinaryOperator::Or).into_iter().all(is_bounded)
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            (is_column(left) && (is_constant(right) || is_subquery(right)))
+                || (is_column(right) && (is_constant(left) || is_subquery(left)))
+        }
+        Expr::In { expr, target, negated: false, .. } => {
+            (is_column(expr) || matches!(bare(expr), Expr::Tuple(_)))
+                && match target {
+                    InTarget::List(list) => list.iter().all(is_constant),
+                    InTarget::Subquery(query) => is_limited(query),
+                    _ => false,
+                }
+        }
+        Expr::Between { expr, negated: false, low, high } => {
+            // Variables of PL/pgSQL look like columns.
+            let end = |end: &Expr| is_constant(end) || is_column(end) || is_sum(end);
+            is_column(expr) && end(low) && end(high)
+        }
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
+            is_column(left) && is_bounded_set(right)
+        }
+        _ => false,
+    }
+}
+
+/// The right side of `= ANY (…)`.
+fn is_bounded_set(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Array(array) => array.elem.iter().all(is_constant),
+        Expr::Subquery(query) => is_limited(query),
+        // `ARRAY(SELECT … LIMIT n)` looks like a function.
+        Expr::Function(function) => match &function.args {
+            FunctionArguments::Subquery(query) => is_limited(query),
+            _ => false,
+        },
+        Expr::Cast { expr, .. } => is_bounded_set(expr),
+        other => is_constant(other) || is_column(other),
+    }
+}
+
+/// `id > a AND id <= b`.
+fn is_range(arms: &[&Expr]) -> bool {
+    let bound = |arm: &&Expr| -> Option<(String, bool)> {
+        let Expr::BinaryOp { left, op, right } = *arm else { return None };
+        let lower = match op {
+            BinaryOperator::Gt | BinaryOperator::GtEq => true,
+            BinaryOperator::Lt | BinaryOperator::LtEq => false,
+            _ => return None,
+        };
+        let value = is_constant(right) || is_column(right) || is_sum(right);
+        (is_column(left) && value).then(|| (bare(left).to_string(), lower))
+    };
+    let bounds: Vec<_> = arms.iter().filter_map(bound).collect();
+    bounds
+        .iter()
+        .any(|(column, lower)| *lower && bounds.iter().any(|(other, lower)| !lower && other == column))
+}
+
+/// `start + 1000`.
+fn is_sum(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, right } => {
+            (is_column(left) || is_constant(left)) && (is_column(right) || is_constant(right))
+        }
+        _ => false,
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        Expr::Cast { expr, .. } => is_column(expr),
+        _ => false,
+    }
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Value(_) | Expr::TypedString(_) => true,
+        Expr::Cast { expr, .. } | Expr::UnaryOp { expr, .. } => is_constant(expr),
+        Expr::Tuple(parts) => parts.iter().all(is_constant),
+        _ => false,
+    }
+}
+
+/// A query in an expression gives one row or fails.
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(bare(expr), Expr::Subquery(_))
+}
+
+fn is_limited(query: &Query) -> bool {
+    query.limit_clause.is_some() || query.fetch.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_for_every_row() {
+        for text in [
+            "true",
+            "1=1",
+            "(1 = 1)",
+            "NOT false",
+            "id IS NOT NULL OR true",
+            "'a' = 'a' AND TRUE",
+            "deleted IS NULL OR deleted IS NOT NULL",
+            "1 < 2",
+            "'t'::boolean",
+        ] {
+            assert!(judge(text).always_true, "{text}");
+        }
+        for text in
+            ["id = 1", "a = a", "false", "1 = 2", "id IS NOT NULL", "true AND id = 3", "NULL", "not (", ""]
+        {
+            assert!(!judge(text).always_true, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_bounds_the_rows() {
+        for text in [
+            "id = 5",
+            "t.id IN (1, 2, 3)",
+            "id IN (SELECT id FROM t WHERE x IS NULL LIMIT 1000)",
+            "id IN (SELECT id FROM t ORDER BY id FETCH FIRST 10 ROWS ONLY)",
+            "ctid = ANY (ARRAY(SELECT ctid FROM t LIMIT 1000))",
+            "id BETWEEN 1 AND 1000",
+            "id BETWEEN low AND low + 999",
+            "id >= start AND id < start + 1000",
+            "x IS NULL AND id = 5",
+            "id = 5 OR id = 6",
+            "CURRENT OF c",
+            "id = ANY ('{1,2}'::int[])",
+        ] {
+            assert!(judge(text).bounded, "{text}");
+        }
+        for text in [
+            "x IS NULL",
+            "id > 5",
+            "id IN (SELECT id FROM other)",
+            "id = 5 OR x IS NULL",
+            "a = b",
+            "true",
+            "id NOT IN (1, 2)",
+        ] {
+            assert!(!judge(text).bounded, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_lists_are_read_without_a_tree() {
+        let list = (0..5000).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+        assert!(judge(&format!("id IN ({list})")).bounded);
+        let chain = vec!["a = b"; 5000].join(" AND ");
+        assert_eq!(judge(&chain), Judged::default());
+    }
 }

@@ -140,7 +140,7 @@ pub(super) fn operators(
                 if alone {
                     // A cast of a cast is no longer the column: what the inner one did to it isn't kept.
                     shape.column = shape.column.filter(|_| shape.cast.is_none());
-                    shape.cast = Some(to);
+                    shape.cast = Some(Box::new(to));
                     shape.star = false;
                 }
                 continue;
@@ -426,8 +426,8 @@ pub(super) fn primary(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
             let word = c.str(token);
             // Most words are columns and functions; the special forms are keywords all.
             if keywords::is_special(word) {
-                if let Some(shape) = special::form(c, f, word)? {
-                    return Ok(shape);
+                if let Some(form) = special::form(c, word) {
+                    return form(c, f);
                 }
             }
             named(c, f)
@@ -456,7 +456,7 @@ pub(super) fn string(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Option<Literal
 }
 
 /// A column, a function call, or a constant with its type before it.
-fn named(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+pub(super) fn named(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
     let first = c.index();
     let next = c.nth(1).map(|token| token.kind);
     if next == Some(TokenKind::Dot) {
@@ -478,7 +478,7 @@ fn named(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
         )
     ) && (c.word_at(0).is_none_or(keywords::is_type_or_function))
     {
-        let cast = Some(type_name(c)?);
+        let cast = Some(Box::new(type_name(c)?));
         let literal = string(c, f)?;
         return Ok(Shape { literal, cast, ..Shape::default() });
     }
@@ -508,7 +508,7 @@ fn path(c: &mut Cursor<'_>, f: &mut Facts, first: usize, head: Ident) -> Parsed<
     if c.at_string() {
         let literal = string(c, f)?;
         let cast = crate::migration::statement::TypeName { span: name.span(), name, ..Default::default() };
-        return Ok(Shape { literal, cast: Some(cast), ..Shape::default() });
+        return Ok(Shape { literal, cast: Some(Box::new(cast)), ..Shape::default() });
     }
     f.columns.push(name.name.clone());
     if indirection(c, f)? {
@@ -546,7 +546,7 @@ pub(super) fn call(c: &mut Cursor<'_>, f: &mut Facts, first: usize, name: Name) 
         f.calls.truncate(slot);
         let literal = string(c, f)?;
         let again = &mut c.at_index(first);
-        let cast = type_name(again).ok();
+        let cast = type_name(again).ok().map(Box::new);
         return Ok(Shape { literal, cast, ..Shape::default() });
     }
     end_call(c, f, slot, first, strings);
@@ -639,5 +639,5 @@ pub(super) fn keyword_typed_constant(c: &mut Cursor<'_>, f: &mut Facts) -> Parse
     if cast.name.name == *"interval" {
         cast.fields = interval_fields(c, &mut cast.modifiers)?;
     }
-    Ok(Some(Shape { literal, cast: Some(cast), ..Shape::default() }))
+    Ok(Some(Shape { literal, cast: Some(Box::new(cast)), ..Shape::default() }))
 }

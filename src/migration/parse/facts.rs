@@ -23,7 +23,7 @@ pub struct Shape {
     /// A constant.
     pub literal: Option<LiteralAt>,
     /// A cast, as the outermost thing.
-    pub cast: Option<TypeName>,
+    pub cast: Option<Box<TypeName>>,
     /// A column.
     pub column: Option<Ident>,
     /// `t.*`.
@@ -186,7 +186,7 @@ impl Facts {
             columns: self.columns.get(mark.columns..).unwrap_or(&[]).to_vec(),
             uses: Vec::new(),
             literal: shape.literal.and_then(|literal| literal.value(c)),
-            cast: shape.cast,
+            cast: shape.cast.map(|cast| *cast),
             bare_column: shape.column,
         };
         PendingExpr { expr, uses: mark.uses..self.uses.len() }
@@ -210,7 +210,7 @@ impl Facts {
             calls: self.calls,
             columns: self.columns,
             literal: shape.literal.and_then(|literal| literal.value(c)),
-            cast: shape.cast,
+            cast: shape.cast.map(|cast| *cast),
             bare_column: shape.column,
         }
     }

@@ -460,6 +460,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn meta_command(&mut self) -> TokenKind {
+        // `\;` separates statements that psql sends together.
+        if self.byte(self.pos + 1) == b';' {
+            self.pos += 2;
+            return TokenKind::Semicolon;
+        }
         self.pos = line_end(self.bytes, self.pos);
         TokenKind::MetaCommand
     }

@@ -18,6 +18,8 @@ mod plpgsql;
 pub mod query;
 mod special;
 mod split;
+#[cfg(test)]
+mod tests;
 pub mod type_name;
 mod utility;
 

@@ -4,7 +4,7 @@
 use super::cursor::{Cursor, Parsed};
 use super::expression::{
     Group, a_expr, after_call, argument, b_expr, begin_call, end_call, expr_list, group, indirection,
-    keyword_typed_constant, primary, string, subscripts,
+    keyword_typed_constant, named, primary, string, subscripts,
 };
 use super::facts::{Facts, LiteralAt, Shape};
 use super::lex::TokenKind;
@@ -12,227 +12,281 @@ use super::query;
 use super::type_name::type_name;
 use crate::migration::statement::{Ident, Name};
 
-/// Reads the form that `word`, which stands here, begins; `None` where it is a plain name after all.
-pub(super) fn form(c: &mut Cursor<'_>, f: &mut Facts, word: &str) -> Parsed<Option<Shape>> {
+/// Reads a form whose first keyword stands here.
+pub(super) type Form = fn(&mut Cursor<'_>, &mut Facts) -> Parsed<Shape>;
+
+/// The form that `word`, which stands here, begins; `None` where it is a plain name after all.
+///
+/// A function to call rather than a call: what is read recurses, and one frame for all forms would be
+/// as large as all of theirs.
+pub(super) fn form(c: &Cursor<'_>, word: &str) -> Option<Form> {
     let next = c.nth(1).map(|token| token.kind);
     if next == Some(TokenKind::Dot) {
-        return Ok(None);
+        return None;
     }
     let mut buffer = [0u8; 17];
-    let Some(folded) = buffer.get_mut(..word.len()) else { return Ok(None) };
+    let folded = buffer.get_mut(..word.len())?;
     folded.copy_from_slice(word.as_bytes());
     folded.make_ascii_lowercase();
-    let first = c.index();
     let paren = next == Some(TokenKind::LeftParen);
-    let plain = Shape::default();
-    Ok(Some(match &*folded {
-        b"null" => {
-            c.bump();
-            Shape { literal: Some(LiteralAt::Null), ..plain }
-        }
-        b"true" | b"false" => {
-            let value = folded[0] == b't'; // in bounds: it is one of two words
-            c.bump();
-            Shape { literal: Some(LiteralAt::Bool(value)), ..plain }
-        }
-        b"default" => {
-            c.bump();
-            plain
-        }
-        b"case" => case(c, f)?,
-        b"cast" | b"treat" if paren => {
-            c.bump();
-            c.open()?;
-            let inner = a_expr(c, f)?;
-            c.expect("as")?;
-            let to = type_name(c)?;
-            c.close()?;
-            let column = inner.column.filter(|_| inner.cast.is_none());
-            Shape { cast: Some(to), star: false, column, literal: inner.literal }
-        }
-        b"array" => {
-            c.bump();
-            if c.at(TokenKind::LeftBracket) {
-                array(c, f)?;
-            } else {
-                // Only a query may stand in the parentheses of ARRAY.
-                match group(c, f)? {
-                    Group::Query => {}
-                    Group::Value(_) => return Err(c.expected("a query in ARRAY (…)")),
-                }
-            }
-            subscripts(c, f)?;
-            plain
-        }
-        b"exists" | b"unique" if paren => {
-            c.bump();
-            match group(c, f)? {
-                Group::Query => plain,
-                Group::Value(_) => return Err(c.expected("a query in EXISTS (…)")),
-            }
-        }
-        b"row" if paren => {
-            c.bump();
-            c.open()?;
-            if !c.at(TokenKind::RightParen) {
-                expr_list(c, f)?;
-            }
-            c.close()?;
-            indirection(c, f)?;
-            plain
-        }
-        b"grouping" if paren => {
-            c.bump();
-            c.open()?;
-            expr_list(c, f)?;
-            c.close()?;
-            plain
-        }
-        b"collation" if c.is_nth(1, "for") => {
-            let slot = begin_call(f, Name::made(None, "pg_collation_for"));
-            c.bump();
-            c.bump();
-            c.open()?;
-            a_expr(c, f)?;
-            c.close()?;
-            end_call(c, f, slot, first, vec![None]);
-            plain
-        }
+    Some(match &*folded {
+        b"null" | b"true" | b"false" | b"default" => constant,
+        b"case" => case,
+        b"array" => array_of,
+        b"collation" if c.is_nth(1, "for") => collation_for,
         b"current_date" | b"current_role" | b"current_user" | b"session_user" | b"system_user" | b"user"
-        | b"current_catalog" => value_function(c, f, false)?,
-        b"current_schema" if !paren => value_function(c, f, false)?,
-        b"current_time" | b"current_timestamp" | b"localtime" | b"localtimestamp" => {
-            value_function(c, f, true)?
+        | b"current_catalog" | b"current_time" | b"current_timestamp" | b"localtime" | b"localtimestamp" => {
+            value_function
         }
-        b"coalesce" | b"greatest" | b"least" | b"nullif" | b"xmlconcat" | b"merge_action"
-        | b"json_scalar"
-            if paren =>
-        {
-            let slot = open_call(c, f)?;
-            let mut strings = Vec::new();
-            if !c.at(TokenKind::RightParen) {
-                strings.push(argument(c, f)?);
-                while c.comma() {
-                    strings.push(argument(c, f)?);
-                }
-            }
-            close_call(c, f, slot, first, strings)?
-        }
-        b"extract" if paren => {
-            let slot = open_call(c, f)?;
-            if c.at_string() {
-                string(c, f)?;
-            } else {
-                c.label("a field")?;
-            }
-            c.expect("from")?;
-            a_expr(c, f)?;
-            close_call(c, f, slot, first, vec![None; 2])?
-        }
-        b"normalize" if paren => {
-            let slot = open_call(c, f)?;
-            a_expr(c, f)?;
-            if c.comma() && c.eat_any(&["nfc", "nfd", "nfkc", "nfkd"]).is_none() {
-                return Err(c.expected("a normal form"));
-            }
-            close_call(c, f, slot, first, vec![None])?
-        }
-        b"position" if paren => {
-            let slot = open_call(c, f)?;
-            b_expr(c, f)?;
-            c.expect("in")?;
-            b_expr(c, f)?;
-            close_call(c, f, slot, first, vec![None; 2])?
-        }
-        b"overlay" | b"substring" if paren => {
-            let slot = open_call(c, f)?;
-            let strings = worded_arguments(c, f, &["placing", "from", "for", "similar", "escape"])?;
-            close_call(c, f, slot, first, strings)?
-        }
-        b"trim" if paren => {
-            let slot = open_call(c, f)?;
-            c.eat_any(&["both", "leading", "trailing"]);
-            c.eat("from");
-            let strings = worded_arguments(c, f, &["from"])?;
-            close_call(c, f, slot, first, strings)?
-        }
-        b"json_object" | b"json_array" | b"json_arrayagg" | b"json_objectagg" | b"json_exists"
-        | b"json_query" | b"json_value" | b"json_serialize"
-            if paren =>
-        {
-            json(c, f)?
-        }
-        // `json '…'` is a constant; `json(…)` is SQL/JSON's constructor.
-        b"json" if paren => json(c, f)?,
-        b"xmlelement" | b"xmlpi" if paren => {
-            let slot = open_call(c, f)?;
-            c.expect("name")?;
-            c.label("a name")?;
-            let mut strings = Vec::new();
-            while c.comma() {
-                if c.eat("xmlattributes") {
-                    labelled_list(c, f)?;
-                } else {
-                    strings.push(argument(c, f)?);
-                }
-            }
-            close_call(c, f, slot, first, strings)?
-        }
-        b"xmlforest" if paren => {
-            let slot = begin_call(f, Name::made(None, "xmlforest"));
-            c.bump();
-            labelled_list(c, f)?;
-            end_call(c, f, slot, first, Vec::new());
-            plain
-        }
-        b"xmlexists" if paren => {
-            let slot = open_call(c, f)?;
-            primary(c, f)?;
-            xml_passing(c, f)?;
-            close_call(c, f, slot, first, vec![None; 2])?
-        }
-        b"xmlparse" if paren => {
-            let slot = open_call(c, f)?;
-            document_or_content(c)?;
-            a_expr(c, f)?;
-            if c.eat_any(&["preserve", "strip"]).is_some() {
-                c.expect("whitespace")?;
-            }
-            close_call(c, f, slot, first, vec![None])?
-        }
-        b"xmlserialize" if paren => {
-            let slot = open_call(c, f)?;
-            document_or_content(c)?;
-            a_expr(c, f)?;
-            c.expect("as")?;
-            type_name(c)?;
-            c.eat("no");
-            c.eat("indent");
-            close_call(c, f, slot, first, vec![None])?
-        }
-        b"xmlroot" if paren => {
-            let slot = open_call(c, f)?;
-            a_expr(c, f)?;
-            c.expect_kind(TokenKind::Comma, "`,`")?;
-            c.expect("version")?;
-            if !c.eat_seq(&["no", "value"]) {
-                a_expr(c, f)?;
-            }
-            if c.comma() {
-                c.expect("standalone")?;
-                if c.eat("no") {
-                    c.eat("value");
-                } else {
-                    c.expect("yes")?;
-                }
-            }
-            close_call(c, f, slot, first, vec![None])?
-        }
+        b"current_schema" if !paren => value_function,
         b"bit" | b"bigint" | b"boolean" | b"char" | b"character" | b"dec" | b"decimal" | b"double"
-        | b"float" | b"int" | b"integer" | b"interval" | b"json" | b"national" | b"nchar" | b"numeric"
-        | b"real" | b"smallint" | b"time" | b"timestamp" | b"varchar" => return keyword_typed_constant(c, f),
-        _ => return Ok(None),
-    }))
+        | b"float" | b"int" | b"integer" | b"interval" | b"national" | b"nchar" | b"numeric" | b"real"
+        | b"smallint" | b"time" | b"timestamp" | b"varchar" => keyword_typed,
+        b"json" if !paren => keyword_typed,
+        _ if !paren => return None,
+        b"cast" | b"treat" => cast,
+        b"exists" | b"unique" => exists,
+        b"row" => row,
+        b"grouping" => grouping,
+        b"coalesce" | b"greatest" | b"least" | b"nullif" | b"xmlconcat" | b"merge_action"
+        | b"json_scalar" => function,
+        b"extract" => extract,
+        b"normalize" => normalize,
+        b"position" => position,
+        b"overlay" | b"substring" => substring,
+        b"trim" => trim,
+        // `json '…'` is a constant; `json(…)` is SQL/JSON's constructor.
+        b"json" | b"json_object" | b"json_array" | b"json_arrayagg" | b"json_objectagg" | b"json_exists"
+        | b"json_query" | b"json_value" | b"json_serialize" => json,
+        b"xmlelement" | b"xmlpi" => xml_element,
+        b"xmlforest" => xml_forest,
+        b"xmlexists" => xml_exists,
+        b"xmlparse" => xml_parse,
+        b"xmlserialize" => xml_serialize,
+        b"xmlroot" => xml_root,
+        _ => return None,
+    })
+}
+
+/// NULL, TRUE, FALSE, DEFAULT.
+fn constant(c: &mut Cursor<'_>, _: &mut Facts) -> Parsed<Shape> {
+    let literal = match c.eat_any(&["null", "true", "false"]) {
+        Some("null") => Some(LiteralAt::Null),
+        Some(word) => Some(LiteralAt::Bool(word == "true")),
+        None => {
+            c.expect("default")?;
+            None
+        }
+    };
+    Ok(Shape { literal, ..Shape::default() })
+}
+
+/// A constant whose type is a keyword, or a column of that name.
+fn keyword_typed(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    match keyword_typed_constant(c, f)? {
+        Some(shape) => Ok(shape),
+        None => named(c, f),
+    }
+}
+
+/// CAST (x AS type), TREAT (x AS type).
+fn cast(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    c.bump();
+    c.open()?;
+    let inner = a_expr(c, f)?;
+    c.expect("as")?;
+    let to = Box::new(type_name(c)?);
+    c.close()?;
+    let column = inner.column.filter(|_| inner.cast.is_none());
+    Ok(Shape { cast: Some(to), star: false, column, literal: inner.literal })
+}
+
+fn array_of(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    c.bump();
+    if c.at(TokenKind::LeftBracket) {
+        array(c, f)?;
+    } else if let Group::Value(_) = group(c, f)? {
+        return Err(c.expected("a query in ARRAY (…)"));
+    }
+    subscripts(c, f)?;
+    Ok(Shape::default())
+}
+
+fn exists(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    c.bump();
+    match group(c, f)? {
+        Group::Query => Ok(Shape::default()),
+        Group::Value(_) => Err(c.expected("a query in EXISTS (…)")),
+    }
+}
+
+fn row(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    c.bump();
+    c.open()?;
+    if !c.at(TokenKind::RightParen) {
+        expr_list(c, f)?;
+    }
+    c.close()?;
+    indirection(c, f)?;
+    Ok(Shape::default())
+}
+
+fn grouping(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    c.bump();
+    c.open()?;
+    expr_list(c, f)?;
+    c.close()?;
+    Ok(Shape::default())
+}
+
+fn collation_for(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = begin_call(f, Name::made(None, "pg_collation_for"));
+    c.bump();
+    c.bump();
+    c.open()?;
+    a_expr(c, f)?;
+    close_call(c, f, slot, first, vec![None])
+}
+
+/// COALESCE and the others that look like functions and are keywords.
+fn function(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    let mut strings = Vec::new();
+    if !c.at(TokenKind::RightParen) {
+        strings.push(argument(c, f)?);
+        while c.comma() {
+            strings.push(argument(c, f)?);
+        }
+    }
+    close_call(c, f, slot, first, strings)
+}
+
+fn extract(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    if c.at_string() {
+        string(c, f)?;
+    } else {
+        c.label("a field")?;
+    }
+    c.expect("from")?;
+    a_expr(c, f)?;
+    close_call(c, f, slot, first, vec![None; 2])
+}
+
+fn normalize(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    a_expr(c, f)?;
+    if c.comma() && c.eat_any(&["nfc", "nfd", "nfkc", "nfkd"]).is_none() {
+        return Err(c.expected("a normal form"));
+    }
+    close_call(c, f, slot, first, vec![None])
+}
+
+fn position(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    b_expr(c, f)?;
+    c.expect("in")?;
+    b_expr(c, f)?;
+    close_call(c, f, slot, first, vec![None; 2])
+}
+
+/// SUBSTRING and OVERLAY.
+fn substring(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    let strings = worded_arguments(c, f, &["placing", "from", "for", "similar", "escape"])?;
+    close_call(c, f, slot, first, strings)
+}
+
+fn trim(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    c.eat_any(&["both", "leading", "trailing"]);
+    c.eat("from");
+    let strings = worded_arguments(c, f, &["from"])?;
+    close_call(c, f, slot, first, strings)
+}
+
+/// XMLELEMENT and XMLPI.
+fn xml_element(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    c.expect("name")?;
+    c.label("a name")?;
+    let mut strings = Vec::new();
+    while c.comma() {
+        if c.eat("xmlattributes") {
+            labelled_list(c, f)?;
+        } else {
+            strings.push(argument(c, f)?);
+        }
+    }
+    close_call(c, f, slot, first, strings)
+}
+
+fn xml_forest(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = begin_call(f, Name::made(None, "xmlforest"));
+    c.bump();
+    labelled_list(c, f)?;
+    end_call(c, f, slot, first, Vec::new());
+    Ok(Shape::default())
+}
+
+fn xml_exists(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    primary(c, f)?;
+    xml_passing(c, f)?;
+    close_call(c, f, slot, first, vec![None; 2])
+}
+
+fn xml_parse(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    document_or_content(c)?;
+    a_expr(c, f)?;
+    if c.eat_any(&["preserve", "strip"]).is_some() {
+        c.expect("whitespace")?;
+    }
+    close_call(c, f, slot, first, vec![None])
+}
+
+fn xml_serialize(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    document_or_content(c)?;
+    a_expr(c, f)?;
+    c.expect("as")?;
+    type_name(c)?;
+    c.eat("no");
+    c.eat("indent");
+    close_call(c, f, slot, first, vec![None])
+}
+
+fn xml_root(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
+    let first = c.index();
+    let slot = open_call(c, f)?;
+    a_expr(c, f)?;
+    c.expect_kind(TokenKind::Comma, "`,`")?;
+    c.expect("version")?;
+    if !c.eat_seq(&["no", "value"]) {
+        a_expr(c, f)?;
+    }
+    if c.comma() {
+        c.expect("standalone")?;
+        if c.eat("no") {
+            c.eat("value");
+        } else {
+            c.expect("yes")?;
+        }
+    }
+    close_call(c, f, slot, first, vec![None])
 }
 
 /// The keyword here is the name of a function: notes it and passes `(`.
@@ -256,8 +310,9 @@ fn close_call(
 }
 
 /// CURRENT_DATE and its kin, maybe with a precision.
-fn value_function(c: &mut Cursor<'_>, f: &mut Facts, precision: bool) -> Parsed<Shape> {
+fn value_function(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
     let first = c.index();
+    let precision = c.is_any(&["current_time", "current_timestamp", "localtime", "localtimestamp"]);
     let name = c.label("a function")?;
     let slot = begin_call(f, Name { schema: None, name });
     if precision && c.eat_kind(TokenKind::LeftParen) {

@@ -62,12 +62,10 @@ impl<'a> Splitter<'a> {
                         piece.tokens.push(token);
                         return finish(piece);
                     }
-                    // `\g` and its kin send what stands before them; others leave it as it is.
+                    // `\g` and its kin send what stands before them. psql lets others stand in the middle
+                    // of a statement; nobody writes that on purpose.
                     self.waiting = Some(token);
-                    if sends(token.span.of(self.text)) {
-                        return finish(piece);
-                    }
-                    continue;
+                    return finish(piece);
                 }
                 TokenKind::LeftParen => parens += 1,
                 TokenKind::RightParen => parens = parens.saturating_sub(1),
@@ -108,11 +106,6 @@ impl<'a> Splitter<'a> {
                 _ => {}
             }
             piece.tokens.push(token);
-        }
-        if piece.tokens.is_empty() {
-            if let Some(command) = self.waiting.take() {
-                piece.tokens.push(command);
-            }
         }
         finish(piece)
     }
@@ -182,13 +175,6 @@ fn finish(mut piece: Piece) -> Option<Piece> {
 
 fn is(text: &str, token: Token, word: &str) -> bool {
     token.kind == TokenKind::Word && token.span.of(text).eq_ignore_ascii_case(word)
-}
-
-/// Whether a psql meta-command sends the query buffer to the server.
-fn sends(command: &str) -> bool {
-    let name =
-        command.get(1..).unwrap_or("").split(|c: char| c.is_whitespace() || c == '(').next().unwrap_or("");
-    matches!(name, "g" | "gx" | "gexec" | "gset" | "gdesc" | "crosstabview" | "watch" | "bind" | "parse")
 }
 
 #[cfg(test)]
