@@ -1140,19 +1140,31 @@ impl Replay<'_> {
 
     /// DROP FUNCTION … CASCADE takes the triggers that call it.
     fn drop_triggers_calling(&mut self, function: &QName) {
-        let calls = |trigger: &Trigger| trigger.function == *function;
-        let tables: Vec<QName> = self
-            .catalog
-            .relations
-            .values()
-            .filter(|relation| relation.triggers.iter().any(calls))
-            .map(|relation| relation.name.clone())
-            .collect();
-        for table in tables {
+        for table in self.tables_calling(function) {
             if let Some(relation) = self.known_mut(&table) {
-                relation.triggers.retain(|trigger| !calls(trigger));
+                relation.triggers.retain(|trigger| trigger.function != *function);
             }
         }
+    }
+
+    /// Triggers call a function by its identity: they follow when it is renamed.
+    fn rename_called(&mut self, old: &QName, new: &QName) {
+        for table in self.tables_calling(old) {
+            if let Some(relation) = self.known_mut(&table) {
+                for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.function == *old) {
+                    trigger.function = new.clone();
+                }
+            }
+        }
+    }
+
+    fn tables_calling(&self, function: &QName) -> Vec<QName> {
+        self.catalog
+            .relations
+            .values()
+            .filter(|relation| relation.triggers.iter().any(|trigger| trigger.function == *function))
+            .map(|relation| relation.name.clone())
+            .collect()
     }
 
     fn drop_schema(&mut self, schema: &str) {
@@ -1367,6 +1379,7 @@ impl Replay<'_> {
                     ObjectChange::SetSchema(to) => QName { schema: to.value.clone(), name: old.name.clone() },
                     _ => return,
                 };
+                self.rename_called(&old, &new);
                 if let Some(overloads) = self.catalog.functions.remove(&old) {
                     self.catalog.functions.entry(new).or_default().extend(overloads);
                 }
