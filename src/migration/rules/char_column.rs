@@ -1,8 +1,8 @@
 //! `char_column`: a char(n) column, which pads with blanks.
 
-use super::written::{columns, type_text};
 use crate::migration::statement::quote_ident;
 
+use super::written::{columns, type_text};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

@@ -34,10 +34,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let help = if new_here {
         "Leave out CONCURRENTLY: the table is new in this change, so nobody waits for the index.".to_owned()
     } else if cx.inner.is_some() {
-        format!(
-            "Take it out of the block and run it as a statement of its own, outside a transaction:\n{};",
-            cx.sql(cx.statement.span)
-        )
+        format!("-- as a statement of its own, outside a transaction\n{};", cx.sql(cx.statement.span))
     } else {
         match cx.session.opened() {
             Some(Opened::Begin) => {

@@ -1,8 +1,9 @@
 //! `concurrently_on_partitioned_table`: CONCURRENTLY where a partitioned table doesn't allow it.
 
-use crate::migration::catalog::{QName, Relation};
-use crate::migration::statement::{ActionKind, Body, CreateIndex, ObjectKind, PartitionBound, quote_ident};
+use crate::migration::catalog::QName;
+use crate::migration::statement::{ActionKind, Body, ObjectKind, PartitionBound};
 
+use super::create_index_on_partitioned_table::recipe;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.
@@ -25,7 +26,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     table.name
                 ),
             )
-            .help(piecewise(cx, create, table));
+            .help(format!(
+                "-- outside a transaction; the parent's index stays invalid until every partition's is attached\n{}",
+                recipe(cx, create, &table.name, &cx.before.descendants(&table.name))
+            ));
         }
         Body::Drop(drop) if drop.concurrently && drop.kind == ObjectKind::Index => {
             for dropped in &drop.names {
@@ -43,7 +47,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     ),
                 )
                 .help(format!(
-                    "Its partitions' indexes go with it, and each is locked only for a moment:\n\
+                    "-- the partitions' indexes go with it; each is locked only for a moment\n\
                      SET lock_timeout = '2s';\nDROP INDEX {name};"
                 ));
             }
@@ -79,43 +83,4 @@ fn default_partition<'a>(cx: &StatementContext<'a>, table: &QName) -> Option<&'a
             .and_then(|child| child.partition_of.as_ref())
             .is_some_and(|of| of.bound == Some(PartitionBound::Default))
     })
-}
-
-/// The index on the parent alone, on each partition CONCURRENTLY, and the partitions' attached.
-fn piecewise(cx: &StatementContext<'_>, create: &CreateIndex, table: &Relation) -> String {
-    const SHOWN: usize = 3;
-    // As written, from the access method or the key on: USING gin (a), (a, b) WHERE …
-    let rest = cx.statement.span.end;
-    let definition = cx.text.get(create.table.span().end as usize..rest as usize).unwrap_or("(…)").trim();
-    let name = create
-        .name
-        .as_ref()
-        .map_or_else(|| format!("{}_idx", table.name.name), |name| name.as_str().to_owned());
-    let unique = if create.unique { "UNIQUE " } else { "" };
-    let schema = if table.name.schema == crate::migration::catalog::PUBLIC {
-        String::new()
-    } else {
-        format!("{}.", quote_ident(&table.name.schema))
-    };
-    let parent = quote_ident(&name);
-    let mut steps = vec![
-        "-- outside a transaction; the parent's index stays invalid until every partition's is attached"
-            .to_owned(),
-        format!("CREATE {unique}INDEX {parent} ON ONLY {} {definition};", table.name),
-    ];
-    let partitions = cx.before.children(&table.name);
-    for partition in partitions.iter().take(SHOWN) {
-        let own = quote_ident(&format!("{}_{name}", partition.name)).into_owned();
-        steps.push(format!("CREATE {unique}INDEX CONCURRENTLY {own} ON {partition} {definition};"));
-        steps.push(format!("ALTER INDEX {schema}{parent} ATTACH PARTITION {own};"));
-    }
-    if partitions.len() > SHOWN {
-        steps.push(format!("-- and so on for the other {} partitions", partitions.len() - SHOWN));
-    } else if partitions.is_empty() {
-        steps.push(
-            "-- then CREATE INDEX CONCURRENTLY on each partition, and ALTER INDEX … ATTACH PARTITION …"
-                .to_owned(),
-        );
-    }
-    steps.join("\n")
 }

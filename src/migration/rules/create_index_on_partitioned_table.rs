@@ -39,7 +39,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     .help(format!("{}{}", context.outside_note(), recipe(context, create, &table, &partitions)));
 }
 
-fn recipe(
+/// The index of `create` on a partitioned table without blocking writes.
+pub(super) fn recipe(
     context: &StatementContext<'_>,
     create: &CreateIndex,
     table: &QName,

@@ -16,8 +16,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     if !changes(cx, statement) || cx.rolled_back() {
         return;
     }
-    sink.say(cx.statement.span, "EXPLAIN ANALYZE runs the statement: what it changes stays")
-        .help(format!("BEGIN;\n{};\nROLLBACK;", cx.sql(cx.statement.span)));
+    let said = sink.say(cx.statement.span, "EXPLAIN ANALYZE runs the statement: what it changes stays");
+    if cx.inner.is_none() {
+        said.help(format!("BEGIN;\n{};\nROLLBACK;", cx.sql(cx.statement.span)));
+    }
 }
 
 fn changes(cx: &StatementContext<'_>, statement: &Statement) -> bool {

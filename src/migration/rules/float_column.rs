@@ -1,8 +1,8 @@
 //! `float_column`: a floating point column, which can't hold decimal fractions exactly.
 
-use super::written::{columns, type_text};
 use crate::migration::statement::quote_ident;
 
+use super::written::{columns, type_text};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

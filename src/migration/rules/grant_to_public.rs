@@ -35,7 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         public.span,
         format!("PUBLIC is every role, also those yet to come: all of them get {} on {what}", joined(&privileges)),
     )
-    .help("Grant it to the roles that need it; a group role keeps the list short:\nCREATE ROLE readers;\nGRANT readers TO reporting;");
+    .help("-- to the roles that need it; a role that others are members of keeps the list short\nCREATE ROLE readers;\nGRANT readers TO reporting;");
 }
 
 /// What PUBLIC has from the start (manual, "Privileges", table of default PUBLIC privileges).

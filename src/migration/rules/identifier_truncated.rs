@@ -1,8 +1,8 @@
 //! `identifier_truncated`: a name longer than 63 bytes, which PostgreSQL cuts.
 
-use super::written::names;
 use crate::migration::catalog::naming::{MAX_IDENTIFIER, cut};
 
+use super::written::names;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

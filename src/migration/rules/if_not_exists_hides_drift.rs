@@ -1,9 +1,9 @@
 //! `if_not_exists_hides_drift`: IF NOT EXISTS passes over something that exists and is different.
 
-use super::written::type_text;
 use crate::migration::catalog::{QName, Relation};
 use crate::migration::statement::{ActionKind, Body, CreateTable, TypeName, quote_ident};
 
+use super::written::type_text;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

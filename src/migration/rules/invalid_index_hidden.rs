@@ -17,7 +17,9 @@ const NEAR: usize = 50;
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let Body::CreateIndex(create) = &cx.statement.body else { return };
-    let Some(name) = create.name.as_ref().filter(|_| create.concurrently && create.if_not_exists) else {
+    let Some(name) =
+        create.name.as_ref().filter(|_| create.concurrently && create.if_not_exists && cx.inner.is_none())
+    else {
         return;
     };
     let table = cx.resolve(&create.table);

@@ -27,7 +27,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         format!(
             "the {} {} must be written in double quotes, with these capitals, wherever it is used{more}",
             first.noun,
-            cx.sql(first.ident.span)
+            crate::migration::statement::quote_ident(first.ident.as_str())
         ),
     );
 }

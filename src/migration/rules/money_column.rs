@@ -1,8 +1,8 @@
 //! `money_column`: a column of type money.
 
-use super::written::columns;
 use crate::migration::statement::quote_ident;
 
+use super::written::columns;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

@@ -47,8 +47,8 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
         ),
     )
     .help(format!(
-        "Put {why} into a migration of its own, or write what comes before it so that it can run twice: IF NOT EXISTS, \
-         IF EXISTS, and before CREATE INDEX CONCURRENTLY name:\nDROP INDEX CONCURRENTLY IF EXISTS name;"
+        "Put {why} into a migration of its own, or write what comes before it so that it can run twice: with IF NOT EXISTS \
+         or IF EXISTS, and with DROP INDEX CONCURRENTLY IF EXISTS before each CREATE INDEX CONCURRENTLY."
     ));
 }
 

@@ -1,8 +1,8 @@
 //! `serial_column`: serial instead of an identity column.
 
-use super::written::{columns, type_text};
 use crate::migration::statement::quote_ident;
 
+use super::written::{columns, type_text};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.
@@ -18,10 +18,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             _ => continue,
         };
         let name = quote_ident(column.name.as_str());
-        sink.say(
+        let said = sink.say(
             column.type_name.span,
             format!("{name} is {}: its sequence needs privileges of its own, and any number may be written into it", type_text(column.type_name)),
-        )
-        .help(format!("{name} {integer} GENERATED ALWAYS AS IDENTITY"));
+        );
+        let identity = format!("{integer} GENERATED ALWAYS AS IDENTITY");
+        said.help(format!("{name} {identity}"));
+        if let Some(edits) = column.retyped(cx, &identity) {
+            said.fix("make it an identity column", edits);
+        }
     }
 }

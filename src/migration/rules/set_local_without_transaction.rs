@@ -1,5 +1,6 @@
 //! `set_local_without_transaction`: SET LOCAL outside a transaction has no effect.
 
+use crate::finding::Edit;
 use crate::migration::statement::{Body, SetScope};
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -24,9 +25,21 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         _ => "Write SET without LOCAL, or put it between BEGIN and COMMIT.".to_owned(),
     };
-    sink.say(
+    let said = sink.say(
         cx.statement.span,
         format!("SET LOCAL lasts until the transaction ends, and none is open here: {name} stays as it was"),
-    )
-    .help(help);
+    );
+    said.help(help);
+    // The word and the white space behind it.
+    let sql = cx.sql(cx.statement.span);
+    let words = sql.char_indices().skip(3).skip_while(|(_, c)| c.is_whitespace()).map(|(at, _)| at).next();
+    if let Some(word) =
+        words.filter(|&at| sql.get(at..at + 5).is_some_and(|word| word.eq_ignore_ascii_case("local")))
+    {
+        let behind = sql.get(word + 5..).unwrap_or("");
+        let blank = behind.len() - behind.trim_start().len();
+        let start = cx.statement.span.start + word as u32;
+        let end = start + 5 + blank as u32;
+        said.fix("set it for the session", vec![Edit { start, end, text: String::new() }]);
+    }
 }

@@ -1,8 +1,8 @@
 //! `time_with_time_zone`: a column of type time with time zone.
 
-use super::written::columns;
 use crate::migration::statement::quote_ident;
 
+use super::written::columns;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

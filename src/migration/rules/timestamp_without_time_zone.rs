@@ -1,8 +1,8 @@
 //! `timestamp_without_time_zone`: a timestamp column without time zone.
 
-use super::written::columns;
 use crate::migration::statement::quote_ident;
 
+use super::written::columns;
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.
@@ -16,11 +16,16 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     for column in columns(cx.statement) {
         if column.type_name.name.schema.is_none() && column.type_name.name.name == "timestamp" {
             let name = quote_ident(column.name.as_str());
-            sink.say(
+            let said = sink.say(
                 column.type_name.span,
                 format!("{name} keeps the digits of a clock and not whose: what instant they mean depends on each session's TimeZone"),
-            )
-            .help(format!("{name} timestamptz"));
+            );
+            said.help(format!("{name} timestamptz"));
+            let precision =
+                column.type_name.modifiers.first().map(|digits| format!("({digits})")).unwrap_or_default();
+            if let Some(edits) = column.retyped(cx, &format!("timestamptz{precision}")) {
+                said.fix("make it timestamptz", edits);
+            }
         }
     }
 }

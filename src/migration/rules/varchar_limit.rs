@@ -1,8 +1,8 @@
 //! `varchar_limit`: a length limit in the column's type.
 
-use super::written::{columns, type_text};
 use crate::migration::statement::quote_ident;
 
+use super::written::{columns, type_text};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.

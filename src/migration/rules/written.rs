@@ -1,10 +1,13 @@
 //! What a statement writes down anew: the names that it gives, and the columns with their types.
 
+use crate::finding::Edit;
 use crate::migration::statement::{
-    ActionKind, AttributeActionKind, Body, ColumnDefinition, Constraint, Ident, ObjectChange, ObjectKind,
-    Statement, TypeAction, TypeDefinition, TypeName,
+    ActionKind, AttributeActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, ObjectChange,
+    ObjectKind, Statement, TypeAction, TypeDefinition, TypeName,
 };
 use crate::source::Span;
+
+use super::StatementContext;
 
 /// A column whose type a statement writes: a new one, or one whose type changes.
 pub struct WrittenColumn<'a> {
@@ -14,13 +17,29 @@ pub struct WrittenColumn<'a> {
     pub type_name: &'a TypeName,
     /// What to point at: the column's definition, or the action that changes its type.
     pub span: Span,
+    /// Its definition, where the column is new.
+    pub definition: Option<&'a ColumnDefinition>,
+}
+
+impl WrittenColumn<'_> {
+    /// The edit that writes another type name for a new column; `None` where it isn't as simple: a type that changes,
+    /// a default that is cast, text that doesn't stand in the file as it runs.
+    pub fn retyped(&self, cx: &StatementContext<'_>, type_name: &str) -> Option<Vec<Edit>> {
+        let definition = self.definition.filter(|_| cx.verbatim())?;
+        let cast = definition.constraints.iter().any(
+            |constraint| matches!(&constraint.kind, ConstraintKind::Default(expr) if expr.cast.is_some()),
+        );
+        let at = self.type_name.span;
+        (!cast && !at.is_empty() && self.type_name.dimensions == 0)
+            .then(|| vec![Edit { start: at.start, end: at.end, text: type_name.to_owned() }])
+    }
 }
 
 /// The columns whose types `statement` writes, in order.
 pub fn columns(statement: &Statement) -> Vec<WrittenColumn<'_>> {
     fn of(column: &ColumnDefinition) -> Option<WrittenColumn<'_>> {
         let type_name = column.type_name.as_ref()?;
-        Some(WrittenColumn { name: &column.name, type_name, span: column.span })
+        Some(WrittenColumn { name: &column.name, type_name, span: column.span, definition: Some(column) })
     }
     match &statement.body {
         Body::CreateTable(create) => create.columns.iter().filter_map(of).collect(),
@@ -30,7 +49,7 @@ pub fn columns(statement: &Statement) -> Vec<WrittenColumn<'_>> {
             .filter_map(|action| match &action.kind {
                 ActionKind::AddColumn { column, .. } => of(column),
                 ActionKind::SetType { column, type_name, .. } => {
-                    Some(WrittenColumn { name: column, type_name, span: action.span })
+                    Some(WrittenColumn { name: column, type_name, span: action.span, definition: None })
                 }
                 _ => None,
             })
