@@ -284,6 +284,7 @@ pub fn replay(migrations: &[Migration]) -> Catalog {
     for index in 0..migrations.len() {
         walk.replay(index, &mut catalog);
     }
+    catalog.leave_sources();
     catalog
 }
 

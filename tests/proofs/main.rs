@@ -5,6 +5,7 @@
 //! `ROLLSAFE_PROOFS_ONLY=columns/set_not_null` runs the cases whose title contains that.
 
 mod cases;
+mod examples;
 mod observation;
 mod prediction;
 
@@ -159,6 +160,51 @@ fn predictions_are_what_is_recorded() {
             Some(_) => {}
             None => failures.append(&mut wrong),
         }
+    }
+    fail(&failures);
+}
+
+#[test]
+fn examples_of_pages_do_what_is_predicted() {
+    let examples = examples::read_all();
+    let servers = start_servers();
+    let only = std::env::var("ROLLSAFE_PROOFS_ONLY").unwrap_or_default();
+    let results: Vec<(u16, Vec<(String, Result<examples::Ran, String>)>)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = servers
+            .iter()
+            .map(|server| {
+                let version = server.version().major();
+                let chosen: Vec<&examples::Example> =
+                    examples.iter().filter(|e| e.is_for(version) && e.place().contains(&only)).collect();
+                scope.spawn(move || {
+                    observation::prepare(server);
+                    let mut monitor = observation::connect(server);
+                    (version, chosen.iter().map(|e| (e.place(), e.run(server, &mut monitor))).collect())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("observing")).collect()
+    });
+    let mut failures = Vec::new();
+    for (version, results) in results {
+        let (mut compared, mut stopped) = (0, Vec::new());
+        for (place, result) in results {
+            match result {
+                Ok(ran) => {
+                    compared += ran.compared;
+                    stopped.extend(ran.stopped.map(|why| format!("{place}: {why}")));
+                    failures.extend(ran.mismatches);
+                }
+                Err(e) => failures.push(format!("{place} on {version}: {e}")),
+            }
+        }
+        // Some examples are wrong on purpose, and some need what is not there; but not most.
+        assert!(
+            stopped.len() * 5 < compared,
+            "{version}: {compared} statements compared, {} examples stopped:\n{}",
+            stopped.len(),
+            stopped.join("\n")
+        );
     }
     fail(&failures);
 }

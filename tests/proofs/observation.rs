@@ -73,57 +73,85 @@ pub fn observe(server: &ScratchCluster, monitor: &mut Client, case: &Case) -> Re
     }
 }
 
-/// Setup in a new session; what is there afterwards.
-fn set_up(
-    server: &ScratchCluster,
-    case: &Case,
-    monitor: &mut Client,
-) -> Result<(Client, Arc<Mutex<Vec<String>>>, i32, Before), String> {
-    monitor.batch_execute(CLEAN).map_err(|e| format!("cleaning up: {}", say(&e)))?;
-    let messages = Arc::new(Mutex::new(Vec::new()));
-    let mut session = connect_to(server, "proofs", Some(messages.clone()));
-    for setup in &case.setup {
-        session.batch_execute(setup).map_err(|e| format!("setup: {}", say(&e)))?;
+/// A session that runs statements, with what the server says to it.
+pub struct Session {
+    client: Client,
+    messages: Arc<Mutex<Vec<String>>>,
+    pid: i32,
+}
+
+impl Session {
+    /// A new session on an empty database.
+    pub fn on_empty(server: &ScratchCluster, monitor: &mut Client) -> Result<Session, String> {
+        monitor.batch_execute(CLEAN).map_err(|e| format!("cleaning up: {}", say(&e)))?;
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let mut client = connect_to(server, "proofs", Some(messages.clone()));
+        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).map_err(|e| say(&e))?.get(0);
+        Ok(Session { client, messages, pid })
     }
-    let pid: i32 = session.query_one("SELECT pg_backend_pid()", &[]).map_err(|e| say(&e))?.get(0);
-    let mut before = Before { relations: HashMap::new(), filled: BTreeSet::new() };
-    for row in monitor.query(RELATIONS, &[]).map_err(|e| say(&e))? {
-        let oid: u32 = row.get(0);
-        before.relations.insert(oid, (row.get(1), row.get(2)));
-        if row.get::<_, bool>(3) {
-            before.filled.insert(oid);
+
+    /// Sends SQL as one query string.
+    pub fn run(&mut self, sql: &str) -> Result<(), String> {
+        self.client.batch_execute(sql).map_err(|e| say(&e))
+    }
+
+    fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut *self.messages.lock().expect("no thread died holding it"))
+    }
+
+    /// Runs SQL in a transaction, which stays open, and says what it did.
+    pub fn measure(&mut self, monitor: &mut Client, sql: &str) -> Result<Outcome, String> {
+        let before = Before::look(monitor)?;
+        self.run("BEGIN")?;
+        let reads_before = reads(&mut self.client)?;
+        self.run("SET LOCAL client_min_messages = debug1")?;
+        self.take_messages();
+        self.run(sql)?;
+        let messages = self.take_messages();
+        let mut outcome = Outcome::default();
+        locks(monitor, self.pid, &before, &mut outcome)?;
+        self.run("SET LOCAL client_min_messages = warning")?;
+        let mut scanned = reads(&mut self.client)?;
+        scanned.retain(|oid, count| *count > reads_before.get(oid).copied().unwrap_or(0));
+        let emptied = files(&mut self.client, &before, sql, &mut outcome)?;
+        read_messages(&mut self.client, &messages, &before, &emptied, &scanned, &mut outcome)?;
+        if is_definition(sql) {
+            let probed = referenced_by_validation(&mut self.client, &messages)?;
+            for oid in scanned.keys().filter(|oid| !probed.contains(oid)) {
+                if let Some((name, _)) = before.relations.get(oid) {
+                    outcome.scans.insert(name.clone());
+                }
+            }
         }
+        outcome.scans.extend(outcome.rewrites.iter().cloned());
+        Ok(outcome)
     }
-    Ok((session, messages, pid, before))
+}
+
+impl Before {
+    fn look(monitor: &mut Client) -> Result<Before, String> {
+        let mut before = Before { relations: HashMap::new(), filled: BTreeSet::new() };
+        for row in monitor.query(RELATIONS, &[]).map_err(|e| say(&e))? {
+            let oid: u32 = row.get(0);
+            before.relations.insert(oid, (row.get(1), row.get(2)));
+            if row.get::<_, bool>(3) {
+                before.filled.insert(oid);
+            }
+        }
+        Ok(before)
+    }
+}
+
+fn set_up(server: &ScratchCluster, case: &Case, monitor: &mut Client) -> Result<Session, String> {
+    let mut session = Session::on_empty(server, monitor)?;
+    for setup in &case.setup {
+        session.run(setup).map_err(|e| format!("setup: {e}"))?;
+    }
+    Ok(session)
 }
 
 fn observe_inside(server: &ScratchCluster, case: &Case, monitor: &mut Client) -> Result<Outcome, String> {
-    let (mut session, messages, pid, before) = set_up(server, case, monitor)?;
-    session.batch_execute("BEGIN").map_err(|e| say(&e))?;
-    let reads_before = reads(&mut session)?;
-    session.batch_execute("SET LOCAL client_min_messages = debug1").map_err(|e| say(&e))?;
-    messages.lock().expect("no thread died holding it").clear();
-    session.batch_execute(&case.run).map_err(|e| format!("run: {}", say(&e)))?;
-    let messages: Vec<String> = std::mem::take(&mut *messages.lock().expect("no thread died holding it"));
-    let mut outcome = Outcome::default();
-    locks(monitor, pid, &before, &mut outcome)?;
-    session.batch_execute("SET LOCAL client_min_messages = warning").map_err(|e| say(&e))?;
-    let reads_after = reads(&mut session)?;
-    let emptied = files(&mut session, &before, &mut outcome)?;
-    let mut scanned = reads_after.clone();
-    scanned.retain(|oid, count| *count > reads_before.get(oid).copied().unwrap_or(0));
-    read_messages(&mut session, &messages, &before, &emptied, &scanned, &mut outcome)?;
-    if is_definition(&case.run) {
-        let probed = referenced_by_validation(&mut session, &messages)?;
-        for oid in scanned.keys().filter(|oid| !probed.contains(oid)) {
-            if let Some((name, _)) = before.relations.get(oid) {
-                outcome.scans.insert(name.clone());
-            }
-        }
-    }
-    outcome.scans.extend(outcome.rewrites.iter().cloned());
-    session.batch_execute("ROLLBACK").map_err(|e| say(&e))?;
-    Ok(outcome)
+    set_up(server, case, monitor)?.measure(monitor, &case.run).map_err(|e| format!("run: {e}"))
 }
 
 /// Statements that refuse a transaction block may hold different locks at different times, and let go
@@ -135,7 +163,9 @@ fn observe_outside(server: &ScratchCluster, case: &Case, monitor: &mut Client) -
     let mut at = 0;
     while at <= count {
         for mode in ["ACCESS SHARE", "SHARE UPDATE EXCLUSIVE", "ACCESS EXCLUSIVE"] {
-            let (mut session, messages, pid, before) = set_up(server, case, monitor)?;
+            let session = set_up(server, case, monitor)?;
+            let before = Before::look(monitor)?;
+            let Session { client: mut session, messages, pid } = session;
             let mut names: Vec<&String> = before.relations.values().map(|(name, _)| name).collect();
             names.sort();
             count = names.len();
@@ -190,7 +220,7 @@ fn observe_outside(server: &ScratchCluster, case: &Case, monitor: &mut Client) -
                 session.batch_execute("SET client_min_messages = warning").map_err(|e| say(&e))?;
                 let messages: Vec<String> =
                     std::mem::take(&mut *messages.lock().expect("no thread died holding it"));
-                let emptied = files(&mut session, &before, &mut outcome)?;
+                let emptied = files(&mut session, &before, &case.run, &mut outcome)?;
                 read_messages(&mut session, &messages, &before, &emptied, &BTreeMap::new(), &mut outcome)?;
                 outcome.scans.extend(outcome.rewrites.iter().cloned());
             }
@@ -219,16 +249,27 @@ fn locks(monitor: &mut Client, pid: i32, before: &Before, outcome: &mut Outcome)
 
 /// Heaps that stand in a new file, and aren't empty there. Those that were emptied (TRUNCATE) weren't
 /// rewritten, and building their indexes reads nothing: they are given back.
-fn files(session: &mut Client, before: &Before, outcome: &mut Outcome) -> Result<BTreeSet<String>, String> {
+fn files(
+    session: &mut Client,
+    before: &Before,
+    sql: &str,
+    outcome: &mut Outcome,
+) -> Result<BTreeSet<String>, String> {
+    let sql = sql.to_uppercase();
+    let empties = sql.contains("TRUNCATE") || sql.contains("NO DATA");
     let mut emptied = BTreeSet::new();
     for row in session.query(RELATIONS, &[]).map_err(|e| say(&e))? {
         let oid: u32 = row.get(0);
         let now: Option<u32> = row.get(2);
         let Some((name, then)) = before.relations.get(&oid) else { continue };
         let filled: bool = row.get(3);
-        if *then != now && (filled || !before.filled.contains(&oid)) {
+        if *then == now {
+            continue;
+        }
+        // One that was empty before tells nothing by being empty.
+        if filled || !(before.filled.contains(&oid) || empties) {
             outcome.rewrites.insert(name.clone());
-        } else if *then != now {
+        } else {
             emptied.insert(name.clone());
         }
     }
@@ -252,22 +293,38 @@ fn read_messages(
     scanned: &BTreeMap<u32, i64>,
     outcome: &mut Outcome,
 ) -> Result<(), String> {
-    let old: BTreeSet<&String> =
-        before.relations.values().map(|(name, _)| name).filter(|name| !emptied.contains(*name)).collect();
-    let known = |bare: &str| {
-        // Messages give the bare name; cases use one name once.
-        old.iter()
-            .find(|name| name.rsplit('.').next().is_some_and(|last| last.trim_matches('"') == bare))
-            .map(|name| (*name).clone())
+    // Messages give the bare name: of several relations of that name, it is the one that was read.
+    let known = |bare: &str, tables: Option<&[u32]>| {
+        let named: Vec<(&u32, &String)> = before
+            .relations
+            .iter()
+            .map(|(oid, (name, _))| (oid, name))
+            .filter(|(_, name)| !emptied.contains(*name))
+            .filter(|(_, name)| name.rsplit('.').next().is_some_and(|last| last.trim_matches('"') == bare))
+            .filter(|(oid, _)| tables.is_none_or(|tables| tables.contains(oid)))
+            .collect();
+        let several = named.len() > 1 || tables.is_some_and(|tables| tables.len() > 1);
+        named.into_iter().find(|(oid, _)| !several || scanned.contains_key(oid)).map(|(_, name)| name.clone())
     };
     for message in messages {
         let words = quoted(message);
         if message.starts_with("verifying table") || message.starts_with("rewriting table") {
-            outcome.scans.extend(words.first().and_then(|table| known(table)));
+            outcome.scans.extend(words.first().and_then(|table| known(table, None)));
         } else if message.starts_with("building index")
             && let [index, table, ..] = &words[..]
         {
-            if let Some(table) = known(table) {
+            let tables: Vec<u32> = session
+                .query(
+                    "SELECT i.indrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = $1",
+                    &[index],
+                )
+                .map_err(|e| say(&e))?
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            if let Some(table) =
+                known(table, Some(&tables).filter(|tables| !tables.is_empty()).map(Vec::as_slice))
+            {
                 outcome.scans.insert(table);
                 if !index.ends_with("_ccnew") {
                     outcome.index_builds.insert(index.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollsafe::migration::catalog::{Catalog, QName};
+use rollsafe::migration::catalog::QName;
 use rollsafe::migration::lint::{LintOptions, Severities, lint, replay};
 use rollsafe::migration::lock_mode::LockMode;
 use rollsafe::migration::migration::Migration;
@@ -12,12 +12,20 @@ use crate::cases::{Case, Outcome};
 
 /// Replays the setup and computes the effects of what is run.
 pub fn predict(case: &Case, version: u32) -> Result<Outcome, String> {
-    let migration = |text: &str, judged: bool| Migration {
-        judged,
-        ..Migration::whole("case.sql".into(), Arc::from(text))
-    };
-    let setup: Vec<Migration> = case.setup.iter().map(|text| migration(text, false)).collect();
-    let before = if setup.is_empty() { Catalog::empty() } else { replay(&setup) };
+    let setup: Vec<&str> = case.setup.iter().map(String::as_str).collect();
+    effects_of(&case.run, &setup, version, !case.no_transaction)
+}
+
+fn migration(text: &str, judged: bool) -> Migration {
+    Migration { judged, runner_known: true, ..Migration::whole("case.sql".into(), Arc::from(text)) }
+}
+
+/// What the statements of `sql` do together after `setup`, on relations that were there before.
+pub fn effects_of(sql: &str, setup: &[&str], version: u32, in_transaction: bool) -> Result<Outcome, String> {
+    // With a migration before it, even an empty one, the history is known from an empty database on.
+    let mut migrations = vec![migration("", false)];
+    migrations.extend(setup.iter().map(|text| migration(text, false)));
+    let before = replay(&migrations);
     let mut severities = Severities::default();
     severities.set("all", None);
     let options = LintOptions {
@@ -26,13 +34,16 @@ pub fn predict(case: &Case, version: u32) -> Result<Outcome, String> {
             ..RuleOptions::default()
         },
         severities,
-        schema: Some(before.clone()),
+        schema: None,
     };
-    let report = lint(&[migration(&case.run, true)], &options);
+    let mut run = migration(sql, true);
+    run.run.runner_transaction = in_transaction;
+    migrations.push(run);
+    let report = lint(&migrations, &options);
     let mut outcome = Outcome::default();
     for statement in report.files.iter().flat_map(|file| &file.statements) {
         if !statement.understood {
-            return Err(format!("not understood: {}", case.run.trim()));
+            return Err(format!("not understood: {}", sql.trim()));
         }
         let effects = &statement.effects;
         // What an earlier statement of the run made wasn't there before.

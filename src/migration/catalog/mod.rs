@@ -155,6 +155,14 @@ impl Catalog {
         self.complete
     }
 
+    /// The migrations that built it are not those of the run it is given to: what routines do can't be
+    /// followed any more, since the places in their bodies are places in other files.
+    pub fn leave_sources(&mut self) {
+        for function in self.functions.values_mut().flatten() {
+            Arc::make_mut(&mut function.definition).body = None;
+        }
+    }
+
     /// Which migration is replayed from here on, by its place in the order.
     pub fn set_migration(&mut self, migration: u32) {
         self.migration = migration;

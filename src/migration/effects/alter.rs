@@ -115,9 +115,6 @@ impl Computation<'_> {
                 if self.relation(table).is_none_or(|relation| relation.persistence != wanted) {
                     self.rewrite(table, RewriteReason::Persistence);
                 }
-                if wanted == Persistence::Unlogged {
-                    self.effects.reversible &= true;
-                }
             }
             SetTablespace { tablespace } => {
                 self.lock(table, LockMode::AccessExclusive, None);

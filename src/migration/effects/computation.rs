@@ -56,9 +56,7 @@ impl<'a> Computation<'a> {
                     | ObjectKind::ForeignTable
                     | ObjectKind::Column
                     | ObjectKind::Sequence
-                    | ObjectKind::Schema
                     | ObjectKind::Database
-                    | ObjectKind::Extension
             ),
         });
         self.effects.reversible &= !gone;

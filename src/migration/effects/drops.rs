@@ -37,9 +37,16 @@ impl Computation<'_> {
                 }
                 self.destroy_object(ObjectKind::Sequence, sequence.to_string(), None, false);
                 if drop.cascade {
-                    self.drop_defaults(|text, serial, owner| {
-                        names_word(text, &sequence.name) || (serial && owner == Some(&sequence))
-                    });
+                    self.drop_defaults(&sequence.name);
+                    // A serial column's default isn't kept as text.
+                    let owner = self.relation(&sequence).and_then(|r| r.owned_by.clone());
+                    if let Some((table, column)) = owner {
+                        self.lock(
+                            &table,
+                            LockMode::AccessExclusive,
+                            Some(format!("the default of {column} goes")),
+                        );
+                    }
                 }
             }
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate => {
@@ -52,6 +59,7 @@ impl Computation<'_> {
             ObjectKind::Extension => {
                 self.destroy_object(ObjectKind::Extension, object.name.to_string(), None, false);
                 if drop.cascade {
+                    self.effects.reversible = false;
                     // A type that an extension is named after (citext, hstore, ltree, geometry's postgis not).
                     self.drop_columns_of_type(&QName {
                         schema: CompactString::default(),
@@ -168,7 +176,7 @@ impl Computation<'_> {
                 .map(|r| r.name.clone())
                 .collect();
             for sequence in owned {
-                self.drop_defaults(|text, _, _| names_word(text, &sequence.name));
+                self.drop_defaults(&sequence.name);
             }
         }
     }
@@ -203,8 +211,10 @@ impl Computation<'_> {
         let schema = name.name.value.clone();
         self.destroy_object(ObjectKind::Schema, schema.to_string(), None, false);
         if !cascade {
+            // It can only be empty.
             return;
         }
+        self.effects.reversible = false;
         let inside: Vec<(QName, ObjectKind)> = self
             .catalog
             .relations()
@@ -266,19 +276,12 @@ impl Computation<'_> {
         self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), true);
     }
 
-    /// Column defaults that go: their tables are locked.
-    fn drop_defaults(&mut self, goes: impl Fn(&str, bool, Option<&QName>) -> bool) {
+    /// Column defaults that name a sequence or function: their tables are locked.
+    fn drop_defaults(&mut self, named: &str) {
         let mut found: Vec<(QName, CompactString)> = Vec::new();
         for relation in self.catalog.relations() {
             for column in &relation.columns {
-                let Some(default) = &column.default else { continue };
-                let owner = default.serial.then(|| {
-                    self.catalog.relations().into_iter().find(|r| {
-                        r.owned_by.as_ref().is_some_and(|(t, c)| *t == relation.name && *c == column.name)
-                    })
-                });
-                let owner = owner.flatten().map(|r| &r.name);
-                if goes(&default.text, default.serial, owner) {
+                if column.default.as_ref().is_some_and(|default| names_word(&default.text, named)) {
                     found.push((relation.name.clone(), column.name.clone()));
                 }
             }
@@ -300,7 +303,7 @@ impl Computation<'_> {
             let partitioned = self.is_partitioned(&table);
             self.lock_tree_because(&table, !partitioned, LockMode::AccessExclusive, Some(why));
         }
-        self.drop_defaults(|text, _, _| names_word(text, &function.name));
+        self.drop_defaults(&function.name);
     }
 
     fn drop_on_table(&mut self, drop: &Drop, object: &DropName) {

@@ -72,7 +72,6 @@ impl Computation<'_> {
         let mode = if concurrently { LockMode::Exclusive } else { LockMode::AccessExclusive };
         self.lock(&view, mode, None);
         if with_no_data {
-            self.destroy(super::DestroyedKind::Rows, view.to_string(), Some(view), false);
             return;
         }
         let reads = self.relation(&view).map(|relation| relation.reads.clone()).unwrap_or_default();
