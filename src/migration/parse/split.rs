@@ -49,9 +49,11 @@ impl<'a> Splitter<'a> {
         // BEGIN ATOMIC and CASE each want an END.
         let mut atomic = 0u32;
         let mut rule = false;
+        // In the parentheses behind DO [INSTEAD | ALSO] of CREATE RULE.
+        let mut actions = false;
         while let Some(token) = self.lexer.next_token() {
             match token.kind {
-                TokenKind::Semicolon if atomic > 0 || (rule && parens > 0) => {}
+                TokenKind::Semicolon if (atomic > 0 || (actions && parens > 0)) && self.body_goes_on() => {}
                 TokenKind::Semicolon if piece.tokens.is_empty() => continue,
                 TokenKind::Semicolon => {
                     piece.copy_data = self.copy_data(&piece.tokens);
@@ -67,7 +69,15 @@ impl<'a> Splitter<'a> {
                     self.waiting = Some(token);
                     return finish(piece);
                 }
-                TokenKind::LeftParen => parens += 1,
+                TokenKind::LeftParen => {
+                    if rule && parens == 0 {
+                        let last = piece.tokens.last();
+                        actions = ["do", "instead", "also"]
+                            .iter()
+                            .any(|word| last.is_some_and(|last| is(self.text, *last, word)));
+                    }
+                    parens += 1;
+                }
                 TokenKind::RightParen => parens = parens.saturating_sub(1),
                 TokenKind::Invalid(error) => {
                     piece.problems.push(Problem {
@@ -108,6 +118,20 @@ impl<'a> Splitter<'a> {
             piece.tokens.push(token);
         }
         finish(piece)
+    }
+
+    /// Whether what follows a semicolon can stand in a rule's actions or an SQL body. Where it can't, the
+    /// closing parenthesis or END is missing, and the rest of the text must not be lost with it.
+    fn body_goes_on(&self) -> bool {
+        const WORDS: [&str; 12] = [
+            "select", "insert", "update", "delete", "with", "values", "table", "merge", "return", "end",
+            "notify", "call",
+        ];
+        let next = Lexer::new(self.text, self.lexer.pos..self.end).next_token();
+        next.is_some_and(|next| match next.kind {
+            TokenKind::Word => WORDS.iter().any(|word| is(self.text, next, word)),
+            kind => matches!(kind, TokenKind::RightParen | TokenKind::LeftParen | TokenKind::Semicolon),
+        })
     }
 
     fn line_end_of(&self, token: Token) -> usize {
@@ -201,6 +225,16 @@ mod tests {
         let atomic =
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END";
         assert_eq!(pieces(&format!("{atomic}; x")), [atomic, "x"]);
+    }
+
+    #[test]
+    fn a_body_that_nothing_closes_costs_one_statement() {
+        let rule = "CREATE RULE r AS ON DELETE TO t DO ALSO (DELETE FROM a; DELETE FROM b";
+        assert_eq!(pieces(&format!("{rule}; CREATE TABLE x ()")), [rule, "CREATE TABLE x ()"]);
+        let rule = "CREATE RULE r AS ON DELETE TO t DO ALSO DELETE FROM a WHERE (b";
+        assert_eq!(pieces(&format!("{rule}; SELECT 1")), [rule, "SELECT 1"]);
+        let atomic = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1";
+        assert_eq!(pieces(&format!("{atomic}; DROP TABLE x")), [atomic, "DROP TABLE x"]);
     }
 
     #[test]
