@@ -63,8 +63,7 @@ pub fn table_constraint(c: &mut Cursor<'_>) -> Parsed<Constraint> {
             column.operator = Some(operator(c)?.value);
             Ok(column)
         })?;
-        let mut key = IndexConstraint::default();
-        key.include = included(c)?;
+        let mut key = IndexConstraint { include: included(c)?, ..IndexConstraint::default() };
         index_tail(c, &mut key)?;
         let predicate = if c.eat("where") {
             c.open()?;

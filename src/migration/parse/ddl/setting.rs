@@ -42,10 +42,14 @@ pub fn set_clause(c: &mut Cursor<'_>) -> Parsed<Option<CompactString>> {
             && !c.is_nth(1, "from")
         {
             c.bump();
-            if word == "names" && !c.at_string() {
-                c.eat("default");
-            } else {
-                word_or_string(c)?;
+            match word {
+                "role" => word_or_string(c)?,
+                "names" if !c.at_string() => {
+                    c.eat("default");
+                }
+                _ => {
+                    c.string("a string")?;
+                }
             }
             return Ok(Some(setting.into()));
         }
