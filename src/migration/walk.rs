@@ -6,7 +6,9 @@ use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
 use super::migration::{Direction, Migration};
 use super::parse::Script;
-use super::rules::{Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, StatementContext};
+use super::rules::{
+    Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock, StatementContext,
+};
 use super::session::{HeldLock, Opened, Session};
 use super::statement::{Body, Call, Ident, Inner, Query, Routine, Statement, TransactionControl};
 use crate::source::Span;
@@ -168,6 +170,7 @@ impl<'a> Walk<'a> {
                 transaction: self.session.transaction,
                 lock_timeout: self.session.lock_timeout(),
                 statement_timeout: self.session.statement_timeout(),
+                slow: SlowUnderLock::of(&context),
                 held: self.session.held.clone(),
                 strong,
                 effects,

@@ -43,6 +43,10 @@ pub(super) fn constraints_built<'a>(
     let table = context.resolve(&alter.name);
     let mut found = Vec::new();
     for action in &alter.actions {
+        // Where the table is written anew all its indexes are: that is told already.
+        if context.effects.rewrites.iter().any(|rewrite| rewrite.span == action.span) {
+            continue;
+        }
         let builds = context.effects.index_builds.iter().any(|build| {
             build.span == action.span && build.reason == reason && context.heavy(&build.relation)
         });

@@ -18,11 +18,15 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     for rewrite in &context.effects.rewrites {
         let why = match &rewrite.reason {
             RewriteReason::ColumnType { column, from: Some(from), .. } => {
-                format!("{} can't be kept as it is stored now ({})", quote_ident(column), written(from))
+                format!(
+                    "each value of {} must be converted or checked (its type is {} now)",
+                    quote_ident(column),
+                    written(from)
+                )
             }
             RewriteReason::ColumnType { column, from: None, .. } => {
                 format!(
-                    "the old type of {} isn't known here, and hardly any can be kept as it is stored",
+                    "each value of {} must be converted or checked, unless its old type, which isn't known here, is stored like the new one",
                     quote_ident(column)
                 )
             }

@@ -1,42 +1,68 @@
 //! A new table's foreign key on a table in use, with nothing to end the waiting for its lock.
 
 use crate::migration::catalog::QName;
-use crate::migration::statement::{Body, ConstraintKind};
+use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::{Body, ConstraintKind, CreateTable};
+use crate::source::Span;
 
-use super::{Check, Rule, Sink, StatementContext, joined};
+use super::standstill::ends_waiting;
+use super::{Check, MigrationContext, Rule, Sink, joined};
 
 pub static RULE: Rule = Rule {
     code: "create_table_foreign_key_locks",
     page: migration_page!("create_table_foreign_key_locks"),
-    check: Check::Statement(check),
+    check: Check::Migration(check),
 };
 
-fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    let Body::CreateTable(create) = &context.statement.body else { return };
-    let table = context.resolve(&create.name);
-    if context.waits_end() || create.if_not_exists && context.before.relation(&table).is_some() {
-        return;
-    }
-    let columns = create.columns.iter().flat_map(|column| &column.constraints);
+/// Told once for a migration, at the first foreign key: what is missing is one line.
+fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
+    let mut first: Option<(Span, &CreateTable)> = None;
     let mut targets: Vec<QName> = Vec::new();
-    let mut first = None;
-    for constraint in columns.chain(&create.constraints) {
-        let ConstraintKind::ForeignKey(key) = &constraint.kind else { continue };
-        let target = context.resolve(&key.target);
-        if target == table || targets.contains(&target) || !context.may_be_used(&target) {
+    let mut tables = 0;
+    for record in context.records {
+        let Some(Body::CreateTable(create)) = context.statements.get(record.index).map(|s| &s.body) else {
+            continue;
+        };
+        if ends_waiting(record.lock_timeout, context.options) {
             continue;
         }
-        first.get_or_insert(constraint.span);
-        targets.push(target);
+        let locked: Vec<&QName> = record
+            .strong
+            .iter()
+            .filter(|(_, mode)| *mode == LockMode::ShareRowExclusive)
+            .map(|(target, _)| target)
+            .collect();
+        let Some(span) = foreign_key_to(create, &locked) else { continue };
+        tables += 1;
+        first.get_or_insert((span, create));
+        for target in locked {
+            if !targets.contains(target) {
+                targets.push(target.clone());
+            }
+        }
     }
-    let Some(span) = first else { return };
+    let Some((span, create)) = first else { return };
+    let whose = match tables {
+        1 => format!("the foreign key of the new table {} takes", create.name),
+        _ => format!("foreign keys of {tables} new tables take"),
+    };
     sink.say(
         span,
         format!(
-            "the foreign key of the new table {table} takes SHARE ROW EXCLUSIVE on {}: while it waits for open transactions there, all writes \
-             wait behind it, and no lock_timeout ends that",
+            "{whose} SHARE ROW EXCLUSIVE on {}: while it waits for open transactions there, all writes wait behind it, and no lock_timeout ends that",
             joined(&targets)
         ),
     )
     .help("SET lock_timeout = '2s'; -- before the statement; then run the migration again until it gets through");
+}
+
+/// Where the first foreign key to one of the tables is written.
+fn foreign_key_to(create: &CreateTable, tables: &[&QName]) -> Option<Span> {
+    let columns = create.columns.iter().flat_map(|column| &column.constraints);
+    columns.chain(&create.constraints).find_map(|constraint| match &constraint.kind {
+        ConstraintKind::ForeignKey(key) if tables.iter().any(|table| table.name == key.target.name.value) => {
+            Some(constraint.span)
+        }
+        _ => None,
+    })
 }

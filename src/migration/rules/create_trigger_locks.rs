@@ -1,28 +1,45 @@
 //! CREATE TRIGGER on a table in use, with nothing to end the waiting for its lock.
 
-use crate::migration::catalog::RelationKind;
+use crate::migration::catalog::{QName, RelationKind};
 use crate::migration::statement::Body;
 
-use super::{Check, Rule, Sink, StatementContext};
+use super::standstill::ends_waiting;
+use super::{Check, MigrationContext, Record, Rule, Sink, joined};
 
 pub static RULE: Rule = Rule {
     code: "create_trigger_locks",
     page: migration_page!("create_trigger_locks"),
-    check: Check::Statement(check),
+    check: Check::Migration(check),
 };
 
-fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    let Body::CreateTrigger(create) = &context.statement.body else { return };
-    let table = context.resolve(&create.table);
-    let is_view = context.before.relation(&table).is_some_and(|known| known.kind == RelationKind::View);
-    if context.waits_end() || is_view || !context.may_be_used(&table) {
-        return;
+/// Told once for a migration, at the first trigger: what is missing is one line.
+fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
+    let mut first: Option<&Record> = None;
+    let mut tables: Vec<QName> = Vec::new();
+    for record in context.records {
+        let trigger =
+            matches!(context.statements.get(record.index).map(|s| &s.body), Some(Body::CreateTrigger(_)));
+        if !trigger || ends_waiting(record.lock_timeout, context.options) {
+            continue;
+        }
+        for (table, _) in &record.strong {
+            // INSTEAD OF: nobody writes to the view itself.
+            if context.after.relation(table).is_some_and(|known| known.kind == RelationKind::View) {
+                continue;
+            }
+            first.get_or_insert(record);
+            if !tables.contains(table) {
+                tables.push(table.clone());
+            }
+        }
     }
+    let Some(record) = first else { return };
     sink.say(
-        context.statement.span,
+        record.span,
         format!(
-            "CREATE TRIGGER takes SHARE ROW EXCLUSIVE on {table}: while it waits for open transactions there, all writes wait behind it, and no \
-             lock_timeout ends that"
+            "CREATE TRIGGER takes SHARE ROW EXCLUSIVE on {}: while it waits for open transactions there, all writes wait behind it, and no \
+             lock_timeout ends that",
+            joined(&tables)
         ),
     )
     .help("SET lock_timeout = '2s'; -- before the statement; then run the migration again until it gets through");

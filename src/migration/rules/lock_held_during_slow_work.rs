@@ -2,46 +2,95 @@
 
 use crate::migration::catalog::QName;
 use crate::migration::effects::ScanReason;
+use crate::migration::lock_mode::LockMode;
 use crate::migration::session::HeldLock;
+use crate::migration::statement::{Access, Body, Change};
 
 use super::validate_in_same_transaction::validated_here;
-use super::{Check, Rule, Sink, StatementContext, joined};
+use super::{Check, MigrationContext, Record, Rule, Sink, StatementContext, joined};
 
 pub static RULE: Rule = Rule {
     code: "lock_held_during_slow_work",
     page: migration_page!("lock_held_during_slow_work"),
-    check: Check::Statement(check),
+    check: Check::Migration(check),
 };
 
-fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    if context.in_transaction() != Some(true) || !validated_here(context).is_empty() {
-        return;
-    }
-    // Locks that this statement doesn't need itself: what it needs is another rule's matter.
-    let held: Vec<&HeldLock> = context
-        .session
-        .held
-        .iter()
-        .filter(|held| held.mode.blocks_writes() && context.in_use(&held.relation))
-        .filter(|held| context.effects.lock_on(&held.relation).is_none_or(|own| own < held.mode))
-        .collect();
-    let Some(strongest) = held.iter().map(|held| held.mode).max() else { return };
-    let Some(work) = slow_work(context) else { return };
-    let mut tables: Vec<&QName> = Vec::new();
-    for lock in held.iter().filter(|held| held.mode == strongest) {
-        if !tables.contains(&&lock.relation) {
-            tables.push(&lock.relation);
+/// Told once for each transaction, at the first slow statement: what is to be done is the same for all of them.
+fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
+    let mut first: Option<(&Record, &SlowUnderLock)> = None;
+    let mut more = 0;
+    for record in context.records {
+        let Some(slow) = &record.slow else { continue };
+        match first {
+            Some((before, _)) if before.transaction == record.transaction => more += 1,
+            _ => {
+                say(first.take(), more, sink);
+                first = Some((record, slow));
+                more = 0;
+            }
         }
     }
+    say(first, more, sink);
+}
+
+fn say(first: Option<(&Record, &SlowUnderLock)>, more: usize, sink: &mut Sink) {
+    let Some((record, slow)) = first else { return };
+    let also = match more {
+        0 => String::new(),
+        1 => "; so does 1 statement after it".to_owned(),
+        _ => format!("; so do {more} statements after it"),
+    };
     sink.say(
-        context.statement.span,
+        record.span,
         format!(
-            "this {work} while the transaction still holds {strongest} on {} from an earlier statement: {} wait until it is done",
-            joined(&tables),
-            strongest.blocks()
+            "this {} while the transaction still holds {} on {} from an earlier statement: {} wait until it is done{also}",
+            slow.work,
+            slow.mode,
+            joined(&slow.tables),
+            slow.mode.blocks()
         ),
     )
     .help("Put it in a migration of its own, or COMMIT before it; where its own lock is weak, put it first in the transaction.");
+}
+
+/// Slow work of a statement, and the strong locks that the transaction holds meanwhile without its need.
+#[derive(Clone, Debug)]
+pub struct SlowUnderLock {
+    /// "builds an index on orders".
+    pub work: String,
+    /// The strongest of those locks.
+    pub mode: LockMode,
+    /// The relations that are held with it.
+    pub tables: Vec<QName>,
+}
+
+impl SlowUnderLock {
+    /// What there is to tell of a statement.
+    pub fn of(context: &StatementContext<'_>) -> Option<SlowUnderLock> {
+        if context.in_transaction() != Some(true) || context.session.held.is_empty() {
+            return None;
+        }
+        let work = slow_work(context)?;
+        if !validated_here(context).is_empty() {
+            return None; // a code of its own
+        }
+        // Locks that this statement doesn't need itself: what it needs is another rule's matter.
+        let held: Vec<&HeldLock> = context
+            .session
+            .held
+            .iter()
+            .filter(|held| held.mode.blocks_writes() && context.in_use(&held.relation))
+            .filter(|held| context.effects.lock_on(&held.relation).is_none_or(|own| own < held.mode))
+            .collect();
+        let mode = held.iter().map(|held| held.mode).max()?;
+        let mut tables: Vec<QName> = Vec::new();
+        for lock in held.iter().filter(|held| held.mode == mode) {
+            if !tables.contains(&lock.relation) {
+                tables.push(lock.relation.clone());
+            }
+        }
+        Some(SlowUnderLock { work, mode, tables })
+    }
 }
 
 /// What the statement does that takes as long as a table is large.
@@ -63,6 +112,32 @@ fn slow_work(context: &StatementContext<'_>) -> Option<String> {
     if let Some((_, table)) = context.unbounded_changes().first() {
         return Some(format!("changes many rows of {}", context.sized(table)));
     }
-    let (_, _, source) = context.unbounded_inserts().into_iter().next()?;
-    Some(format!("copies all rows of {}", context.sized(&source)))
+    if let Some((_, _, source)) = context.unbounded_inserts().into_iter().next() {
+        return Some(format!("copies all rows of {}", context.sized(&source)));
+    }
+    let table = changed_in_block(context)?;
+    Some(format!("changes many rows of {}", context.sized(&table)))
+}
+
+/// A heavy table of which a DO block changes rows without a bound.
+fn changed_in_block(context: &StatementContext<'_>) -> Option<QName> {
+    let Body::Do(block) = &context.statement.body else { return None };
+    let unbounded = |change: &Change| {
+        matches!(change.access, Access::Update | Access::Delete)
+            && change.filter.as_ref().is_none_or(|filter| filter.always_true || !filter.bounded)
+    };
+    block
+        .routine
+        .as_ref()?
+        .statements
+        .iter()
+        .filter(|inner| !(inner.in_loop && inner.loop_commits))
+        .filter_map(|inner| match &inner.statement.body {
+            Body::Query(query) => Some(&query.changes),
+            _ => None,
+        })
+        .flatten()
+        .filter(|change| unbounded(change))
+        .map(|change| context.resolve(&change.target))
+        .find(|table| context.heavy(table))
 }

@@ -1,6 +1,6 @@
 //! One transaction with strong locks on three or more tables in use.
 
-use crate::migration::catalog::QName;
+use crate::migration::catalog::{QName, RelationKind};
 use crate::migration::statement::Body;
 
 use super::{Check, MigrationContext, Record, Rule, Sink, joined};
@@ -69,6 +69,9 @@ pub(super) fn locked_tables(context: &MigrationContext<'_>, record: &Record) -> 
     }
     let mut tables: Vec<QName> = Vec::new();
     for (table, _) in &record.strong {
+        if context.after.relation(table).is_some_and(|known| known.kind == RelationKind::View) {
+            continue;
+        }
         let top = context.after.partition_ancestors(table).pop().unwrap_or_else(|| table.clone());
         if !tables.contains(&top) {
             tables.push(top);

@@ -196,6 +196,8 @@ pub struct Record {
     pub lock_timeout: Timeout,
     /// `statement_timeout` as it was in force at it.
     pub statement_timeout: Timeout,
+    /// Slow work under strong locks of earlier statements of the transaction.
+    pub slow: Option<SlowUnderLock>,
     /// Strong locks that the transaction held before it, on relations in use.
     pub held: Vec<HeldLock>,
     /// Relations it locks strongly that were in use (see [`StatementContext::in_use`]).
@@ -537,6 +539,8 @@ mod validate_in_same_transaction;
 mod varchar_limit;
 mod version_duplicated;
 mod wide_index;
+
+pub use lock_held_during_slow_work::SlowUnderLock;
 
 /// Every rule, in the order in which reports and lists show them: by category, then as their pages are read.
 pub static RULES: &[&Rule] = &[

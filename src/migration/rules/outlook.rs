@@ -89,6 +89,10 @@ impl<'a> StatementContext<'a> {
         if relation.schema == "pg_temp" {
             return false;
         }
+        // The name is put together at run time: nobody knows whose it is.
+        if self.inner.is_some_and(|inner| inner.partial) && relation.name.contains("${") {
+            return false;
+        }
         match self.before.relation(relation) {
             None => !self.before.complete() || self.before.index(relation).is_some(),
             Some(known) => known.persistence != Persistence::Temporary && self.in_use(relation),
