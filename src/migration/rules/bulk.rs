@@ -1,7 +1,7 @@
 //! Changes of many rows in one transaction: which parts of a statement have no bound.
 
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
-use crate::migration::statement::{Access, Change, Filter};
+use crate::migration::statement::{Access, Body, Change, Filter};
 
 use super::StatementContext;
 
@@ -37,6 +37,31 @@ impl<'a> StatementContext<'a> {
                 Some((change, target, source))
             })
             .collect()
+    }
+
+    /// A heavy table of which this DO block changes rows without a bound, in one transaction.
+    pub fn changed_in_block(&self) -> Option<QName> {
+        let Body::Do(block) = &self.statement.body else { return None };
+        block
+            .routine
+            .as_ref()?
+            .statements
+            .iter()
+            .filter(|inner| !(inner.in_loop && inner.loop_commits))
+            .filter_map(|inner| match &inner.statement.body {
+                Body::Query(query) => Some(&query.changes),
+                _ => None,
+            })
+            .flatten()
+            .filter(|change| matches!(change.access, Access::Update | Access::Delete))
+            .map(|change| (change, self.resolve(&change.target)))
+            .find(|(change, table)| {
+                let bounded = change.filter.as_ref().is_some_and(|filter| {
+                    filter.bounded && !filter.always_true && self.names_rows(filter, table)
+                });
+                !bounded && self.heavy(table)
+            })
+            .map(|(_, table)| table)
     }
 
     fn is_bounded(&self, change: &Change, table: &QName) -> bool {

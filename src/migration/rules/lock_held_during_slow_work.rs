@@ -4,7 +4,6 @@ use crate::migration::catalog::QName;
 use crate::migration::effects::ScanReason;
 use crate::migration::lock_mode::LockMode;
 use crate::migration::session::HeldLock;
-use crate::migration::statement::{Access, Body, Change};
 
 use super::validate_in_same_transaction::validated_here;
 use super::{Check, MigrationContext, Record, Rule, Sink, StatementContext, joined};
@@ -115,29 +114,6 @@ fn slow_work(context: &StatementContext<'_>) -> Option<String> {
     if let Some((_, _, source)) = context.unbounded_inserts().into_iter().next() {
         return Some(format!("copies all rows of {}", context.sized(&source)));
     }
-    let table = changed_in_block(context)?;
+    let table = context.changed_in_block()?;
     Some(format!("changes many rows of {}", context.sized(&table)))
-}
-
-/// A heavy table of which a DO block changes rows without a bound.
-fn changed_in_block(context: &StatementContext<'_>) -> Option<QName> {
-    let Body::Do(block) = &context.statement.body else { return None };
-    let unbounded = |change: &Change| {
-        matches!(change.access, Access::Update | Access::Delete)
-            && change.filter.as_ref().is_none_or(|filter| filter.always_true || !filter.bounded)
-    };
-    block
-        .routine
-        .as_ref()?
-        .statements
-        .iter()
-        .filter(|inner| !(inner.in_loop && inner.loop_commits))
-        .filter_map(|inner| match &inner.statement.body {
-            Body::Query(query) => Some(&query.changes),
-            _ => None,
-        })
-        .flatten()
-        .filter(|change| unbounded(change))
-        .map(|change| context.resolve(&change.target))
-        .find(|table| context.heavy(table))
 }
