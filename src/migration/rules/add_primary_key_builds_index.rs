@@ -75,10 +75,10 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 fn nullable_columns(context: &StatementContext<'_>, span: crate::source::Span) -> Vec<String> {
     let mut columns = Vec::new();
     for scan in context.effects.scans.iter().filter(|scan| scan.span == span) {
-        if let ScanReason::NotNull { column } = &scan.reason {
-            if !columns.contains(&column.to_string()) {
-                columns.push(column.to_string());
-            }
+        if let ScanReason::NotNull { column } = &scan.reason
+            && !columns.contains(&column.to_string())
+        {
+            columns.push(column.to_string());
         }
     }
     columns

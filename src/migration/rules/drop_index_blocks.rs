@@ -53,9 +53,10 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let one_by_one: Vec<String> =
         indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
     said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
-    if drop.names.len() == 1 && !drop.cascade {
-        if let Some(edit) = context.insertion_outside_transaction(drop.kind_span, " CONCURRENTLY") {
-            said.fix("drop the index CONCURRENTLY", vec![edit]);
-        }
+    if drop.names.len() == 1
+        && !drop.cascade
+        && let Some(edit) = context.insertion_outside_transaction(drop.kind_span, " CONCURRENTLY")
+    {
+        said.fix("drop the index CONCURRENTLY", vec![edit]);
     }
 }

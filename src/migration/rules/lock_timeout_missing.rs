@@ -15,9 +15,18 @@ pub static RULE: Rule = Rule {
     check: Check::Migration(check),
 };
 
+/// Statements one after the other without a timeout in force.
+struct Stretch<'a> {
+    first: &'a Record,
+    /// What the first one locks.
+    locks: Vec<(QName, LockMode)>,
+    /// How many follow it.
+    more: usize,
+}
+
 /// Told once for each stretch of statements, at the first: a file of many ALTER TABLEs lacks one line, not many.
 fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
-    let mut stretch: Option<(&Record, Vec<(QName, LockMode)>, usize)> = None;
+    let mut stretch: Option<Stretch<'_>> = None;
     for record in context.records {
         if ends_waiting(record.lock_timeout, context.options) {
             say(context, stretch.take(), sink);
@@ -29,8 +38,8 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
             continue;
         }
         match &mut stretch {
-            Some((_, _, more)) => *more += 1,
-            None => stretch = Some((record, locks, 0)),
+            Some(stretch) => stretch.more += 1,
+            None => stretch = Some(Stretch { first: record, locks, more: 0 }),
         }
     }
     say(context, stretch, sink);
@@ -49,12 +58,8 @@ pub(super) fn waited_for(statement: &Statement, record: &Record) -> Vec<(QName, 
     }
 }
 
-fn say(
-    context: &MigrationContext<'_>,
-    stretch: Option<(&Record, Vec<(QName, LockMode)>, usize)>,
-    sink: &mut Sink,
-) {
-    let Some((record, locks, more)) = stretch else { return };
+fn say(context: &MigrationContext<'_>, stretch: Option<Stretch<'_>>, sink: &mut Sink) {
+    let Some(Stretch { first: record, locks, more }) = stretch else { return };
     let strongest = locks.iter().map(|(_, mode)| *mode).max().unwrap_or(LockMode::AccessExclusive);
     let mut tables: Vec<&QName> = Vec::new();
     for (table, mode) in &locks {
