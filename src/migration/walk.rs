@@ -163,6 +163,12 @@ impl<'a> Walk<'a> {
             }
             let strong: Vec<_> =
                 context.strong_locks().map(|lock| (lock.relation.clone(), lock.mode)).collect();
+            let held = &self.session.held;
+            let awaited = strong
+                .iter()
+                .filter(|(relation, mode)| !held.iter().any(|h| h.mode >= *mode && h.relation == *relation))
+                .cloned()
+                .collect();
             let record = Record {
                 index: place,
                 span: statement.span,
@@ -171,7 +177,7 @@ impl<'a> Walk<'a> {
                 lock_timeout: self.session.lock_timeout(),
                 statement_timeout: self.session.statement_timeout(),
                 slow: SlowUnderLock::of(&context),
-                held: self.session.held.clone(),
+                awaited,
                 strong,
                 effects,
             };

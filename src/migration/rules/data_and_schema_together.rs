@@ -22,11 +22,9 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
         if record.in_transaction != Some(true) {
             continue;
         }
-        let hit = record.strong.iter().find(|(relation, mode)| {
-            changed.get(relation) == Some(&record.transaction)
-                // A lock that is already held needs no waiting for; that it is held is lock_held_during_slow_work.
-                && !record.held.iter().any(|held| held.relation == *relation && held.mode >= *mode)
-        });
+        // A lock that is already held needs no waiting for; that it is held is lock_held_during_slow_work.
+        let hit =
+            record.awaited.iter().find(|(relation, _)| changed.get(relation) == Some(&record.transaction));
         if let Some((relation, mode)) = hit
             && changes_schema(statement)
         {

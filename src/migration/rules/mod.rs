@@ -10,7 +10,7 @@ use crate::source::Span;
 
 use super::catalog::{Born, Catalog, QName, Relation};
 use super::effects::{Effects, Lock};
-use super::session::{HeldLock, Session, Timeout};
+use super::session::{Session, Timeout};
 use super::statement::{Inner, Name, Statement};
 
 /// A rule: its code, its page, and what it looks at.
@@ -198,8 +198,8 @@ pub struct Record {
     pub statement_timeout: Timeout,
     /// Slow work under strong locks of earlier statements of the transaction.
     pub slow: Option<SlowUnderLock>,
-    /// Strong locks that the transaction held before it, on relations in use.
-    pub held: Vec<HeldLock>,
+    /// Those of `strong` that the transaction didn't hold before it: it has to wait for them.
+    pub awaited: Vec<(QName, super::lock_mode::LockMode)>,
     /// Relations it locks strongly that were in use (see [`StatementContext::in_use`]).
     pub strong: Vec<(QName, super::lock_mode::LockMode)>,
 }

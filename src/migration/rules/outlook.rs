@@ -10,8 +10,8 @@ use crate::migration::statement::{
 use super::StatementContext;
 
 /// How many statements ahead are looked at: what is further away doesn't count, so that a file of many
-/// thousand statements is read in linear time.
-const FARTHEST: usize = 2_000;
+/// thousand statements is read in linear time, and soon.
+const FARTHEST: usize = 200;
 
 impl<'a> StatementContext<'a> {
     /// The statements that follow in the same transaction, the rest of the DO block first. Where the runner isn't

@@ -1,0 +1,6 @@
+//! What people see: transcripts in `tests/cmd/`, rewritten with `TRYCMD=overwrite cargo test --test cli`.
+
+#[test]
+fn transcripts() {
+    trycmd::TestCases::new().env("NO_COLOR", "1").case("tests/cmd/*.trycmd");
+}
