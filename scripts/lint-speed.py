@@ -49,7 +49,7 @@ def main():
     arguments.add_argument("--runs", type=int, default=5)
     given = arguments.parse_args()
     rollsafe = os.path.abspath(given.rollsafe)
-    sources = sorted(given.corpus.rglob("*.sql"))[: given.files]
+    sources = sorted(path for path in given.corpus.rglob("*.sql") if path.is_file())[: given.files]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         many = folder / "many"

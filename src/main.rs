@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use rollsafe::cli::{self, Surroundings};
 
+/// The linter makes and drops many small things; this allocator is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let terminal = std::io::stdout().is_terminal();
     let around = Surroundings {

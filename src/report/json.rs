@@ -1,9 +1,12 @@
 //! The JSON report: a contract (`schema_version` 1). Fields are added, never removed.
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::path::Path;
 
-use crate::finding::{Finding, Severity};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::finding::{Category, Finding, Fix, Severity};
 use crate::migration::effects::Effects;
 use crate::migration::lint::LintReport;
 use crate::source::Location;
@@ -19,51 +22,175 @@ struct Tool {
 
 const TOOL: Tool = Tool { name: "rollsafe", version: env!("CARGO_PKG_VERSION") };
 
+#[derive(Serialize)]
+struct Whole<'a> {
+    schema_version: u32,
+    tool: Tool,
+    postgres_version: u16,
+    runner: Option<&'a str>,
+    files: Vec<File<'a>>,
+    findings: Vec<Told<'a>>,
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: Cow<'a, str>,
+    direction: &'static str,
+    statements: Vec<Statement<'a>>,
+}
+
+#[derive(Serialize)]
+struct Statement<'a> {
+    span: &'a Location,
+    kind: &'a str,
+    understood: bool,
+    in_transaction: Option<bool>,
+    effects: Done<'a>,
+}
+
+/// Effects as the contract has them.
+#[derive(Serialize)]
+struct Done<'a> {
+    locks: Vec<Locked>,
+    rewrites: Vec<String>,
+    scans: Vec<String>,
+    index_builds: Vec<Built<'a>>,
+    destroys: Vec<Gone<'a>>,
+    reversible: bool,
+}
+
+#[derive(Serialize)]
+struct Locked {
+    relation: String,
+    mode: &'static str,
+}
+
+#[derive(Serialize)]
+struct Built<'a> {
+    relation: String,
+    index: Option<&'a str>,
+    concurrently: bool,
+}
+
+#[derive(Serialize)]
+struct Gone<'a> {
+    kind: String,
+    name: &'a str,
+    cascaded: bool,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'a str,
+    category: Category,
+    severity: Severity,
+    path: Option<Cow<'a, str>>,
+    span: Option<&'a Location>,
+    message: &'a str,
+    help: Option<&'a str>,
+    fix: Option<&'a Fix>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    files: usize,
+    statements: usize,
+    errors: usize,
+    warnings: usize,
+    notices: usize,
+    suppressed: usize,
+    not_understood: usize,
+    history: usize,
+}
+
 /// The report of `rollsafe lint --format json`, ending in a newline.
 pub fn lint(report: &LintReport, postgres_version: u16, runner: Option<&str>) -> String {
-    let files: Vec<Value> = report
-        .files
-        .iter()
-        .map(|file| {
-            let statements: Vec<Value> = file
-                .statements
-                .iter()
-                .map(|statement| {
-                    json!({
-                        "span": location(&statement.location),
-                        "kind": statement.kind,
-                        "understood": statement.understood,
-                        "in_transaction": statement.in_transaction,
-                        "effects": effects(&statement.effects),
-                    })
-                })
-                .collect();
-            json!({
-                "path": path(&file.path),
-                "direction": file.direction.as_str(),
-                "statements": statements,
+    let files = report.files.iter().map(|file| File {
+        path: path(&file.path),
+        direction: file.direction.as_str(),
+        statements: file
+            .statements
+            .iter()
+            .map(|statement| Statement {
+                span: &statement.location,
+                kind: &statement.kind,
+                understood: statement.understood,
+                in_transaction: statement.in_transaction,
+                effects: effects(&statement.effects),
             })
-        })
-        .collect();
-    let whole = json!({
-        "schema_version": SCHEMA_VERSION,
-        "tool": TOOL,
-        "postgres_version": postgres_version,
-        "runner": runner,
-        "files": files,
-        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
-        "summary": {
-            "files": report.files.len(),
-            "statements": report.statements(),
-            "errors": report.count(Severity::Error),
-            "warnings": report.count(Severity::Warning),
-            "notices": report.count(Severity::Notice),
-            "suppressed": report.suppressed,
-            "not_understood": report.not_understood(),
-            "history": report.history,
-        },
+            .collect(),
     });
-    pretty(&whole)
+    let whole = Whole {
+        schema_version: SCHEMA_VERSION,
+        tool: TOOL,
+        postgres_version,
+        runner,
+        files: files.collect(),
+        findings: report.findings.iter().map(told).collect(),
+        summary: Summary {
+            files: report.files.len(),
+            statements: report.statements(),
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            notices: report.count(Severity::Notice),
+            suppressed: report.suppressed,
+            not_understood: report.not_understood(),
+            history: report.history,
+        },
+    };
+    // Strings for keys and no floats: writing it can't fail.
+    let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn told(finding: &Finding) -> Told<'_> {
+    Told {
+        code: &finding.code,
+        category: finding.category,
+        severity: finding.severity,
+        path: finding.path.as_deref().map(path),
+        span: finding.span.as_ref(),
+        message: &finding.message,
+        help: finding.help.as_deref(),
+        fix: finding.fix.as_ref(),
+        object: finding.object.as_deref(),
+    }
+}
+
+fn effects(effects: &Effects) -> Done<'_> {
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.dedup();
+        names
+    };
+    Done {
+        locks: effects
+            .strongest_locks()
+            .into_iter()
+            .map(|(relation, mode)| Locked { relation: relation.to_string(), mode: mode.as_str() })
+            .collect(),
+        rewrites: sorted(effects.rewrites.iter().map(|rewrite| rewrite.relation.to_string()).collect()),
+        scans: sorted(effects.scans.iter().map(|scan| scan.relation.to_string()).collect()),
+        index_builds: effects
+            .index_builds
+            .iter()
+            .map(|build| Built {
+                relation: build.relation.to_string(),
+                index: build.index.as_deref(),
+                concurrently: build.concurrently,
+            })
+            .collect(),
+        destroys: effects
+            .destroys
+            .iter()
+            .map(|gone| Gone { kind: gone.what.as_str(), name: &gone.name, cascaded: gone.cascaded })
+            .collect(),
+        reversible: effects.reversible,
+    }
 }
 
 /// Any value as indented JSON with a newline at its end.
@@ -75,73 +202,11 @@ pub fn pretty(value: &Value) -> String {
 }
 
 /// A path with forward slashes, on every system.
-fn path(path: &std::path::Path) -> String {
+fn path(path: &Path) -> Cow<'_, str> {
     let shown = path.to_string_lossy();
     if std::path::MAIN_SEPARATOR == '/' {
-        shown.into_owned()
+        shown
     } else {
-        shown.replace(std::path::MAIN_SEPARATOR, "/")
+        shown.replace(std::path::MAIN_SEPARATOR, "/").into()
     }
-}
-
-fn location(location: &Location) -> Value {
-    json!({
-        "start": location.start, "end": location.end,
-        "line": location.line, "column": location.column,
-        "end_line": location.end_line, "end_column": location.end_column,
-    })
-}
-
-fn finding(finding: &Finding) -> Value {
-    let mut value = json!({
-        "code": finding.code,
-        "category": finding.category,
-        "severity": finding.severity,
-        "path": finding.path.as_deref().map(path),
-        "span": finding.span.as_ref().map(location),
-        "message": finding.message,
-        "help": finding.help,
-        "fix": finding.fix,
-    });
-    if let (Some(object), Some(map)) = (&finding.object, value.as_object_mut()) {
-        map.insert("object".to_owned(), json!(object));
-    }
-    value
-}
-
-fn effects(effects: &Effects) -> Value {
-    let sorted = |mut names: Vec<String>| {
-        names.sort();
-        names.dedup();
-        names
-    };
-    let locks: Vec<Value> = effects
-        .strongest_locks()
-        .into_iter()
-        .map(|(relation, mode)| json!({"relation": relation.to_string(), "mode": mode.as_str()}))
-        .collect();
-    let builds: Vec<Value> = effects
-        .index_builds
-        .iter()
-        .map(|build| {
-            json!({
-                "relation": build.relation.to_string(),
-                "index": build.index.as_deref(),
-                "concurrently": build.concurrently,
-            })
-        })
-        .collect();
-    let destroys: Vec<Value> = effects
-        .destroys
-        .iter()
-        .map(|gone| json!({"kind": gone.what.as_str(), "name": gone.name, "cascaded": gone.cascaded}))
-        .collect();
-    json!({
-        "locks": locks,
-        "rewrites": sorted(effects.rewrites.iter().map(|rewrite| rewrite.relation.to_string()).collect()),
-        "scans": sorted(effects.scans.iter().map(|scan| scan.relation.to_string()).collect()),
-        "index_builds": builds,
-        "destroys": destroys,
-        "reversible": effects.reversible,
-    })
 }
