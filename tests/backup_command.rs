@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollsafe::backup::options::{Restore, VerifyOptions};
 use rollsafe::backup::take::{DumpFormat, TakeError, TakeOptions, Taken, take};
@@ -213,4 +214,65 @@ fn too_little_space_is_seen_before_anything_is_written() {
     let options = TakeOptions { output: PathBuf::from("/proc/shop.dump"), ..shop.options("x") };
     let error = take(&options).unwrap_err();
     assert!(matches!(error, TakeError::Space { free: 0, .. }), "{error}");
+}
+
+fn command(shop: &Shop, output: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollsafe"));
+    command.arg("backup").arg("--output").arg(shop.directory.path().join(output));
+    command.env("DATABASE_URL", shop.url(SUPERUSER)).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn the_command_says_what_it_did_and_what_it_refused() {
+    let shop = Shop::open();
+    let ended = command(&shop, "shop.dump").output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert_eq!((ended.status.code(), stderr.as_ref()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("4 tables, 2570 rows and 3 large objects of shop"), "{stdout}");
+    assert_eq!(shop.files(), ["shop.dump"]);
+    let again = command(&shop, "shop.dump").output().unwrap();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("shop.dump is there already"));
+    let nowhere = command(&shop, "no/such/directory/shop.dump").output().unwrap();
+    let stderr = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    // What, on what, and why.
+    assert!(stderr.contains("could not enter") && stderr.contains("No such file"), "{stderr}");
+}
+
+#[test]
+fn interrupted_or_killed_it_leaves_nothing() {
+    let shop = Shop::open();
+    for signal in ["INT", "KILL"] {
+        // A table that somebody has locked makes pg_dump wait.
+        let mut locker = shop.cluster.connect(SUPERUSER, "shop").unwrap();
+        locker.batch_execute("BEGIN; LOCK TABLE users").unwrap();
+        let mut running = command(&shop, "never.dump").spawn().unwrap();
+        let mut admin = shop.cluster.connect(SUPERUSER, "postgres").unwrap();
+        let mut sessions = |waiting: &str| -> i64 {
+            let sql = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()
+                    AND application_name IN ('rollsafe', 'pg_dump', 'psql') AND state <> 'idle' {waiting}"
+            );
+            admin.query_one(&sql, &[]).unwrap().get(0)
+        };
+        eventually("pg_dump never came to the lock", || sessions("AND wait_event_type = 'Lock'") > 0);
+        assert_eq!(shop.files().len(), 1, "{:?}", shop.files());
+        let kill =
+            Command::new("kill").args([&format!("-{signal}"), &running.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        running.wait().unwrap();
+        eventually("the unfinished dump is still there", || shop.files().is_empty());
+        locker.batch_execute("ROLLBACK").unwrap();
+        drop(locker);
+        eventually("pg_dump or psql is still there", || sessions("") == 0);
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

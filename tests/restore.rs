@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollsafe::backup::archive::plain::{TextSink, read_text};
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
@@ -426,6 +427,7 @@ fn a_cut_tar_on_which_pg_restore_never_ends_is_stopped() {
     let archive = Archive::open(&path, &Arc::default()).unwrap();
     let options = Options { hard_limit: Duration::from_secs(5), ..Options::default() };
     let restored = restore_with(&archive, &Expected::default(), &options);
+    assert!(restored.stopped, "pg_restore ended by itself: {restored:#?}");
     assert!(!restored.is_whole(), "{restored:#?}");
 }
 
@@ -533,4 +535,69 @@ fn an_older_server_is_refused_before_anything_is_done() {
     let error = restore(&archive, &Expected::default(), &Options::default()).unwrap_err();
     assert!(error.to_string().starts_with("PostgreSQL 98 or newer is needed; found only "), "{error}");
     assert!(error.hint().unwrap().contains("98"), "{:?}", error.hint());
+}
+
+/// Set for a process that only restores the dump named, until it is killed.
+const RESTORE: &str = "ROLLSAFE_TEST_RESTORE";
+
+/// Restores for the test that kills its process; by itself: an empty database restores, too.
+#[test]
+fn restorer() {
+    let Some(path) = std::env::var_os(RESTORE).map(PathBuf::from) else {
+        let source = Source::new("");
+        let restored = restore_of(&source.dump("nothing.custom", &["--format=custom"]));
+        assert!(restored.is_whole(), "{restored:#?}");
+        assert_eq!(restored.tables, []);
+        return;
+    };
+    let archive = Archive::open(&path, &Arc::default()).unwrap();
+    let scratch = path.parent().unwrap().join("scratch");
+    let options = Options { scratch_directory: Some(scratch), ..Options::default() };
+    restore_with(&archive, &Expected::default(), &options);
+}
+
+#[test]
+fn killed_in_the_middle_it_leaves_neither_server_nor_pg_restore() {
+    let source =
+        Source::new("CREATE TABLE users (id int); INSERT INTO users SELECT generate_series(1, 100000)");
+    let path = source.dump("endless.tar", &["--format=tar"]);
+    let bytes = fs::read(&path).unwrap();
+    // Cut in the middle of the rows: pg_restore never ends on it.
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let scratch = source.directory.path().join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    for signal in ["INT", "KILL"] {
+        let mut running = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "restorer", "--test-threads=1"])
+            .env(RESTORE, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        eventually("pg_restore never started", || processes_with(&path) > 0);
+        let kill =
+            Command::new("kill").args([&format!("-{signal}"), &running.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        running.wait().unwrap();
+        eventually("pg_restore is still there", || processes_with(&path) == 0);
+        eventually("the server is still there", || processes_with(&scratch) == 0);
+        eventually("its directory is still there", || fs::read_dir(&scratch).unwrap().next().is_none());
+    }
+}
+
+/// How many processes have `path` among their arguments; the one that restores here has it in its
+/// environment only.
+fn processes_with(path: &Path) -> usize {
+    let listed = Command::new("ps").args(["-e", "-o", "stat=,args="]).output().expect("ps is needed").stdout;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let path = path.display().to_string();
+    listed.lines().filter(|line| !line.starts_with('Z') && line.contains(&path)).count()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

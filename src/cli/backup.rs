@@ -87,11 +87,25 @@ pub fn run(arguments: &BackupArgs) -> Outcome {
         Ok(taken) => Outcome::ok(told(&taken)),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
-            let mut outcome = Outcome::failed(format!("{error}{hint}"));
+            let mut outcome = Outcome::failed(format!("{}{hint}", with_causes(&error)));
             outcome.code = if matches!(error, TakeError::NotVerified { .. }) { 1 } else { 2 };
             outcome
         }
     }
+}
+
+/// The error and what caused it; some causes stand in their error's own text already.
+fn with_causes(error: &TakeError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(&format!(": {said}"));
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn told(taken: &Taken) -> String {

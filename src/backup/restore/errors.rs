@@ -81,6 +81,8 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
         || has("only superuser")
         || has("Only superuser")
         || has("Only roles with")
+        // A foreign key's check by a role that row security holds for.
+        || has("would be affected by row-level security policy")
     {
         return ErrorClass::Privilege;
     }
