@@ -197,7 +197,7 @@ fn leftovers_of_a_killed_run_are_removed_by_the_next() {
     let (mut holder, home) = start_holder(base.path());
     let pid = server_pid(&home);
     // Its guard first: then nothing but the next run can clean up.
-    let guards = Command::new("ps").args(["-e", "-o", "pid=,ppid=,args="]).output().unwrap();
+    let guards = Command::new("ps").args(["-ww", "-e", "-o", "pid=,ppid=,args="]).output().unwrap();
     let guards = String::from_utf8_lossy(&guards.stdout).into_owned();
     let mut killed = 0;
     for line in guards.lines().filter(|line| line.contains("rollsafe-guard")) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::guard::Guard;
+use super::interrupt;
 use super::unprivileged::RunAs;
 
 /// How much of each output stream is kept from its beginning, and again from its end.
@@ -157,11 +158,16 @@ impl Run {
         let program = self.program.clone();
         let limit = self.limit;
         let started = Instant::now();
-        let mut child =
-            self.spawn().map_err(|source| RunError::Start { program: program.clone(), source })?;
         // If rollsafe is killed outright the program must not go on: pg_restore, say, never ends by
         // itself on a tar archive that is cut off.
-        let guard = Guard::of_process_group(child.id());
+        let mut guard = Guard::idle();
+        let mut child = {
+            let _starting = interrupt::starting();
+            let child =
+                self.spawn().map_err(|source| RunError::Start { program: program.clone(), source })?;
+            guard.stop_group(child.id());
+            child
+        };
         let stdout = child.stdout.take().map(Captured::read_in_background);
         let stderr = child.stderr.take().map(Captured::read_in_background);
         let outcome = wait_until(&mut child, started + limit);

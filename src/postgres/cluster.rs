@@ -276,7 +276,7 @@ impl ScratchCluster {
             socket_directory: PathBuf::new(),
             running,
             _registered: registered,
-            _guard: Guard::of_directories(&[]),
+            _guard: Guard::idle(),
         };
 
         let inside = |parent: &Path, name: &str| {
@@ -308,16 +308,15 @@ impl ScratchCluster {
             .stdout(Stdio::null())
             .stderr(log)
             .process_group(0);
-        let child = {
-            // Held over the start, so that a signal either finds the server or comes before it.
+        {
+            // A signal either finds the server or comes before it.
+            let _starting = interrupt::starting();
             let mut server = cluster.running.server.lock().unwrap_or_else(PoisonError::into_inner);
             let child =
                 command.spawn().map_err(|source| RunError::Start { program: postgres.clone(), source })?;
-            let pid = child.id();
+            guard.stop_server(child.id());
             *server = Some(child);
-            pid
-        };
-        guard.stop_server(child);
+        }
         cluster._guard = guard;
         cluster.wait_until_ready()?;
         Ok(cluster)

@@ -36,11 +36,9 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Will stop the process group led by `pid`.
-    pub(super) fn of_process_group(pid: u32) -> Guard {
-        let mut guard = Guard::of_directories(&[]);
-        guard.tell(&format!("-{pid}"));
-        guard
+    /// Has nothing to do yet.
+    pub(super) fn idle() -> Guard {
+        Guard::of_directories(&[])
     }
 
     /// Will remove `directories` and all that is in them.
@@ -61,6 +59,11 @@ impl Guard {
     /// Will stop the server `pid` before removing anything: `SIGQUIT`, an immediate shutdown, first.
     pub(super) fn stop_server(&mut self, pid: u32) {
         self.tell(&pid.to_string());
+    }
+
+    /// Will stop the process group led by `pid`.
+    pub(super) fn stop_group(&mut self, pid: u32) {
+        self.tell(&format!("-{pid}"));
     }
 
     fn tell(&mut self, line: &str) {

@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: clean up first, then end as the signal would have ended us.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -13,6 +13,7 @@ pub(super) trait Remains: Send + Sync {
 }
 
 static LIVE: Mutex<BTreeMap<u64, Arc<dyn Remains>>> = Mutex::new(BTreeMap::new());
+static STARTING: Mutex<()> = Mutex::new(());
 static LISTENING: Once = Once::new();
 
 /// As long as this lives, a signal that ends rollsafe removes `remains` first.
@@ -35,12 +36,19 @@ impl Drop for Registered {
     }
 }
 
+/// Held while a process is started and its guard told of it. Once a signal has come it is held for good:
+/// nothing starts any more that would be left behind.
+pub(super) fn starting() -> MutexGuard<'static, ()> {
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn listen() {
     // Without handlers the guard still cleans up, only a moment after we are gone.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let thread = std::thread::Builder::new().name("rollsafe-signals".into());
     let _ = thread.spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            let _nothing_starts_now = starting();
             let remains: Vec<_> =
                 LIVE.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
             for one in remains {

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::child::{Captured, Reading, clean_environment, kill_group, wait_until};
 use super::connection::Connection;
 use super::guard::Guard;
+use super::interrupt;
 
 /// Ends each answer; no JSON value is such a line.
 const END: &str = "rollsafe: end of answer";
@@ -55,6 +56,8 @@ impl PsqlSession {
     pub fn start(psql: &Path, connection: &Connection, limit: Duration) -> Result<PsqlSession, PsqlError> {
         let mut command = Command::new(psql);
         clean_environment(&mut command, true);
+        let mut guard = Guard::idle();
+        let starting = interrupt::starting();
         let mut child = command
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
             .args(connection.arguments())
@@ -65,7 +68,8 @@ impl PsqlSession {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()?;
-        let guard = Guard::of_process_group(child.id());
+        guard.stop_group(child.id());
+        drop(starting);
         let (sender, answers) = channel();
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
