@@ -56,7 +56,8 @@ fn repeated(text: &str) -> String {
 }
 
 fn seed() -> String {
-    let rows: Vec<String> = (0..20_000).map(|n| format!("({n}, 'name {n}', {n}.5, NULL, '2024-01-01')")).collect();
+    let rows: Vec<String> =
+        (0..20_000).map(|n| format!("({n}, 'name {n}', {n}.5, NULL, '2024-01-01')")).collect();
     format!("INSERT INTO app.seed (id, name, weight, note, day) VALUES\n{};\n", rows.join(",\n"))
 }
 

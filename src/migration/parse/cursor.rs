@@ -155,7 +155,15 @@ impl<'a> Cursor<'a> {
 
     /// Whether the word `n` places further on is `word`.
     pub fn is_nth(&self, n: usize, word: &str) -> bool {
-        self.word_at(n).is_some_and(|written| written.eq_ignore_ascii_case(word))
+        self.nth(n).is_some_and(|token| {
+            token.kind == TokenKind::Word
+                && token.span.len() == word.len()
+                && self
+                    .text
+                    .as_bytes()
+                    .get(token.span.range())
+                    .is_some_and(|written| written.eq_ignore_ascii_case(word.as_bytes()))
+        })
     }
 
     /// Whether `words` stand here, one after the other.

@@ -297,46 +297,122 @@ static NEEDS_AS: [&str; 39] = [
     "year",
 ];
 
-fn holds(list: &[&str], word: &str) -> bool {
-    // The longest keyword has 17 bytes; words are looked up a lot, and most are no keywords.
-    if word.len() > 17 || word.len() < 2 {
+/// Which of the lists hold a word, one bit each.
+const IN_RESERVED: u8 = 1;
+const IN_TYPE_OR_FUNCTION: u8 = 2;
+const IN_COLUMN_NAME: u8 = 4;
+const IN_SPECIAL: u8 = 8;
+const IN_NEEDS_AS: u8 = 16;
+
+/// The longest keyword has 17 bytes.
+const LONGEST: usize = 17;
+
+#[derive(Clone, Copy)]
+struct Keyword {
+    word: &'static str,
+    lists: u8,
+}
+
+/// All keywords by their hash: words are looked up for every name of every statement, and most are none.
+/// A slot that is taken sends its keyword to the next.
+static KEYWORDS: [Keyword; 1024] = {
+    let mut table = [Keyword { word: "", lists: 0 }; 1024];
+    table = enter(table, &RESERVED, IN_RESERVED);
+    table = enter(table, &TYPE_OR_FUNCTION, IN_TYPE_OR_FUNCTION);
+    table = enter(table, &COLUMN_NAME, IN_COLUMN_NAME);
+    table = enter(table, &SPECIAL, IN_SPECIAL);
+    enter(table, &NEEDS_AS, IN_NEEDS_AS)
+};
+
+const fn enter(mut table: [Keyword; 1024], list: &[&'static str], lists: u8) -> [Keyword; 1024] {
+    let mut at = 0;
+    while at < list.len() {
+        let word = list[at];
+        let mut slot = hash(word.as_bytes());
+        while !table[slot].word.is_empty() && !same(table[slot].word.as_bytes(), word.as_bytes()) {
+            slot = (slot + 1) % table.len();
+        }
+        table[slot].word = word;
+        table[slot].lists |= lists;
+        at += 1;
+    }
+    table
+}
+
+/// By length and four of its letters, whose case doesn't matter.
+const fn hash(word: &[u8]) -> usize {
+    let length = word.len();
+    if length == 0 {
+        return 0;
+    }
+    let first = (word[0] | 0x20) as usize;
+    let second = (word[length / 3] | 0x20) as usize;
+    let third = (word[length * 2 / 3] | 0x20) as usize;
+    let last = (word[length - 1] | 0x20) as usize;
+    (first * 31 + second * 131 + third * 17 + last * 7 + length * 61) % 1024
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
         return false;
     }
-    let mut buffer = [0u8; 17];
-    let folded = &mut buffer[..word.len()];
-    folded.copy_from_slice(word.as_bytes());
-    folded.make_ascii_lowercase();
-    list.binary_search_by(|keyword| keyword.as_bytes().cmp(folded)).is_ok()
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The lists that hold `word` in any case.
+fn lists(word: &str) -> u8 {
+    if word.len() > LONGEST || word.len() < 2 {
+        return 0;
+    }
+    let mut slot = hash(word.as_bytes());
+    // There are more slots than keywords, so an empty one comes.
+    loop {
+        let keyword = &KEYWORDS[slot]; // in bounds: always a remainder of the table's length
+        if keyword.word.is_empty() {
+            return 0;
+        }
+        if keyword.word.eq_ignore_ascii_case(word) {
+            return keyword.lists;
+        }
+        slot = (slot + 1) % KEYWORDS.len();
+    }
 }
 
 /// Whether `word` (any case) is fully reserved.
 pub fn is_reserved(word: &str) -> bool {
-    holds(&RESERVED, word)
+    lists(word) & IN_RESERVED != 0
 }
 
 /// Whether `word` can stand for a column, table or other object without quotes (`ColId`).
 pub fn is_column_identifier(word: &str) -> bool {
-    !holds(&RESERVED, word) && !holds(&TYPE_OR_FUNCTION, word)
+    lists(word) & (IN_RESERVED | IN_TYPE_OR_FUNCTION) == 0
 }
 
 /// Whether `word` can stand for a type or function without quotes (`type_function_name`).
 pub fn is_type_or_function(word: &str) -> bool {
-    !holds(&RESERVED, word) && !holds(&COLUMN_NAME, word)
+    lists(word) & (IN_RESERVED | IN_COLUMN_NAME) == 0
 }
 
 /// Whether an expression that begins with `word` needs a closer look than a column or function does.
 pub fn is_special(word: &str) -> bool {
-    holds(&SPECIAL, word)
+    lists(word) & IN_SPECIAL != 0
 }
 
 /// Whether `word` can name an output column without AS before it (`BareColLabel`).
 pub fn is_bare_label(word: &str) -> bool {
-    !holds(&NEEDS_AS, word)
+    lists(word) & IN_NEEDS_AS == 0
 }
 
 /// Whether `quote_ident` puts quotes around this (lower-case) name because it is a keyword.
 pub fn must_be_quoted(word: &str) -> bool {
-    holds(&RESERVED, word) || holds(&TYPE_OR_FUNCTION, word) || holds(&COLUMN_NAME, word)
+    lists(word) & (IN_RESERVED | IN_TYPE_OR_FUNCTION | IN_COLUMN_NAME) != 0
 }
 
 #[cfg(test)]

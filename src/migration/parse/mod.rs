@@ -56,6 +56,7 @@ fn parse_at(text: &str, range: std::ops::Range<usize>, place: Option<Span>, dept
         let mut cursor = Cursor::placed(text, &piece.tokens, place);
         cursor.depth = depth;
         script.statements.push(read_statement(cursor, &piece));
+        splitter.reuse(piece);
     }
     if place.is_none() {
         script.comments = splitter.into_comments();

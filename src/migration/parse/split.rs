@@ -29,18 +29,20 @@ pub struct Splitter<'a> {
     lexer: Lexer<'a>,
     /// A meta-command that ended the statement before it and is still to be given.
     waiting: Option<Token>,
+    /// The token list of a piece that is done with, to be filled again.
+    spare: Vec<Token>,
 }
 
 impl<'a> Splitter<'a> {
     /// A splitter over `range` of `text`.
     pub fn new(text: &'a str, range: std::ops::Range<usize>) -> Self {
         let end = range.end.min(text.len());
-        Splitter { text, end, lexer: Lexer::new(text, range), waiting: None }
+        Splitter { text, end, lexer: Lexer::new(text, range), waiting: None, spare: Vec::new() }
     }
 
     /// The next statement; `None` at the end.
     pub fn next_piece(&mut self) -> Option<Piece> {
-        let mut piece = Piece::default();
+        let mut piece = Piece { tokens: std::mem::take(&mut self.spare), ..Piece::default() };
         if let Some(command) = self.waiting.take() {
             piece.tokens.push(command);
             return finish(piece);
@@ -183,6 +185,12 @@ impl<'a> Splitter<'a> {
         }
         // No end marker: rows come from elsewhere, and what follows is SQL.
         None
+    }
+
+    /// Takes back a piece that is done with.
+    pub fn reuse(&mut self, mut piece: Piece) {
+        piece.tokens.clear();
+        self.spare = piece.tokens;
     }
 
     /// The comments passed on the way.
