@@ -21,7 +21,7 @@ pub enum ErrorClass {
     Privilege,
     /// The disk is full.
     Space,
-    /// The programs': pg_restore was built without a compression.
+    /// The programs': pg_restore was built without a compression, the server went away.
     Tool,
 }
 
@@ -50,6 +50,14 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
         return ErrorClass::Space;
     }
     if has("does not support compression") || has("cannot restore from compressed archive") {
+        return ErrorClass::Tool;
+    }
+    // A crash, or the kernel short of memory: nothing about the dump can be said.
+    if has("server closed the connection")
+        || has("terminating connection")
+        || has("the database system is in recovery mode")
+        || has("connection to server")
+    {
         return ErrorClass::Tool;
     }
     // Grants never carry data; they fail where the roles aren't those of the source.
@@ -260,6 +268,7 @@ pg_restore: warning: errors ignored on restore: 3
             ("ERROR:  could not create unique index \"users_pkey\"", ErrorClass::Backup),
             ("ERROR:  could not extend file \"base/1/2\": No space left on device", ErrorClass::Space),
             ("this build does not support compression with LZ4", ErrorClass::Tool),
+            ("server closed the connection unexpectedly", ErrorClass::Tool),
         ] {
             assert_eq!(classify(message, Some("TABLE")), class, "{message}");
         }

@@ -168,6 +168,12 @@ impl Restored {
             && self.large_objects.is_none_or(|(expected, found)| expected == found)
     }
 
+    /// Whether tables were left out of the comparison altogether, for lack of an extension or a right here:
+    /// then the restore proves less than the whole dump.
+    pub fn is_partial(&self) -> bool {
+        self.tables.iter().any(|table| table.found_rows.is_none())
+    }
+
     /// What could not be compared, in words; empty when everything was.
     pub fn not_compared(&self) -> Vec<String> {
         self.tables
@@ -208,6 +214,9 @@ pub enum RestoreFailure {
         /// What the database had grown to.
         bytes: u64,
     },
+    /// pg_restore can't read such a dump, or the server went away.
+    #[error("the restore could not be carried through: {0}")]
+    Tool(String),
     /// A file could not be written.
     #[error("could not write {}", path.display())]
     Write {
@@ -228,6 +237,10 @@ impl RestoreFailure {
         match self {
             RestoreFailure::Cluster(error) => error.hint(),
             RestoreFailure::Tools(error) => Some(error.hint()),
+            RestoreFailure::Tool(message) if message.contains("compress") => Some(format!(
+                "this pg_restore was built without that compression; name another one:\n  export {}=/path/to/postgresql/bin",
+                crate::postgres::tools::VARIABLE
+            )),
             RestoreFailure::NoSpace { .. } => Some(
                 "restored, a dump takes about twice its uncompressed size; name a place with more:\n  export ROLLSAFE_SCRATCH_DIR=/path/with/space"
                     .to_owned(),
@@ -273,6 +286,9 @@ pub fn restore(
             place: target.place(),
             bytes: restored.database_bytes.unwrap_or(0),
         });
+    }
+    if let Some(error) = restored.errors.iter().find(|error| error.class == ErrorClass::Tool) {
+        return Err(RestoreFailure::Tool(error.message.clone()));
     }
     if !restored.stopped {
         let started = Instant::now();
