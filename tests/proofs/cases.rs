@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use rollsafe::migration::lock_mode::LockMode;
+
 /// What a case says PostgreSQL does, or what was seen, or what was predicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -100,9 +102,22 @@ pub struct Expectation {
     pub value: String,
 }
 
-/// Whether each item of `part` is in `whole`.
+/// Whether each item of `part` is in `whole`, a lock as strong or stronger.
 pub fn contains(whole: &str, part: &str) -> bool {
-    part == "none" || part.split(", ").all(|item| whole.split(", ").any(|other| other == item))
+    let mode = |item: &str| {
+        let (relation, mode) = item.split_at_checked(
+            item.find(" ACCESS ")
+                .or(item.find(" ROW "))
+                .or(item.find(" SHARE"))
+                .or(item.find(" EXCLUSIVE"))?,
+        )?;
+        Some((relation.to_owned(), LockMode::from_name(mode)?))
+    };
+    let covers = |item: &str, other: &str| {
+        item == other
+            || matches!((mode(item), mode(other)), (Some((a, weak)), Some((b, strong))) if a == b && weak <= strong)
+    };
+    part == "none" || part.split(", ").all(|item| whole.split(", ").any(|other| covers(item, other)))
 }
 
 /// One statement form.

@@ -14,8 +14,6 @@ use rollsafe::postgres::cluster::{SUPERUSER, ScratchCluster};
 struct Before {
     /// oid to name as regclass prints it, and file node.
     relations: HashMap<u32, (String, Option<u32>)>,
-    /// The pages of the heap that hold something.
-    filled: BTreeSet<u32>,
 }
 
 const RELATIONS: &str = "SELECT c.oid, c.oid::regclass::text, pg_relation_filenode(c.oid), \
@@ -130,13 +128,10 @@ impl Session {
 
 impl Before {
     fn look(monitor: &mut Client) -> Result<Before, String> {
-        let mut before = Before { relations: HashMap::new(), filled: BTreeSet::new() };
+        let mut before = Before { relations: HashMap::new() };
         for row in monitor.query(RELATIONS, &[]).map_err(|e| say(&e))? {
             let oid: u32 = row.get(0);
             before.relations.insert(oid, (row.get(1), row.get(2)));
-            if row.get::<_, bool>(3) {
-                before.filled.insert(oid);
-            }
         }
         Ok(before)
     }
@@ -247,8 +242,8 @@ fn locks(monitor: &mut Client, pid: i32, before: &Before, outcome: &mut Outcome)
     Ok(())
 }
 
-/// Heaps that stand in a new file, and aren't empty there. Those that were emptied (TRUNCATE) weren't
-/// rewritten, and building their indexes reads nothing: they are given back.
+/// Heaps that stand in a new file. Those that TRUNCATE emptied weren't rewritten, and building their
+/// indexes reads nothing: they are given back.
 fn files(
     session: &mut Client,
     before: &Before,
@@ -266,8 +261,7 @@ fn files(
         if *then == now {
             continue;
         }
-        // One that was empty before tells nothing by being empty.
-        if filled || !(before.filled.contains(&oid) || empties) {
+        if filled || !empties {
             outcome.rewrites.insert(name.clone());
         } else {
             emptied.insert(name.clone());
@@ -381,11 +375,17 @@ fn quoted(message: &str) -> Vec<String> {
 
 /// Whether reading a table is the statement's own checking, and not what the user asked for.
 fn is_definition(sql: &str) -> bool {
-    let first: Vec<&str> = sql.split_whitespace().take(3).collect();
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let first: Vec<&str> = sql.split(' ').take(3).collect();
     match first[..] {
         ["ALTER" | "DROP" | "COMMENT" | "REINDEX" | "CLUSTER", ..] => true,
         ["CREATE", "MATERIALIZED" | "SCHEMA", ..] => false,
-        ["CREATE", ..] => !sql.contains(" AS SELECT") && !sql.contains(" AS TABLE"),
+        ["CREATE", "TABLE" | "TEMPORARY" | "TEMP" | "UNLOGGED", ..] => {
+            ![" AS SELECT", " AS TABLE", " AS WITH", " AS VALUES", " AS ("]
+                .iter()
+                .any(|query| sql.contains(query))
+        }
+        ["CREATE", ..] => true,
         _ => false,
     }
 }

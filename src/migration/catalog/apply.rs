@@ -229,7 +229,7 @@ impl Replay<'_> {
     fn new_name(&self, name: &Name, temporary: bool) -> QName {
         let schema = match &name.schema {
             Some(schema) => schema.value.clone(),
-            None if temporary => "pg_temp".into(),
+            None if temporary => super::TEMPORARY.into(),
             None => self.path.first().cloned().unwrap_or_else(|| super::PUBLIC.into()),
         };
         QName { schema, name: cut(&name.name.value).into() }
@@ -272,6 +272,7 @@ impl Replay<'_> {
 
     fn add_relation(&mut self, name: QName, mut relation: Relation) {
         relation.name = name.clone();
+        self.catalog.has_temporary |= name.schema == super::TEMPORARY;
         if self.catalog.relations.contains_key(&name) {
             self.forget_links(&name);
         }
@@ -299,6 +300,7 @@ impl Replay<'_> {
             born,
             ..Relation::default()
         };
+        self.catalog.has_temporary |= name.schema == super::TEMPORARY;
         self.catalog.relations.insert(name.clone(), Arc::new(relation.clone()));
 
         // What comes from elsewhere comes first, as in PostgreSQL.

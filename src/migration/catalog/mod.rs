@@ -28,6 +28,9 @@ pub use relation::{
 /// The schema that unqualified names belong to unless a search_path says otherwise.
 pub const PUBLIC: &str = "public";
 
+/// The schema of temporary relations.
+pub const TEMPORARY: &str = "pg_temp";
+
 /// A name with its schema: what identifies a relation, type or function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QName {
@@ -135,6 +138,8 @@ pub struct Catalog {
     complete: bool,
     /// The migration being replayed, by its place in the order.
     migration: u32,
+    /// Temporary relations are there.
+    has_temporary: bool,
 }
 
 impl Catalog {
@@ -166,6 +171,11 @@ impl Catalog {
     /// Which migration is replayed from here on, by its place in the order.
     pub fn set_migration(&mut self, migration: u32) {
         self.migration = migration;
+        // Another migration may be another session: temporary relations are gone.
+        if std::mem::take(&mut self.has_temporary) {
+            self.relations.retain(|name, _| name.schema != TEMPORARY);
+            self.indexes.retain(|name, _| name.schema != TEMPORARY);
+        }
     }
 
     /// From now on absence proves nothing.
@@ -198,6 +208,13 @@ impl Catalog {
             return QName { schema: schema.value.clone(), name: object };
         }
         let mut first = None;
+        if self.has_temporary {
+            // The session's temporary schema comes before the search_path.
+            let candidate = QName { schema: TEMPORARY.into(), name: object.clone() };
+            if exists(&candidate) {
+                return candidate;
+            }
+        }
         for schema in path {
             let candidate = QName { schema: schema.clone(), name: object.clone() };
             if exists(&candidate) {

@@ -2,9 +2,10 @@
 //!
 //! Source of the lock modes: `AlterTableGetLockLevel` in `tablecmds.c` and `reloptions.c`; measured on 15, 17, 18.
 
+use super::columns::uses_column;
 use super::computation::Computation;
 use super::{RewriteReason, ScanReason};
-use crate::migration::catalog::{ConstraintDetail, QName, RelationKind};
+use crate::migration::catalog::{ConstraintDetail, Index, QName, RelationKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, Constraint, ConstraintKind, ObjectKind, Persistence, StorageOption,
@@ -51,10 +52,30 @@ impl Computation<'_> {
         }
         let view = kind == RelationKind::View || alter.kind == ObjectKind::View;
         let altered = Altered { table, only: alter.only, statement: alter };
+        self.leaving_indexes = self.indexes_that_leave(&altered);
         for action in &alter.actions {
             self.span = action.span;
             self.alter_action(&altered, action, view);
         }
+    }
+
+    /// Indexes that go with a constraint or column that the statement drops, before it builds any.
+    fn indexes_that_leave(&self, altered: &Altered<'_>) -> Vec<QName> {
+        let Some(relation) = self.relation(&altered.table) else { return Vec::new() };
+        let goes = |index: &Index| {
+            altered.statement.actions.iter().any(|action| match &action.kind {
+                ActionKind::DropConstraint { name, .. } => index.constraint.as_ref() == Some(&name.value),
+                ActionKind::DropColumn { column, .. } => uses_column(index, &column.value),
+                _ => false,
+            })
+        };
+        let schema = &relation.name.schema;
+        relation
+            .indexes
+            .iter()
+            .filter(|index| goes(index))
+            .map(|index| QName::new(schema, &index.name))
+            .collect()
     }
 
     fn alter_action(&mut self, altered: &Altered<'_>, action: &Action, view: bool) {

@@ -25,12 +25,23 @@ pub(super) struct Computation<'a> {
     pub created: Vec<QName>,
     /// CONCURRENTLY: later locks are held for moments.
     pub brief: bool,
+    /// Indexes that go in the same statement: their names are free.
+    pub leaving_indexes: Vec<QName>,
 }
 
 impl<'a> Computation<'a> {
     pub fn new(catalog: &'a Catalog, session: &'a Session, version: u16, span: Span) -> Self {
         let effects = Effects { reversible: true, ..Effects::default() };
-        Computation { catalog, session, version, span, effects, created: Vec::new(), brief: false }
+        Computation {
+            catalog,
+            session,
+            version,
+            span,
+            effects,
+            created: Vec::new(),
+            brief: false,
+            leaving_indexes: Vec::new(),
+        }
     }
 
     /// The effects, with each scan and index build under the strongest lock that the statement holds.
@@ -126,7 +137,7 @@ impl<'a> Computation<'a> {
         choose(&table.name, columns, label, |candidate| {
             let name = QName::new(&table.schema, candidate);
             self.catalog.relation(&name).is_some()
-                || self.catalog.index(&name).is_some()
+                || (self.catalog.index(&name).is_some() && !self.leaving_indexes.contains(&name))
                 || self.effects.index_builds.iter().any(|build| {
                     build.relation.schema == table.schema && build.index.as_deref() == Some(candidate)
                 })
@@ -175,9 +186,14 @@ impl<'a> Computation<'a> {
         if partition { format!("partition of {root}") } else { format!("inherits from {root}") }
     }
 
+    /// Whether effects on it concern nobody else: the statement's own relation, or a temporary one.
+    fn is_own(&self, relation: &QName) -> bool {
+        self.created.contains(relation) || relation.schema == "pg_temp"
+    }
+
     /// The relation is read in full.
     pub fn scan(&mut self, relation: &QName, reason: ScanReason) {
-        if self.created.contains(relation) || !self.holds_rows(relation) {
+        if self.is_own(relation) || !self.holds_rows(relation) {
             return;
         }
         let span = self.span;
@@ -195,7 +211,7 @@ impl<'a> Computation<'a> {
 
     /// The relation is written anew; its indexes are rebuilt too, unless its files are only copied.
     pub fn rewrite(&mut self, relation: &QName, reason: RewriteReason) {
-        if self.created.contains(relation) || !self.holds_rows(relation) {
+        if self.is_own(relation) || !self.holds_rows(relation) {
             return;
         }
         let copied = reason == RewriteReason::Tablespace;
@@ -220,9 +236,10 @@ impl<'a> Computation<'a> {
         reason: IndexBuildReason,
         concurrently: bool,
     ) {
-        if self.created.contains(relation) || !self.holds_rows(relation) {
+        if self.is_own(relation) || !self.holds_rows(relation) {
             return;
         }
+        let index = index.map(|name| CompactString::from(cut(&name)));
         let known =
             |build: &IndexBuild| build.relation == *relation && build.index == index && index.is_some();
         if self.effects.index_builds.iter().any(known) {
