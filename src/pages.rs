@@ -48,7 +48,17 @@ pub fn prose(page: &str) -> String {
     let after = page.get(start + 3..).and_then(|rest| rest.find("```").map(|end| start + 3 + end + 3));
     let Some(after) = after else { return page.to_owned() };
     let rest = page.get(after..).unwrap_or("").trim_start();
-    format!("{}{rest}", page.get(..start).unwrap_or(""))
+    let mut prose = page.get(..start).unwrap_or("").to_owned();
+    for line in rest.split_inclusive('\n') {
+        // What stands behind `sql` is for the tests.
+        if line.trim_start().starts_with("```sql ") {
+            prose.push_str(&line[..line.find("```sql").map_or(0, |at| at + "```sql".len())]); // found in the line
+            prose.push('\n');
+        } else {
+            prose.push_str(line);
+        }
+    }
+    prose
 }
 
 #[cfg(test)]

@@ -64,8 +64,12 @@ pub fn lint(report: &LintReport, texts: &HashMap<PathBuf, Arc<str>>, style: Styl
     for finding in &report.findings {
         let source = finding.path.as_ref().and_then(|path| sources.get(path));
         let statement = statement_of(report, finding);
-        let shown =
-            Shown { finding, source, label: statement.map(label).unwrap_or_default(), width: style.width };
+        let shown = Shown {
+            finding,
+            source,
+            label: statement.map(|statement| label(statement, finding)).unwrap_or_default(),
+            width: style.width,
+        };
         // Writing to a String can't fail.
         let _ = handler.render_report(&mut out, &shown);
         out.push('\n');
@@ -117,15 +121,19 @@ fn statement_of<'a>(report: &'a LintReport, finding: &Finding) -> Option<&'a Sta
     })
 }
 
-/// What stands at the underline: the strongest lock and what it blocks.
-fn label(statement: &StatementReport) -> String {
-    let Some((relation, mode)) = statement
+/// What stands at the underline: the strongest lock that the part of the statement takes, and what it blocks.
+fn label(statement: &StatementReport, finding: &Finding) -> String {
+    let Some(place) = finding.span else { return String::new() };
+    let strongest = statement
         .effects
-        .strongest_locks()
-        .into_iter()
-        .filter(|(_, mode)| mode.blocks_writes())
-        .max_by_key(|(_, mode)| *mode)
-    else {
+        .locks
+        .iter()
+        .filter(|lock| {
+            lock.mode.blocks_writes() && lock.span.start < place.end && place.start < lock.span.end
+        })
+        // Of several equally strong ones the first by name, so that the report is always the same.
+        .max_by(|a, b| a.mode.cmp(&b.mode).then_with(|| b.relation.cmp(&a.relation)));
+    let Some((relation, mode)) = strongest.map(|lock| (&lock.relation, lock.mode)) else {
         return String::new();
     };
     let effects = &statement.effects;
