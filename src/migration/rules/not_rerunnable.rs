@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::migration::statement::{ActionKind, Body, Ident, Name, Persistence, Statement};
+use crate::migration::statement::{ActionKind, Body, Ident, Name, Persistence, Statement, quote_ident};
 use crate::source::Span;
 
 use super::{Check, MigrationContext, Rule, Sink};
@@ -42,8 +42,7 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
     sink.say(
         *span,
         format!(
-            "if {why} further down fails, {what} is already done{others}, and the migration can't be run again as it \
-             stands"
+            "if {why} further down fails, {what} stays{others}, and the next try of the migration fails here"
         ),
     )
     .help(format!(
@@ -130,7 +129,7 @@ impl<'a> Cleared<'a> {
                         ActionKind::RenameTo { .. } | ActionKind::SetSchema { .. } => &alter.name.name,
                         _ => continue,
                     };
-                    return Some(format!("the change of {}.{}", alter.name, name.as_str()));
+                    return Some(format!("the change of {} in {}", quote_ident(name.as_str()), alter.name));
                 }
                 None
             }

@@ -187,7 +187,8 @@ fn made_by_itself(statement: &Statement, name: &Name) -> bool {
 
 /// The known name that is most like a missing one.
 fn nearest(cx: &StatementContext<'_>, missing: &QName, kind: Wanted) -> Option<String> {
-    if kind == Wanted::Index {
+    // There may be thousands of INSERTs; schema changes are few.
+    if kind != Wanted::Relation {
         return None;
     }
     cx.before

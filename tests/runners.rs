@@ -1,0 +1,102 @@
+//! What the migration tool does with a file decides what is said of it: one project laid out for each case.
+
+use std::path::Path;
+
+use rollsafe::cli::{self, Surroundings};
+use rollsafe::migration::project::runners::RUNNERS;
+
+/// Lints the files, given as (path, text), and gives the findings of one code: path, message, help.
+fn findings_with(more: &[&str], files: &[(&str, &str)], code: &str) -> Vec<(String, String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("in a folder")).expect("folders");
+        std::fs::write(path, text).expect("written");
+    }
+    let migrations = folder.path().join("migrations");
+    let arguments = ["rollsafe", "lint", "--no-config", "--format", "json", "--fail-on", "never"];
+    let arguments = arguments.iter().chain(more).map(Into::into).chain([migrations.into_os_string()]);
+    let outcome =
+        cli::run(arguments, Surroundings { terminal: false, color: false, width: 100, progress: false });
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = report["findings"].as_array().expect("findings");
+    findings
+        .iter()
+        .filter(|finding| finding["code"] == code)
+        .map(|finding| {
+            let path = text(&finding["path"]);
+            let name = Path::new(&path).file_name().expect("a name").to_string_lossy().into_owned();
+            (name, text(&finding["message"]), text(&finding["help"]))
+        })
+        .collect()
+}
+
+fn findings(files: &[(&str, &str)], code: &str) -> Vec<(String, String, String)> {
+    findings_with(&[], files, code)
+}
+
+const TABLE: &str = "CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint);\n";
+const INDEX: &str = "CREATE INDEX CONCURRENTLY orders_customer_id_idx ON orders (customer_id);\n";
+
+#[test]
+fn the_switch_is_told_in_the_words_of_the_tool() {
+    let up = format!("-- +goose Up\n{INDEX}");
+    let table = format!("-- +goose Up\n{TABLE}");
+    let code = "concurrently_in_transaction";
+    let found =
+        findings(&[("migrations/00001_orders.sql", &table), ("migrations/00002_index.sql", &up)], code);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].2.contains("`-- +goose NO TRANSACTION`"), "{found:?}");
+
+    let switched = format!("-- +goose NO TRANSACTION\n{up}");
+    let found =
+        findings(&[("migrations/00001_orders.sql", &table), ("migrations/00002_index.sql", &switched)], code);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_file_sent_as_one_query_is_a_transaction_as_soon_as_it_holds_two_statements() {
+    let code = "concurrently_in_transaction";
+    let alone = ("migrations/000002_index.up.sql", INDEX);
+    let first = ("migrations/000001_orders.up.sql", TABLE);
+    let tool = ["--runner", "golang-migrate"];
+    assert!(findings_with(&tool, &[first, alone], code).is_empty());
+
+    let two = format!("SET lock_timeout = '2s';\n{INDEX}");
+    let found = findings_with(&tool, &[first, ("migrations/000002_index.up.sql", &two)], code);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("one query string"), "{found:?}");
+}
+
+#[test]
+fn an_enum_value_of_an_earlier_file_is_not_usable_where_all_files_are_one_transaction() {
+    let files = [
+        (
+            "migrations/0000_first.sql",
+            "CREATE TYPE mood AS ENUM ('fine');\n--> statement-breakpoint\nCREATE TABLE days (id bigint PRIMARY KEY, mood mood);\n",
+        ),
+        ("migrations/0001_value.sql", "ALTER TYPE mood ADD VALUE 'tired';\n"),
+        ("migrations/0002_use.sql", "ALTER TABLE days ALTER COLUMN mood SET DEFAULT 'tired';\n"),
+        (
+            "migrations/meta/_journal.json",
+            r#"{"version":"7","dialect":"postgresql","entries":[{"idx":0,"tag":"0000_first"},{"idx":1,"tag":"0001_value"},{"idx":2,"tag":"0002_use"}]}"#,
+        ),
+    ];
+    // All are pending, so the type is of the same transaction as well: 17 and newer allow that, older ones don't.
+    let code = "enum_value_used_in_same_transaction";
+    let found = findings_with(&["--postgres-version", "16"], &files, code);
+    assert_eq!(found.iter().map(|found| found.0.as_str()).collect::<Vec<_>>(), ["0002_use.sql"], "{found:?}");
+    assert!(findings_with(&["--postgres-version", "17"], &files, code).is_empty());
+}
+
+#[test]
+fn every_tool_says_how_to_leave_the_transaction() {
+    for runner in RUNNERS {
+        assert!(!runner.alone.is_empty(), "{} says nothing", runner.name);
+        assert!(!runner.alone.ends_with('.'), "{}: the sentence gets its full stop later", runner.name);
+        let first = runner.alone.chars().next().expect("not empty");
+        assert!(first.is_lowercase(), "{}: it stands behind a colon", runner.name);
+    }
+}
