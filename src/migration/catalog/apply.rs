@@ -1382,7 +1382,10 @@ impl Replay<'_> {
                     _ => return,
                 };
                 self.rename_called(&old, &new);
-                if let Some(overloads) = self.catalog.functions.remove(&old) {
+                if let Some(mut overloads) = self.catalog.functions.remove(&old) {
+                    for function in &mut overloads {
+                        function.name = new.clone();
+                    }
                     self.catalog.functions.entry(new).or_default().extend(overloads);
                 }
             }
