@@ -55,10 +55,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 say(name.span(), format!("the type {new}"));
             }
         }
-        Body::CreateSchema { name: Some(name), if_not_exists: false, .. } => {
-            if cx.before.schemas().contains(&name.as_str()) && name.as_str() != PUBLIC {
-                say(name.span, format!("the schema {}", quote_ident(name.as_str())));
-            }
+        Body::CreateSchema { name: Some(name), if_not_exists: false, .. }
+            if cx.before.schemas().contains(&name.as_str()) && name.as_str() != PUBLIC =>
+        {
+            say(name.span, format!("the schema {}", quote_ident(name.as_str())));
         }
         Body::CreateTrigger(create) if !create.replace => {
             let exists = cx.relation(&create.table).is_some_and(|table| {
