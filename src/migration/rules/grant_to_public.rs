@@ -1,6 +1,7 @@
 //! `grant_to_public`: a privilege granted to PUBLIC, that is to every role.
 
 use crate::migration::statement::{Body, Grant, ObjectKind};
+use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext, joined};
 
@@ -31,11 +32,22 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     } else {
         joined(&grant.objects)
     };
-    sink.say(
+    let said = sink.say(
         public.span,
-        format!("PUBLIC is every role, also those yet to come: all of them get {} on {what}", joined(&privileges)),
-    )
-    .help("-- to the roles that need it; a role that others are members of keeps the list short\nCREATE ROLE readers;\nGRANT readers TO reporting;");
+        format!(
+            "PUBLIC is every role, also those yet to come: all of them get {} on {what}",
+            joined(&privileges)
+        ),
+    );
+    let whole = cx.statement.span;
+    if cx.verbatim() && whole.contains(public.span) {
+        let before = cx.sql(Span { start: whole.start, end: public.span.start });
+        let behind = cx.sql(Span { start: public.span.end, end: whole.end });
+        said.help(format!(
+            "-- a role for those who need it, which others are made members of\n\
+             CREATE ROLE readers;\n{before}readers{behind};"
+        ));
+    }
 }
 
 /// What PUBLIC has from the start (manual, "Privileges", table of default PUBLIC privileges).
