@@ -187,10 +187,10 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
     if let Some(version) = block.value("pg") {
         options.rules.version = version.parse().expect("a version");
     }
-    if let Some(rule) = RULES.iter().find(|rule| rule.code == code) {
-        if pages::facts(rule.page).is_some_and(|facts| facts.severity.is_none()) {
-            options.severities.set(code, Some(Severity::Warning));
-        }
+    if let Some(rule) = RULES.iter().find(|rule| rule.code == code)
+        && pages::facts(rule.page).is_some_and(|facts| facts.severity.is_none())
+    {
+        options.severities.set(code, Some(Severity::Warning));
     }
     let report = lint(&migrations, &options);
     report

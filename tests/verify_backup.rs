@@ -182,10 +182,8 @@ impl Damage {
         }
         let mut line = vec!["verify-backup".to_owned(), dump.display().to_string()];
         for set in [["--min-size", "1"], ["--min-tables", "0"], ["--restore", "never"]] {
-            if !self.options.iter().any(|option| option == set[0])
-                && !(set[0] == "--restore"
-                    && self.options.iter().any(|option| option == "--free-space-factor"))
-            {
+            let given = |name: &str| self.options.iter().any(|option| option == name);
+            if !(given(set[0]) || (set[0] == "--restore" && given("--free-space-factor"))) {
                 line.extend(set.map(str::to_owned));
             }
         }

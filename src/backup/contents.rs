@@ -157,10 +157,11 @@ fn filtered(
     }
     let mut signs = BTreeSet::new();
     for table in schema.tables.keys() {
-        if let Some((of, _)) = table.split_once('.') {
-            if of != "public" && !schemas.contains(of) {
-                signs.insert(format!("the schema {of} of its tables isn't in it"));
-            }
+        if let Some((of, _)) = table.split_once('.')
+            && of != "public"
+            && !schemas.contains(of)
+        {
+            signs.insert(format!("the schema {of} of its tables isn't in it"));
         }
     }
     for key in &schema.foreign_keys {

@@ -319,12 +319,12 @@ struct ObjectSink {
 
 impl ObjectSink {
     fn end(&mut self, whole: bool) {
-        if let Some(hasher) = self.hasher.take() {
-            if whole {
-                hasher.finish(&mut self.sum);
-                self.bytes += self.bytes_now;
-                self.seen.push(self.now);
-            }
+        if let Some(hasher) = self.hasher.take()
+            && whole
+        {
+            hasher.finish(&mut self.sum);
+            self.bytes += self.bytes_now;
+            self.seen.push(self.now);
         }
         self.bytes_now = 0;
     }

@@ -31,6 +31,8 @@ pub struct KeySet {
 enum Kept {
     Bits {
         places: HashMap<i64, u32>,
+        // Boxed, so that growing the list doesn't move the blocks and needs no room for twice of them.
+        #[allow(clippy::vec_box)]
         blocks: Vec<Box<[u64; WORDS]>>,
         /// The block of the key before: keys mostly come in order.
         last: Option<(i64, u32)>,
@@ -129,7 +131,7 @@ impl KeySet {
     #[inline]
     fn keep_in_budget(&mut self) {
         match &mut self.kept {
-            Kept::Bits { blocks, .. } if blocks.len() * BLOCK_BYTES > self.budget => self.to_hashes(),
+            Kept::Bits { blocks, .. } if blocks.len() * BLOCK_BYTES > self.budget => self.switch_to_hashes(),
             Kept::Hashes { set, zeros } if set.len() * HASH_BYTES > self.budget => {
                 *zeros += 1;
                 let zeros = *zeros;
@@ -141,7 +143,7 @@ impl KeySet {
     }
 
     /// From bits to hashes; a sample at once, when there are many.
-    fn to_hashes(&mut self) {
+    fn switch_to_hashes(&mut self) {
         let mut zeros = 0;
         let count: usize = match &self.kept {
             Kept::Bits { blocks, .. } => {
@@ -197,13 +199,13 @@ impl KeySet {
                 self.insert(Key::Number(number));
             }),
             Kept::Hashes { set, zeros: theirs } => {
-                self.to_hashes();
-                if let Kept::Hashes { zeros, set } = &mut self.kept {
-                    if *zeros < *theirs {
-                        *zeros = *theirs;
-                        let zeros = *zeros;
-                        set.retain(|hash| hash.leading_zeros() >= zeros);
-                    }
+                self.switch_to_hashes();
+                if let Kept::Hashes { zeros, set } = &mut self.kept
+                    && *zeros < *theirs
+                {
+                    *zeros = *theirs;
+                    let zeros = *zeros;
+                    set.retain(|hash| hash.leading_zeros() >= zeros);
                 }
                 for hash in set {
                     self.insert(Key::Hash(*hash));

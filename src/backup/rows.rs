@@ -364,10 +364,10 @@ impl RowReader {
                 at += length;
                 continue;
             }
-            if byte < 0x0e || byte == b'\\' {
-                if let Some(end) = self.lane(block, at, 1, &mut row) {
-                    return end;
-                }
+            if (byte < 0x0e || byte == b'\\')
+                && let Some(end) = self.lane(block, at, 1, &mut row)
+            {
+                return end;
             }
             at += 1;
         }
@@ -503,10 +503,10 @@ impl RowReader {
             }
         }
         for (nth, &column) in plan.largest.iter().enumerate() {
-            if let Some(value) = int(self.field(block, end, row, column)) {
-                if let Some(largest) = self.result.largest.get_mut(nth) {
-                    *largest = Some(largest.map_or(value, |largest| largest.max(value)));
-                }
+            if let Some(value) = int(self.field(block, end, row, column))
+                && let Some(largest) = self.result.largest.get_mut(nth)
+            {
+                *largest = Some(largest.map_or(value, |largest| largest.max(value)));
             }
         }
     }

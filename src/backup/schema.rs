@@ -435,10 +435,8 @@ fn column(at: &mut Tokens<'_>) -> Option<Column> {
             .any(|word| token.is_word(word))
     });
     let mut column = None;
-    if !constraint {
-        if let Some(name) = at.name() {
-            column = Some(Column { name, kind: type_name(at), not_null: false, collated: false });
-        }
+    if !constraint && let Some(name) = at.name() {
+        column = Some(Column { name, kind: type_name(at), not_null: false, collated: false });
     }
     let mut depth = 0usize;
     while let Some(token) = at.peek() {

@@ -74,10 +74,10 @@ pub fn run(arguments: &VerifyBackupArgs, loaded: &Loaded, style: Style, around: 
             return Outcome::failed(format!("{error}{hint}"));
         }
     };
-    if let Some(path) = &arguments.evidence {
-        if let Err(error) = std::fs::write(path, report::evidence(&report)) {
-            return Outcome::failed(format!("can't write {}: {error}", path.display()));
-        }
+    if let Some(path) = &arguments.evidence
+        && let Err(error) = std::fs::write(path, report::evidence(&report))
+    {
+        return Outcome::failed(format!("can't write {}: {error}", path.display()));
     }
     let stdout = match arguments.format {
         Format::Terminal => report::terminal(&report, Look { color: style.color, tables: Some(30) }),

@@ -664,6 +664,8 @@ pub struct Action {
 
 /// The actions of ALTER TABLE.
 #[derive(Clone, Debug)]
+// Most actions are small; the few with an expression aren't worth a box in every pattern that takes them apart.
+#[allow(clippy::large_enum_variant)]
 pub enum ActionKind {
     AddColumn {
         column: Box<ColumnDefinition>,
@@ -1067,6 +1069,7 @@ pub struct CreateDomain {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // one of them exists at a time
 pub enum DomainAction {
     SetDefault(Expr),
     DropDefault,

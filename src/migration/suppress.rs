@@ -97,10 +97,10 @@ fn covered(text: &str, comment: Span, statements: &[Span]) -> Option<Span> {
     let line_start = memchr::memrchr(b'\n', &bytes[..comment.start as usize]).map_or(0, |at| at as u32 + 1);
     // Statements are in order: the last one that begins before the comment is the only candidate.
     let next = statements.partition_point(|statement| statement.start < comment.start);
-    if let Some(before) = next.checked_sub(1).and_then(|at| statements.get(at)) {
-        if before.end > line_start {
-            return Some(*before);
-        }
+    if let Some(before) = next.checked_sub(1).and_then(|at| statements.get(at))
+        && before.end > line_start
+    {
+        return Some(*before);
     }
     statements.get(next).copied()
 }

@@ -308,11 +308,11 @@ impl<'a> Walk<'a> {
         if depth == 0 {
             return;
         }
-        if let Body::Do(block) = &statement.body {
-            if let Some(routine) = &block.routine {
-                let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
-                self.run_routine(routine, catalog, index, depth, &source, visit);
-            }
+        if let Body::Do(block) = &statement.body
+            && let Some(routine) = &block.routine
+        {
+            let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
+            self.run_routine(routine, catalog, index, depth, &source, visit);
         }
         for call in calls(statement) {
             let name = catalog.resolve_function(&call.name, &self.session.search_path);

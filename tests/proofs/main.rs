@@ -69,6 +69,7 @@ fn observe_all(server: &ScratchCluster, cases: &[&Case]) -> BTreeMap<String, Res
 fn servers_do_what_is_recorded() {
     let mut files = cases::read_all(&folder());
     let servers = start_servers();
+    #[allow(clippy::type_complexity)] // version, and by case what was seen
     let observed: Vec<(u32, BTreeMap<String, Result<Outcome, String>>)> = {
         let cases: Vec<&Case> =
             files.iter().flat_map(|file| &file.cases).filter(|case| is_chosen(case)).collect();
@@ -169,6 +170,7 @@ fn examples_of_pages_do_what_is_predicted() {
     let examples = examples::read_all();
     let servers = start_servers();
     let only = std::env::var("ROLLSAFE_PROOFS_ONLY").unwrap_or_default();
+    #[allow(clippy::type_complexity)] // version, and by example what was seen
     let results: Vec<(u16, Vec<(String, Result<examples::Ran, String>)>)> = std::thread::scope(|scope| {
         let threads: Vec<_> = servers
             .iter()

@@ -83,15 +83,15 @@ fn find_blocks(archive: &mut Archive, input: &Input) {
         }
         return;
     }
-    if let (true, None) = (archive.toc.whole, starts.first()) {
-        if archive.toc.end < input.len() {
-            let what = format!(
-                "{} bytes follow the table of contents, which names no data",
-                input.len() - archive.toc.end
-            );
-            let place = Place { offset: Some(archive.toc.end), ..Place::default() };
-            archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
-        }
+    if let (true, None) = (archive.toc.whole, starts.first())
+        && archive.toc.end < input.len()
+    {
+        let what = format!(
+            "{} bytes follow the table of contents, which names no data",
+            input.len() - archive.toc.end
+        );
+        let place = Place { offset: Some(archive.toc.end), ..Place::default() };
+        archive.problems.push(Problem { kind: ProblemKind::Toc, place, what });
     }
     for (nth, &(start, entry)) in starts.iter().enumerate() {
         let next = starts.get(nth + 1).map(|next| next.0);
@@ -215,14 +215,14 @@ impl Chunks {
 
     #[inline]
     fn number(&mut self) -> Result<i32, Bad> {
-        if self.int_size == 4 {
-            if let [sign @ (0 | 1), a, b, c, d, ..] = *self.cursor.available()? {
-                let magnitude = u32::from_le_bytes([a, b, c, d]);
-                if magnitude <= i32::MAX as u32 {
-                    self.cursor.consume(5);
-                    let value = magnitude as i32; // fits, see above
-                    return Ok(if sign == 1 { -value } else { value });
-                }
+        if self.int_size == 4
+            && let [sign @ (0 | 1), a, b, c, d, ..] = *self.cursor.available()?
+        {
+            let magnitude = u32::from_le_bytes([a, b, c, d]);
+            if magnitude <= i32::MAX as u32 {
+                self.cursor.consume(5);
+                let value = magnitude as i32; // fits, see above
+                return Ok(if sign == 1 { -value } else { value });
             }
         }
         self.number_slowly()

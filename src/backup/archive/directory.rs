@@ -252,11 +252,10 @@ fn find_blocks(archive: &mut Archive, files: &mut Files<'_>) {
             custom: None,
         });
     }
-    if let Some((most, _)) = kinds.iter().max_by_key(|(_, count)| **count) {
-        if let Some((_, compression)) = SUFFIXES.iter().find(|(_, compression)| compression.as_str() == *most)
-        {
-            archive.compression = *compression;
-        }
+    if let Some((most, _)) = kinds.iter().max_by_key(|(_, count)| **count)
+        && let Some((_, compression)) = SUFFIXES.iter().find(|(_, compression)| compression.as_str() == *most)
+    {
+        archive.compression = *compression;
     }
 }
 

@@ -114,11 +114,7 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 
 /// A binary OpenPGP message: a packet with an encrypted session key comes first (RFC 4880, 4.2).
 fn is_pgp(head: &[u8]) -> bool {
-    match head {
-        [0x84 | 0x8c, _, 3 | 4, ..] | [0x85, _, _, 3, ..] => true,
-        [0xc1 | 0xc3, _, 3 | 4 | 6, ..] => true,
-        _ => false,
-    }
+    matches!(head, [0x84 | 0x8c, _, 3 | 4, ..] | [0x85, _, _, 3, ..] | [0xc1 | 0xc3, _, 3 | 4 | 6, ..])
 }
 
 /// The first bytes of the text, and whether its stream is damaged.

@@ -65,9 +65,8 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
         return ErrorClass::Environment;
     }
     let missing = has("does not exist") || has("doesn't exist");
-    let of_the_place = (missing && (has("role \"") || has("tablespace \"") || has("language \"")))
-        || (missing && has("collation \""))
-        || (missing && has("extension \""))
+    let kinds = ["role \"", "tablespace \"", "language \"", "collation \"", "extension \""];
+    let of_the_place = (missing && kinds.into_iter().any(has))
         || has("unrecognized configuration parameter")
         || has("is not available")
         || has("could not open extension control file")

@@ -101,11 +101,10 @@ pub(super) fn roles_in(definition: &str, roles: &mut BTreeSet<String>) {
     let mut rest = definition;
     while let Some((word, behind)) = next_word(rest) {
         rest = behind;
-        let names_follow = match word.to_ascii_uppercase().as_str() {
-            "TO" | "FROM" | "BY" | "ROLE" | "USER" | "GROUP" => true,
-            "AUTHORIZATION" => true,
-            _ => false,
-        };
+        let names_follow = matches!(
+            word.to_ascii_uppercase().as_str(),
+            "TO" | "FROM" | "BY" | "ROLE" | "USER" | "GROUP" | "AUTHORIZATION"
+        );
         if !names_follow {
             continue;
         }

@@ -32,31 +32,30 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
         }
     }
     let objects = &evidence.large_objects;
-    if let Some((count, checksum)) = &manifest.large_objects {
-        if *count != objects.count
-            || matches!((checksum, &objects.checksum), (Some(wanted), Some(now)) if wanted != now)
-        {
-            told = true;
-            sink.push(
-                Found::new(format!(
-                    "the large objects aren't those of the manifest {path}: {} here, {count} there",
-                    objects.count
-                ))
-                .help("the dump was damaged or replaced after the manifest was written"),
-            );
-        }
+    if let Some((count, checksum)) = &manifest.large_objects
+        && (*count != objects.count
+            || matches!((checksum, &objects.checksum), (Some(wanted), Some(now)) if wanted != now))
+    {
+        told = true;
+        sink.push(
+            Found::new(format!(
+                "the large objects aren't those of the manifest {path}: {} here, {count} there",
+                objects.count
+            ))
+            .help("the dump was damaged or replaced after the manifest was written"),
+        );
     }
-    if let (Some(wanted), Some(now)) = (&manifest.sha256, &evidence.sha256) {
-        if wanted != now {
-            let what = if told {
-                ""
-            } else {
-                "; no row and no large object differs, so the damage is in definitions or in what isn't read"
-            };
-            sink.push(
-                Found::new(format!("the SHA-256 is {now}, and {wanted} by the manifest {path}{what}"))
-                    .help("the dump was damaged or replaced after the manifest was written"),
-            );
-        }
+    if let (Some(wanted), Some(now)) = (&manifest.sha256, &evidence.sha256)
+        && wanted != now
+    {
+        let what = if told {
+            ""
+        } else {
+            "; no row and no large object differs, so the damage is in definitions or in what isn't read"
+        };
+        sink.push(
+            Found::new(format!("the SHA-256 is {now}, and {wanted} by the manifest {path}{what}"))
+                .help("the dump was damaged or replaced after the manifest was written"),
+        );
     }
 }

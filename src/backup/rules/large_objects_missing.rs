@@ -31,27 +31,25 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
         );
     }
     for before in [&evidence.manifest, &evidence.previous].into_iter().flatten() {
-        if let Some((count, _)) = before.large_objects {
-            if count > 0 && objects.count == 0 {
-                sink.push(
-                    Found::new(format!(
-                        "there are no large objects, and {} had {count}",
-                        before.path.display()
-                    ))
-                    .help("pg_dump leaves them out with -B, -t and -n: add --large-objects (-b)"),
-                );
-            }
-        }
-    }
-    if let Some((dump, restored)) = evidence.restored.as_ref().and_then(|restored| restored.large_objects) {
-        if dump != restored {
+        if let Some((count, _)) = before.large_objects
+            && count > 0
+            && objects.count == 0
+        {
             sink.push(
-                Found::new(format!(
-                    "{} large objects with {} bytes are in the dump, and {} with {} bytes after the restore",
-                    dump.count, dump.bytes, restored.count, restored.bytes
-                ))
-                .help("what the server said is told by restore_failed"),
+                Found::new(format!("there are no large objects, and {} had {count}", before.path.display()))
+                    .help("pg_dump leaves them out with -B, -t and -n: add --large-objects (-b)"),
             );
         }
+    }
+    if let Some((dump, restored)) = evidence.restored.as_ref().and_then(|restored| restored.large_objects)
+        && dump != restored
+    {
+        sink.push(
+            Found::new(format!(
+                "{} large objects with {} bytes are in the dump, and {} with {} bytes after the restore",
+                dump.count, dump.bytes, restored.count, restored.bytes
+            ))
+            .help("what the server said is told by restore_failed"),
+        );
     }
 }

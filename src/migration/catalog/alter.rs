@@ -299,10 +299,8 @@ impl Replay<'_> {
                         matches!(&other.detail, ConstraintDetail::ForeignKey { target: to, .. } if to == target)
                     })
                 });
-                if !still {
-                    if let Some(tables) = self.catalog.referencing.get_mut(target) {
-                        tables.retain(|other| other != table);
-                    }
+                if !still && let Some(tables) = self.catalog.referencing.get_mut(target) {
+                    tables.retain(|other| other != table);
                 }
             }
             ConstraintDetail::Check { .. } => {}
@@ -320,10 +318,10 @@ impl Replay<'_> {
         for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
             let Some(other) = self.known_mut(&referencing) else { continue };
             for constraint in &mut other.constraints {
-                if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail {
-                    if target == table {
-                        target_columns.iter_mut().for_each(swap);
-                    }
+                if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail
+                    && target == table
+                {
+                    target_columns.iter_mut().for_each(swap);
                 }
             }
         }

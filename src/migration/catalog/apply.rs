@@ -168,23 +168,21 @@ impl Replay<'_> {
                     policy.name = to.value.clone();
                 }
             }
-            Body::CreateSchema { name, if_not_exists, elements } => {
-                if let Some(name) = name {
-                    let born = self.born_if(*if_not_exists);
-                    self.catalog.schemas.entry(name.value.clone()).or_insert(born);
-                    let path = [name.value.clone()];
-                    let mut inside = Replay {
-                        catalog: self.catalog,
-                        path: &path,
-                        text: self.text,
-                        born: self.born,
-                        applied: Applied::default(),
-                    };
-                    for element in elements {
-                        inside.statement(element);
-                    }
-                    self.applied.missing.append(&mut inside.applied.missing);
+            Body::CreateSchema { name: Some(name), if_not_exists, elements } => {
+                let born = self.born_if(*if_not_exists);
+                self.catalog.schemas.entry(name.value.clone()).or_insert(born);
+                let path = [name.value.clone()];
+                let mut inside = Replay {
+                    catalog: self.catalog,
+                    path: &path,
+                    text: self.text,
+                    born: self.born,
+                    applied: Applied::default(),
+                };
+                for element in elements {
+                    inside.statement(element);
                 }
+                self.applied.missing.append(&mut inside.applied.missing);
             }
             Body::CreateExtension { name, .. } => {
                 let born = self.born_if(true);
@@ -413,10 +411,10 @@ impl Replay<'_> {
             if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
                 self.catalog.referencing.entry(target.clone()).or_default().push(partition.clone());
             }
-            if let Some(relation) = self.known_mut(partition) {
-                if relation.constraint(&foreign_key.name).is_none() {
-                    relation.constraints.push(Constraint { born, ..foreign_key });
-                }
+            if let Some(relation) = self.known_mut(partition)
+                && relation.constraint(&foreign_key.name).is_none()
+            {
+                relation.constraints.push(Constraint { born, ..foreign_key });
             }
         }
     }
@@ -631,12 +629,11 @@ impl Replay<'_> {
                 let columns = of_column(&key.columns);
                 let target = self.resolve(&key.target);
                 let mut target_columns = list(&key.target_columns);
-                if target_columns.is_empty() {
-                    if let Some(ConstraintDetail::PrimaryKey { columns, .. }) =
+                if target_columns.is_empty()
+                    && let Some(ConstraintDetail::PrimaryKey { columns, .. }) =
                         self.catalog.relation(&target).and_then(Relation::primary_key).map(|c| &c.detail)
-                    {
-                        target_columns = columns.clone();
-                    }
+                {
+                    target_columns = columns.clone();
                 }
                 self.catalog.referencing.entry(target.clone()).or_default().push(table.clone());
                 validated &= constraint.enforced != Some(false);
@@ -766,7 +763,7 @@ impl Replay<'_> {
                 name: name.clone(),
                 unique: true,
                 method: "btree".into(),
-                keys: columns.iter().map(|column| plain_key(column)).collect(),
+                keys: columns.iter().map(plain_key).collect(),
                 include: written.include.iter().map(|column| column.value.clone()).collect(),
                 valid: true,
                 nulls_not_distinct: written.nulls_not_distinct,
@@ -902,10 +899,10 @@ impl Replay<'_> {
         };
         let Some(found) = self.type_mut(name) else { return };
         match (&mut found.kind, action) {
-            (TypeKind::Enum(labels), TypeAction::AddValue { value, .. }) => {
-                if !labels.iter().any(|(label, _)| label == value) {
-                    labels.push((value.as_str().into(), born));
-                }
+            (TypeKind::Enum(labels), TypeAction::AddValue { value, .. })
+                if !labels.iter().any(|(label, _)| label == value) =>
+            {
+                labels.push((value.as_str().into(), born));
             }
             (TypeKind::Enum(labels), TypeAction::RenameValue { from, to }) => {
                 if let Some((label, _)) = labels.iter_mut().find(|(label, _)| label == from) {
@@ -1228,10 +1225,10 @@ impl Replay<'_> {
             }
         }
         for constraint in &relation.constraints {
-            if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail {
-                if let Some(tables) = self.catalog.referencing.get_mut(target) {
-                    tables.retain(|table| table != name);
-                }
+            if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail
+                && let Some(tables) = self.catalog.referencing.get_mut(target)
+            {
+                tables.retain(|table| table != name);
             }
         }
         for read in &relation.reads {
@@ -1475,10 +1472,10 @@ impl Replay<'_> {
         for table in &referencing {
             let Some(table) = self.known_mut(table) else { continue };
             for constraint in &mut table.constraints {
-                if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail {
-                    if target == old {
-                        *target = new.clone();
-                    }
+                if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail
+                    && target == old
+                {
+                    *target = new.clone();
                 }
             }
         }

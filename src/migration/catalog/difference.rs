@@ -240,10 +240,10 @@ fn type_difference(before: &Type, after: &Type, lines: &mut Vec<String>) {
                 lines.push(format!("type {} has lost the value '{label}'", before.name));
             }
         }
-        (TypeKind::Domain(old), TypeKind::Domain(new)) => {
-            if old.not_null != new.not_null || old.checks.len() != new.checks.len() {
-                lines.push(format!("domain {} has other constraints than before", before.name));
-            }
+        (TypeKind::Domain(old), TypeKind::Domain(new))
+            if (old.not_null != new.not_null || old.checks.len() != new.checks.len()) =>
+        {
+            lines.push(format!("domain {} has other constraints than before", before.name));
         }
         _ => {}
     }

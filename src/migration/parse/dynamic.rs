@@ -30,10 +30,10 @@ impl Text {
         let token = c.peek()?;
         let mut behind = *c;
         behind.pass_string("").ok()?;
-        if behind.index() == c.index() + 1 {
-            if let Some(range) = verbatim(c, token) {
-                return Some(Text::Verbatim(range));
-            }
+        if behind.index() == c.index() + 1
+            && let Some(range) = verbatim(c, token)
+        {
+            return Some(Text::Verbatim(range));
         }
         let text = c.clone().string("").ok()?;
         Some(Text::Made { text, place: c.place_of(token), partial: false, open: false })

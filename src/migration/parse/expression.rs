@@ -425,10 +425,10 @@ pub(super) fn primary(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
         TokenKind::Word => {
             let word = c.str(token);
             // Most words are columns and functions; the special forms are keywords all.
-            if keywords::is_special(word) {
-                if let Some(form) = special::form(c, word) {
-                    return form(c, f);
-                }
+            if keywords::is_special(word)
+                && let Some(form) = special::form(c, word)
+            {
+                return form(c, f);
             }
             named(c, f)
         }

@@ -158,10 +158,11 @@ impl Facts {
     /// Notes a string constant.
     pub fn string(&mut self, c: &Cursor<'_>, first: usize) {
         let span = c.span_since(first);
-        if self.keep_strings && span.len() <= LONGEST_LABEL + 2 {
-            if let Ok(value) = c.at_index(first).string("") {
-                self.strings.push((value, span));
-            }
+        if self.keep_strings
+            && span.len() <= LONGEST_LABEL + 2
+            && let Ok(value) = c.at_index(first).string("")
+        {
+            self.strings.push((value, span));
         }
     }
 

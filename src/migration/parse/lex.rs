@@ -313,12 +313,12 @@ impl<'a> Lexer<'a> {
 
     fn dollar(&mut self) -> TokenKind {
         let start = self.pos;
-        if self.byte(start + 1) == b'{' {
-            if let Some(end) = self.placeholder_end(start) {
-                self.pos = end;
-                self.word_after_placeholder();
-                return TokenKind::Placeholder;
-            }
+        if self.byte(start + 1) == b'{'
+            && let Some(end) = self.placeholder_end(start)
+        {
+            self.pos = end;
+            self.word_after_placeholder();
+            return TokenKind::Placeholder;
         }
         let mut at = start + 1;
         if self.byte(at).is_ascii_digit() {
@@ -364,12 +364,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn brace(&mut self) -> TokenKind {
-        if self.byte(self.pos) == b'{' && self.byte(self.pos + 1) == b'{' {
-            if let Some(end) = self.placeholder_end(self.pos) {
-                self.pos = end;
-                self.word_after_placeholder();
-                return TokenKind::Placeholder;
-            }
+        if self.byte(self.pos) == b'{'
+            && self.byte(self.pos + 1) == b'{'
+            && let Some(end) = self.placeholder_end(self.pos)
+        {
+            self.pos = end;
+            self.word_after_placeholder();
+            return TokenKind::Placeholder;
         }
         self.pos += 1;
         TokenKind::Invalid(LexError::UnexpectedCharacter)

@@ -467,10 +467,10 @@ impl<'a> Reader<'a> {
             let range = self.at..end;
             let cursor = range.clone().take(4).find(|at| self.word(*at, "cursor"));
             if let Some(cursor) = cursor {
-                if let Ok(query) = self.find(cursor, &["for", "is"]) {
-                    if query < end {
-                        self.statement(query + 1..end);
-                    }
+                if let Ok(query) = self.find(cursor, &["for", "is"])
+                    && query < end
+                {
+                    self.statement(query + 1..end);
                 }
             } else {
                 let value = range.clone().find(|at| {
@@ -544,13 +544,13 @@ impl<'a> Reader<'a> {
     /// OPEN cursor [FOR query | FOR EXECUTE text | (arguments)].
     fn open_cursor(&mut self) {
         let end = self.end(self.at);
-        if let Ok(source) = self.find(self.at, &["for"]) {
-            if source < end {
-                if self.word(source + 1, "execute") {
-                    self.execute(source + 2..end);
-                } else {
-                    self.statement(source + 1..end);
-                }
+        if let Ok(source) = self.find(self.at, &["for"])
+            && source < end
+        {
+            if self.word(source + 1, "execute") {
+                self.execute(source + 2..end);
+            } else {
+                self.statement(source + 1..end);
             }
         }
         self.at = end + 1;
@@ -621,7 +621,7 @@ impl<'a> Reader<'a> {
     /// Reads tokens as a statement of SQL, `INTO target` left out.
     fn statement(&mut self, range: Range<usize>) {
         let mut tokens = self.tokens.get(range.clone()).unwrap_or(&[]).to_vec();
-        if let Some(into) = self.into_target(range.clone()) {
+        if let Some(into) = self.target_of_into(range.clone()) {
             tokens.drain(into.start - range.start..into.end - range.start);
         }
         let piece = Piece::default();
@@ -670,7 +670,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The tokens of `INTO [STRICT] target, …` in a query: PL/pgSQL's own, not SQL's.
-    fn into_target(&self, range: Range<usize>) -> Option<Range<usize>> {
+    fn target_of_into(&self, range: Range<usize>) -> Option<Range<usize>> {
         const QUERIES: [&str; 9] =
             ["select", "with", "insert", "update", "delete", "merge", "values", "table", "execute"];
         if !QUERIES.iter().any(|word| self.word(range.start, word)) {

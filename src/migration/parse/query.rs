@@ -333,10 +333,11 @@ fn targets(c: &mut Cursor<'_>, f: &mut Facts, keep: bool) -> Parsed<()> {
     match c.kind() {
         None | Some(TokenKind::RightParen | TokenKind::Semicolon) => return Ok(()),
         // None of these begins an expression.
-        Some(TokenKind::Word) => {
-            if c.is_any(&["from", "into", "where", "group", "having", "window", "for"]) || at_query_tail(c) {
-                return Ok(());
-            }
+        Some(TokenKind::Word)
+            if (c.is_any(&["from", "into", "where", "group", "having", "window", "for"])
+                || at_query_tail(c)) =>
+        {
+            return Ok(());
         }
         _ => {}
     }

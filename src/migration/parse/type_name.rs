@@ -36,10 +36,10 @@ fn simple_type(c: &mut Cursor<'_>) -> Parsed<TypeName> {
     let first = c.index();
     // A dot after the first word makes it a schema, whatever the word.
     let qualified = c.nth(1).is_some_and(|token| token.kind == TokenKind::Dot);
-    if let (Some(word), false) = (c.word_at(0), qualified) {
-        if let Some(read) = built_in(c, word)? {
-            return Ok(named(c, first, read));
-        }
+    if let (Some(word), false) = (c.word_at(0), qualified)
+        && let Some(read) = built_in(c, word)?
+    {
+        return Ok(named(c, first, read));
     }
     let head = c.type_or_function_ident("a type")?;
     let mut name = c.name_after(head, "a type")?;

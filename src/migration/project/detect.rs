@@ -43,10 +43,10 @@ pub fn detect(folder: &Folder<'_>) -> Option<Detected> {
         detected.filter(|found| folder.files.iter().any(|file| (found.runner.named)(file).is_some()));
     let first = detected.next()?;
     // `atlas.sum` lies beside migrations that Atlas only writes: who runs them is told by names and markers.
-    if first.runner.name == "atlas" {
-        if let Some(other) = detected.find(|found| found.runner.name != "atlas") {
-            return Some(other);
-        }
+    if first.runner.name == "atlas"
+        && let Some(other) = detected.find(|found| found.runner.name != "atlas")
+    {
+        return Some(other);
     }
     Some(refine(first, folder))
 }
@@ -171,10 +171,8 @@ fn refine(found: Detected, folder: &Folder<'_>) -> Detected {
             .collect();
         let splits = matches!(numbers.as_slice(), [major, ..] if *major > 7)
             || matches!(numbers.as_slice(), [7, minor, ..] if *minor >= 4);
-        if splits {
-            if let Some(runner) = runners::runner("prisma-7.4") {
-                return Detected { runner, because: "package.json", ..found };
-            }
+        if splits && let Some(runner) = runners::runner("prisma-7.4") {
+            return Detected { runner, because: "package.json", ..found };
         }
     }
     found

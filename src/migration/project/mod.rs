@@ -222,10 +222,10 @@ fn root_of(file: &Path) -> PathBuf {
     if nested {
         return parent.parent().map(Path::to_owned).unwrap_or_default();
     }
-    if matches!(name(&parent).as_str(), "deploy" | "revert" | "verify") {
-        if let Some(above) = parent.parent().filter(|above| above.join("sqitch.plan").is_file()) {
-            return above.to_owned();
-        }
+    if matches!(name(&parent).as_str(), "deploy" | "revert" | "verify")
+        && let Some(above) = parent.parent().filter(|above| above.join("sqitch.plan").is_file())
+    {
+        return above.to_owned();
     }
     // Versions sorted into folders below `migrations`: one history. Folders of a dialect are apart.
     let mut below: Vec<String> = Vec::new();
@@ -620,7 +620,7 @@ fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
     }
 }
 
-fn read(path: &Path) -> Result<(Arc<str>, Option<(Span, String)>), ProjectError> {
+fn read(path: &Path) -> Result<Read, ProjectError> {
     let unreadable = |error| ProjectError::Unreadable { path: path.to_owned(), error };
     if std::fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
         return Err(ProjectError::TooLarge(path.to_owned()));

@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn wider_is_not_narrower() {
-        let cases: &[(&str, &[i64], &str, &[i64], bool)] = &[
+        type Case<'a> = (&'a str, &'a [i64], &'a str, &'a [i64], bool);
+        let cases: &[Case<'_>] = &[
             ("varchar", &[50], "varchar", &[100], false),
             ("varchar", &[100], "varchar", &[50], true),
             ("varchar", &[100], "varchar", &[], false),
