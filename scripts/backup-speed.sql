@@ -10,7 +10,7 @@ CREATE TABLE orders (id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENC
 INSERT INTO orders SELECT i, 1 + i % 400000, date '2020-01-01' + i % 2000, (i % 100000) / 7.0, md5(i::text)::uuid FROM generate_series(1, 1000000) AS i;
 CREATE TABLE order_items (order_id bigint NOT NULL REFERENCES orders, line integer NOT NULL, sku text NOT NULL, quantity smallint NOT NULL,
     price numeric(10,2) NOT NULL, PRIMARY KEY (order_id, line));
-INSERT INTO order_items SELECT 1 + i / 3, i % 3, 'SKU-' || lpad((i * 7919 % 50000)::text, 6, '0'), 1 + i % 9, (i % 10000) / 100.0
+INSERT INTO order_items SELECT 1 + i / 3, i % 3, 'SKU-' || lpad((i::bigint * 7919 % 50000)::text, 6, '0'), 1 + i % 9, (i % 10000) / 100.0
     FROM generate_series(0, 2999999) AS i;
 CREATE TABLE events (id bigint PRIMARY KEY, at timestamp NOT NULL, kind text NOT NULL, payload jsonb, source inet);
 INSERT INTO events SELECT i, timestamp '2024-01-01' + i * interval '3 seconds', (ARRAY['click', 'view', 'buy', 'leave'])[1 + i % 4],

@@ -61,6 +61,8 @@ pub struct DataResult {
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) result: DataResult,
+    /// Where each table is among the result's.
+    places: HashMap<String, usize>,
     sets: HashMap<(String, Vec<String>), KeySet>,
     duplicates: HashMap<(String, Vec<String>), (u64, String)>,
     largest: BTreeMap<String, i64>,
@@ -450,7 +452,8 @@ impl Gathered {
     }
 
     fn table(&mut self, facts: TableFacts, sum: RowSum, hashed: bool) {
-        match self.result.tables.iter_mut().find(|table| table.name == facts.name) {
+        let known = self.places.get(&facts.name).copied();
+        match known.and_then(|at| self.result.tables.get_mut(at)) {
             // Several blocks feed one table: partitions loaded through their root.
             Some(table) => {
                 table.rows += facts.rows;
@@ -465,7 +468,10 @@ impl Gathered {
                     _ => None,
                 };
             }
-            None => self.result.tables.push(facts),
+            None => {
+                self.places.insert(facts.name.clone(), self.result.tables.len());
+                self.result.tables.push(facts);
+            }
         }
     }
 

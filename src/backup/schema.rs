@@ -486,7 +486,7 @@ fn type_name(at: &mut Tokens<'_>) -> String {
             Token::Symbol('(' | '[') => depth += 1,
             Token::Symbol(')') if depth == 0 => break,
             Token::Symbol(',' | ';') if depth == 0 => break,
-            Token::Symbol(')' | ']') => depth -= 1, // above 0, see the arm before for `)`; `]` follows `[`
+            Token::Symbol(')' | ']') => depth = depth.saturating_sub(1),
             Token::Word(word) if depth == 0 && ENDS.iter().any(|end| word.eq_ignore_ascii_case(end)) => break,
             _ => {}
         }
