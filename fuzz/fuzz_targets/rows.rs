@@ -11,10 +11,34 @@ use rollsafe::backup::rows::{Depth, KeyPlan, RowPlan, RowReader};
 use rollsafe::backup::value::{ValueType, value_type};
 
 const TYPES: &[&str] = &[
-    "integer", "bigint", "boolean", "numeric(10,2)", "numeric", "double precision", "character varying(5)", "character(3)",
-    "bytea", "date", "time without time zone", "time with time zone", "timestamp without time zone",
-    "timestamp with time zone", "interval", "uuid", "jsonb", "inet", "cidr", "macaddr", "bit(3)", "bit varying(4)", "pg_lsn",
-    "daterange", "integer[]", "text[]", "mood", "text",
+    "integer",
+    "bigint",
+    "boolean",
+    "numeric(10,2)",
+    "numeric",
+    "double precision",
+    "character varying(5)",
+    "character(3)",
+    "bytea",
+    "date",
+    "time without time zone",
+    "time with time zone",
+    "timestamp without time zone",
+    "timestamp with time zone",
+    "interval",
+    "uuid",
+    "jsonb",
+    "inet",
+    "cidr",
+    "macaddr",
+    "bit(3)",
+    "bit varying(4)",
+    "pg_lsn",
+    "daterange",
+    "integer[]",
+    "text[]",
+    "mood",
+    "text",
 ];
 const ENCODINGS: &[&str] = &["UTF8", "LATIN1", "EUC_JP", "SJIS", "GB18030", "BIG5"];
 

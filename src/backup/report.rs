@@ -83,11 +83,11 @@ fn archive_line(report: &Report) -> Option<String> {
     parts.push(format!("compression {}", archive.compression));
     parts.push(size(report.evidence.file.size));
     let mut line = parts.join(", ");
-    if let Some(database) = &archive.database {
-        line += &format!("; database {database}");
-    }
-    if let Some(version) = &archive.server_version {
-        line += &format!(" of PostgreSQL {version}");
+    match (&archive.database, &archive.server_version) {
+        (Some(database), Some(version)) => line += &format!("; database {database} of PostgreSQL {version}"),
+        (Some(database), None) => line += &format!("; database {database}"),
+        (None, Some(version)) => line += &format!("; PostgreSQL {version}"),
+        (None, None) => {}
     }
     if let Some(created) = &archive.created_at {
         line += &format!("; begun {created} by its machine's clock");
@@ -124,7 +124,8 @@ fn tables(report: &Report, look: Look) -> String {
     if shown < order.len() {
         out += &format!("  … and {} more\n", order.len() - shown);
     }
-    out += &format!("  {} tables, {rows} rows, {}", order.len(), size(bytes));
+    let plural = if order.len() == 1 { "" } else { "s" };
+    out += &format!("  {} table{plural}, {rows} rows, {}", order.len(), size(bytes));
     if evidence.large_objects.count > 0 {
         out += &format!(
             "; {} large objects, {}",

@@ -113,6 +113,7 @@ pub struct RowReader {
     long: Option<Box<LongRow>>,
     ends: Box<[u32; FIELDS]>,
     scratch: Vec<u8>,
+    key_plans: Vec<KeyPlan>,
     /// Columns with something to check, and what.
     checked: Vec<(usize, ValueType, bool)>,
     result: RowResult,
@@ -159,6 +160,7 @@ impl RowReader {
             long: None,
             ends: Box::new([0; FIELDS]),
             scratch: vec![],
+            key_plans: plan.keys.clone(),
             checked,
             result,
             described: [0; 3],
@@ -445,6 +447,11 @@ impl RowReader {
         for nth in 0..self.checked.len() {
             let Some((at, kind, not_null)) = self.checked.get(nth) else { break };
             let field = self.field(block, end, row, *at);
+            if let (ValueType::Int(low, high), Some(value)) = (kind, int(field)) {
+                if (*low..=*high).contains(&value) {
+                    continue;
+                }
+            }
             let wrong = if field == b"\\N" {
                 if *not_null { Err("NULL, in a column that is NOT NULL") } else { Ok(()) }
             } else if row.escapes && memchr::memchr(b'\\', field).is_some() {
@@ -464,15 +471,16 @@ impl RowReader {
     }
 
     fn collect(&mut self, block: &[u8], end: usize, row: &Row) {
-        let plan = Arc::clone(&self.plan);
-        for (nth, key) in plan.keys.iter().enumerate() {
+        // Taken out for the while, so that a row costs no atomic count.
+        let key_plans = std::mem::take(&mut self.key_plans);
+        for (nth, key) in key_plans.iter().enumerate() {
             let one = match key.columns.as_slice() {
                 [column] => Some(self.field(block, end, row, *column)),
                 _ => None,
             };
             let key_value = match one {
                 Some(b"\\N") => None,
-                Some(field) => match plan.types.get(key.columns.first().copied().unwrap_or(0)) {
+                Some(field) => match self.plan.types.get(key.columns.first().copied().unwrap_or(0)) {
                     Some(ValueType::Int(..)) => int(field).map(Key::Number),
                     _ => {
                         let mut hash = KeyHash::default();
@@ -502,7 +510,9 @@ impl RowReader {
                 }
             }
         }
-        for (nth, &column) in plan.largest.iter().enumerate() {
+        self.key_plans = key_plans;
+        for nth in 0..self.result.largest.len() {
+            let column = self.plan.largest.get(nth).copied().unwrap_or(0);
             if let Some(value) = int(self.field(block, end, row, column))
                 && let Some(largest) = self.result.largest.get_mut(nth)
             {

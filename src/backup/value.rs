@@ -108,9 +108,10 @@ impl ValueType {
                 text.len() <= *longest || encoding.count_chars(text) <= *longest,
                 "longer than its column allows",
             ),
-            ValueType::Char(length) => {
-                is(encoding.count_chars(text) == *length, "not padded to the length of its column")
-            }
+            ValueType::Char(length) => is(
+                (text.len() == *length && text.is_ascii()) || encoding.count_chars(text) == *length,
+                "not padded to the length of its column",
+            ),
             ValueType::Bytea => is(is_bytea(text), "no bytea"),
             ValueType::Date => is(is_infinite(text) || is_day(text), "no date"),
             ValueType::Time => is(time(text).is_some_and(<[u8]>::is_empty), "no time"),
@@ -364,11 +365,11 @@ fn is_interval(text: &[u8]) -> bool {
 }
 
 fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && text.iter().enumerate().all(|(at, &byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => is_hex(byte),
-        })
+    let Ok(text) = <&[u8; 36]>::try_from(text) else { return false };
+    let hex =
+        |range: std::ops::Range<usize>| text[range].iter().fold(true, |fits, &byte| fits & is_hex(byte)); // within 36
+    let dashes = [text[8], text[13], text[18], text[23]] == [b'-'; 4];
+    dashes && hex(0..8) && hex(9..13) && hex(14..18) && hex(19..23) && hex(24..36)
 }
 
 fn is_address(text: &[u8], network: bool) -> bool {

@@ -80,6 +80,9 @@ pub enum VerifyError {
         /// Why.
         source: std::io::Error,
     },
+    /// Somebody writes to it.
+    #[error("{0}: the dump changed while it was read: is it still being written or copied?")]
+    Changed(PathBuf),
     /// A restore was asked for and can't be tried.
     #[error("the restore that was asked for can't be tried: {0}")]
     Restore(RestoreFailure),
@@ -147,7 +150,11 @@ impl Run<'_> {
             }
             return Ok(());
         };
+        let before = state(path);
         let expected = self.read(&archive, opened_in);
+        if state(path) != before {
+            return Err(VerifyError::Changed(path.to_owned()));
+        }
         if gauge.is_cancelled() {
             self.stage(Stage::Restore, 0.0, Some("stopped".into()));
             return Ok(());
@@ -407,6 +414,14 @@ fn age(now: i64, created: Option<LocalTime>, modified: Option<i64>) -> (Option<u
 fn free_space(folder: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(folder).ok()?;
     Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// What changes when somebody writes to the dump: bytes, and the time of the last change.
+fn state(path: &Path) -> (Option<u64>, Option<SystemTime>) {
+    let newest = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let files =
+        std::fs::read_dir(path).into_iter().flatten().flatten().filter_map(|entry| newest(&entry.path()));
+    (stored_size(path).ok(), files.chain(newest(path)).max())
 }
 
 fn stored_size(path: &Path) -> std::io::Result<u64> {
