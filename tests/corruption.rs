@@ -150,9 +150,14 @@ fn every_truncation_is_found_and_a_manifest_finds_everything() {
                     continue;
                 }
                 let (without, with) = patient.with(nth, damaged, || (verdict(&alone), report(&compared)));
-                assert_eq!(with.verdict, Verdict::Failed, "{name}, {file}: {what} at {at} is found with a manifest");
+                assert_eq!(
+                    with.verdict,
+                    Verdict::Failed,
+                    "{name}, {file}: {what} at {at} is found with a manifest"
+                );
                 let changed = with.findings.iter().any(|finding| {
-                    finding.code != "checksum_mismatch" || !finding.message.contains("no row and no large object differs")
+                    finding.code != "checksum_mismatch"
+                        || !finding.message.contains("no row and no large object differs")
                 });
                 // The length of a large object isn't stored anywhere; only a directory keeps one in a raw file.
                 let large_object = name.ends_with("none") && file.starts_with("blob_");
