@@ -447,10 +447,10 @@ impl RowReader {
         for nth in 0..self.checked.len() {
             let Some((at, kind, not_null)) = self.checked.get(nth) else { break };
             let field = self.field(block, end, row, *at);
-            if let (ValueType::Int(low, high), Some(value)) = (kind, int(field)) {
-                if (*low..=*high).contains(&value) {
-                    continue;
-                }
+            if let (ValueType::Int(low, high), Some(value)) = (kind, int(field))
+                && (*low..=*high).contains(&value)
+            {
+                continue;
             }
             let wrong = if field == b"\\N" {
                 if *not_null { Err("NULL, in a column that is NOT NULL") } else { Ok(()) }
