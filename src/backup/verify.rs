@@ -84,7 +84,7 @@ pub enum VerifyError {
     #[error("{0}: the dump changed while it was read: is it still being written or copied?")]
     Changed(PathBuf),
     /// A restore was asked for and can't be tried.
-    #[error("the restore that was asked for can't be tried: {0}")]
+    #[error("the restore that was asked for can't be tried: {}", .0.with_causes())]
     Restore(RestoreFailure),
 }
 
@@ -347,7 +347,11 @@ impl Run<'_> {
             Err(failure) if self.options.restore == Restore::Always => Err(VerifyError::Restore(failure)),
             Err(failure) => {
                 let hint = failure.hint().map_or(String::new(), |hint| format!("; {hint}"));
-                self.stage(Stage::Restore, started.elapsed().as_secs_f64(), Some(format!("{failure}{hint}")));
+                self.stage(
+                    Stage::Restore,
+                    started.elapsed().as_secs_f64(),
+                    Some(format!("{}{hint}", failure.with_causes())),
+                );
                 Ok(())
             }
         }

@@ -10,10 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::child::Run;
 use super::cluster::ClusterError;
+use super::directory::free_bytes;
 use super::tools::{Installation, Tool};
 use super::unprivileged::RunAs;
 
 const INITDB_LIMIT: Duration = Duration::from_secs(180);
+/// A fresh data directory takes some 28 MB.
+const SMALLEST: u64 = 32 << 20;
 /// A template that wasn't used for so long is removed.
 const UNUSED: Duration = Duration::from_secs(60 * 24 * 3600);
 
@@ -86,11 +89,13 @@ impl Recipe<'_> {
         if ended.succeeded() {
             return Ok(());
         }
-        let said = ended.stderr.last_lines(6);
-        if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
+        let said = ended.stderr.text();
+        // A server that can't write its first files may just abort.
+        let is_full = free_bytes(data).is_ok_and(|free| free < SMALLEST);
+        if is_full || said.contains("No space left on device") || said.contains("Disk quota exceeded") {
             return Err(ClusterError::NoSpace { directory: data.to_owned() });
         }
-        Err(ClusterError::Initdb { status: ended.status, said })
+        Err(ClusterError::Initdb { status: ended.status, said: ended.stderr.last_lines(6) })
     }
 }
 

@@ -207,12 +207,10 @@ pub enum RestoreFailure {
     #[error("the restore URL can't be used: {0}")]
     Url(String),
     /// The disk is full.
-    #[error("the disk is full in {place} after {bytes} bytes were restored")]
+    #[error("the disk became full in {place}")]
     NoSpace {
         /// Where.
         place: String,
-        /// What the database had grown to.
-        bytes: u64,
     },
     /// pg_restore can't read such a dump, or the server went away.
     #[error("the restore could not be carried through: {0}")]
@@ -230,6 +228,21 @@ pub enum RestoreFailure {
 impl RestoreFailure {
     pub(crate) fn server(action: impl Into<String>, source: postgres::Error) -> RestoreFailure {
         RestoreFailure::Server { action: action.into(), source }
+    }
+
+    /// The failure with what caused it, in one line.
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let said = cause.to_string();
+            // What the server said stands in the failure's own text already.
+            if !text.contains(&said) && !matches!(self, RestoreFailure::Server { .. }) {
+                text.push_str(&format!(": {said}"));
+            }
+            source = cause.source();
+        }
+        text
     }
 
     /// What to do about it, where that can be said.
@@ -282,10 +295,7 @@ pub fn restore(
     restored.seconds = started.elapsed().as_secs_f64();
     restored.database_bytes = target.database_bytes();
     if restored.errors.iter().any(|error| error.class == ErrorClass::Space) {
-        return Err(RestoreFailure::NoSpace {
-            place: target.place(),
-            bytes: restored.database_bytes.unwrap_or(0),
-        });
+        return Err(RestoreFailure::NoSpace { place: target.place() });
     }
     if let Some(error) = restored.errors.iter().find(|error| error.class == ErrorClass::Tool) {
         return Err(RestoreFailure::Tool(error.message.clone()));
