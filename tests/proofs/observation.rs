@@ -375,7 +375,7 @@ fn quoted(message: &str) -> Vec<String> {
 
 /// Whether reading a table is the statement's own checking, and not what the user asked for.
 fn is_definition(sql: &str) -> bool {
-    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     let first: Vec<&str> = sql.split(' ').take(3).collect();
     match first[..] {
         ["ALTER" | "DROP" | "COMMENT" | "REINDEX" | "CLUSTER", ..] => true,

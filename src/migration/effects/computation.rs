@@ -79,6 +79,11 @@ impl<'a> Computation<'a> {
     /// The relation (or index) that a name means.
     pub fn resolve(&self, name: &Name) -> QName {
         let found = self.catalog.resolve(name, &self.session.search_path);
+        // Names like these are the server's own, unless somebody is known to have taken one.
+        let own = name.schema.is_none() && name.name.value.starts_with("pg_");
+        if own && self.catalog.relation(&found).is_none() && self.catalog.index(&found).is_none() {
+            return QName::new("pg_catalog", &found.name);
+        }
         QName { schema: found.schema, name: cut(&found.name).into() }
     }
 
@@ -223,7 +228,9 @@ impl<'a> Computation<'a> {
                 .map(|r| r.indexes.iter().map(|i| i.name.clone()).collect())
                 .unwrap_or_default();
             for index in indexes {
-                self.build(relation, Some(index), IndexBuildReason::Rewrite, false);
+                if !self.leaving_indexes.contains(&QName::new(&relation.schema, &index)) {
+                    self.build(relation, Some(index), IndexBuildReason::Rewrite, false);
+                }
             }
         }
     }

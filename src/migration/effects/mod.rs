@@ -311,7 +311,7 @@ impl Computation<'_> {
                 self.comment(*kind, name.as_ref(), on_table.as_ref());
             }
             Body::Query(query) => self.query(query, Depth::Run),
-            Body::Prepare { query, .. } => self.query(query, Depth::Named),
+            Body::Prepare { query, .. } => self.query(query, Depth::Rewritten),
             Body::Execute { name } => {
                 let session = self.session;
                 if let Some(query) = session.prepared.get(&name.value) {

@@ -136,7 +136,7 @@ impl Computation<'_> {
         }
         for inner in create.body.iter().flat_map(|body| &body.statements) {
             if let Body::Query(query) = &inner.statement.body {
-                self.query(query, Depth::Named);
+                self.query(query, Depth::Rewritten);
             }
         }
     }

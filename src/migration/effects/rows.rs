@@ -14,9 +14,11 @@ const DEEPEST: u32 = 32;
 /// Whether a statement only has to be parsed, or is also planned and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// CREATE VIEW, PREPARE: only what is named is locked.
+    /// CREATE VIEW, CREATE TABLE AS … WITH NO DATA: only what is named is locked.
     Named,
-    /// What is behind views, and partitions and children, too.
+    /// PREPARE, the body of an SQL function: what is behind views too.
+    Rewritten,
+    /// Partitions and children too.
     Planned,
     /// And what triggers of foreign keys touch.
     Run,
@@ -43,25 +45,33 @@ impl Computation<'_> {
             if depth == Depth::Named {
                 self.lock(&relation, mode, None);
             } else {
-                self.lock_read(&relation, used.only, mode, None, 0);
+                self.lock_read(&relation, used.only, depth == Depth::Rewritten, mode, None, 0);
             }
         }
     }
 
-    /// The relation, what is below it, and what is behind it if it is a view.
+    /// The relation, what is below it unless it `stays` there, and what is behind it if it is a view.
     fn lock_read(
         &mut self,
         relation: &QName,
         only: bool,
+        stays: bool,
         mode: LockMode,
         because: Option<String>,
         depth: u32,
     ) {
-        self.lock_tree_because(relation, only, mode, because);
+        self.lock_tree_because(relation, only || stays, mode, because);
         let Some(view) = self.relation(relation).filter(|r| r.kind == RelationKind::View) else { return };
         if depth < DEEPEST {
             for read in view.reads.clone() {
-                self.lock_read(&read, false, mode, Some(format!("read by view {relation}")), depth + 1);
+                self.lock_read(
+                    &read,
+                    false,
+                    stays,
+                    mode,
+                    Some(format!("read by view {relation}")),
+                    depth + 1,
+                );
             }
         }
     }
@@ -203,7 +213,7 @@ impl Computation<'_> {
     pub(super) fn lock_tables(&mut self, lock: &LockTable) {
         for (name, only) in &lock.tables {
             let table = self.resolve(name);
-            self.lock_read(&table, *only, lock.mode, None, 0);
+            self.lock_read(&table, *only, false, lock.mode, None, 0);
         }
     }
 }
