@@ -127,6 +127,7 @@ impl<'a> Walk<'a> {
         let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), said: Vec::new() };
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
+        let mut slow_in = None;
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
@@ -169,6 +170,12 @@ impl<'a> Walk<'a> {
                 .filter(|(relation, mode)| !held.iter().any(|h| h.mode >= *mode && h.relation == *relation))
                 .cloned()
                 .collect();
+            // Told once for a transaction.
+            let told = slow_in == Some(self.session.transaction);
+            let slow = SlowUnderLock::of(&context, told);
+            if slow.is_some() {
+                slow_in = Some(self.session.transaction);
+            }
             let record = Record {
                 index: place,
                 span: statement.span,
@@ -176,7 +183,7 @@ impl<'a> Walk<'a> {
                 transaction: self.session.transaction,
                 lock_timeout: self.session.lock_timeout(),
                 statement_timeout: self.session.statement_timeout(),
-                slow: SlowUnderLock::of(&context),
+                slow,
                 awaited,
                 strong,
                 effects,

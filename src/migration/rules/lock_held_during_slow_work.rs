@@ -64,8 +64,9 @@ pub struct SlowUnderLock {
 }
 
 impl SlowUnderLock {
-    /// What there is to tell of a statement.
-    pub fn of(context: &StatementContext<'_>) -> Option<SlowUnderLock> {
+    /// What there is to tell of a statement. `told`: an earlier statement of the transaction was slow already, so
+    /// that it need only be counted, and not all that is held be looked at again.
+    pub fn of(context: &StatementContext<'_>, told: bool) -> Option<SlowUnderLock> {
         if context.in_transaction() != Some(true) || context.session.held.is_empty() {
             return None;
         }
@@ -74,20 +75,18 @@ impl SlowUnderLock {
             return None; // a code of its own
         }
         // Locks that this statement doesn't need itself: what it needs is another rule's matter.
-        let held: Vec<&HeldLock> = context
+        let mut held = context
             .session
             .held
             .iter()
             .filter(|held| held.mode.blocks_writes() && context.in_use(&held.relation))
-            .filter(|held| context.effects.lock_on(&held.relation).is_none_or(|own| own < held.mode))
-            .collect();
-        let mode = held.iter().map(|held| held.mode).max()?;
-        let mut tables: Vec<QName> = Vec::new();
-        for lock in held.iter().filter(|held| held.mode == mode) {
-            if !tables.contains(&lock.relation) {
-                tables.push(lock.relation.clone());
-            }
+            .filter(|held| context.effects.lock_on(&held.relation).is_none_or(|own| own < held.mode));
+        if told {
+            return held.next().map(|held| SlowUnderLock { work, mode: held.mode, tables: Vec::new() });
         }
+        let held: Vec<&HeldLock> = held.collect();
+        let mode = held.iter().map(|held| held.mode).max()?;
+        let tables = held.iter().filter(|held| held.mode == mode).map(|held| held.relation.clone()).collect();
         Some(SlowUnderLock { work, mode, tables })
     }
 }

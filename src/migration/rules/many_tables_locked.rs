@@ -1,5 +1,7 @@
 //! One transaction with strong locks on three or more tables in use.
 
+use std::collections::HashSet;
+
 use crate::migration::catalog::{QName, RelationKind};
 use crate::migration::statement::Body;
 
@@ -19,13 +21,14 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
     let mut records = context.records.iter().filter(together).peekable();
     while let Some(first) = records.next() {
         let mut tables: Vec<QName> = Vec::new();
+        let mut seen: HashSet<QName> = HashSet::new();
         let mut takers = 0;
         let mut at = None;
         let mut record = first;
         loop {
             let before = tables.len();
             for table in locked_tables(context, record) {
-                if !tables.contains(&table) {
+                if seen.insert(table.clone()) {
                     tables.push(table);
                 }
             }
