@@ -447,8 +447,8 @@ impl RowReader {
         for nth in 0..self.checked.len() {
             let Some((at, kind, not_null)) = self.checked.get(nth) else { break };
             let field = self.field(block, end, row, *at);
-            if let (ValueType::Int(low, high), Some(value)) = (kind, int(field))
-                && (*low..=*high).contains(&value)
+            if let ValueType::Int(low, high) = kind
+                && int(field).is_some_and(|value| (*low..=*high).contains(&value))
             {
                 continue;
             }
