@@ -622,6 +622,9 @@ impl<'a> Reader<'a> {
     fn statement(&mut self, range: Range<usize>) {
         let mut tokens = self.tokens.get(range.clone()).unwrap_or(&[]).to_vec();
         if let Some(into) = self.target_of_into(range.clone()) {
+            if into.len() < 2 {
+                return self.problem(into.end, "a variable");
+            }
             tokens.drain(into.start - range.start..into.end - range.start);
         }
         let piece = Piece::default();
@@ -686,7 +689,8 @@ impl<'a> Reader<'a> {
                         && self.word(at, "into")
                         && !(at > 0 && (self.word(at - 1, "insert") || self.word(at - 1, "merge"))) =>
                 {
-                    return Some(at..self.target_end(at + 1));
+                    // A target that is missing ends with the statement.
+                    return Some(at..self.target_end(at + 1).min(range.end));
                 }
                 _ => {}
             }

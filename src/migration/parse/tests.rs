@@ -416,6 +416,8 @@ fn broken_bodies_say_so_and_go_on() {
         "BEGIN ALTER TABLE; END",
         "BEGIN LOOP END",
         "BEGIN PERFORM (; END",
+        "BEGIN SELECT a INTO",
+        "BEGIN SELECT INTO; END",
         "BEGIN FOR x IN y; END",
         "BEGIN CASE; END",
     ] {
