@@ -3,6 +3,7 @@
 use crate::migration::catalog;
 use crate::migration::statement::Body;
 
+use super::down_empty::idle;
 use super::{Check, ReversalContext, Rule, Sink};
 
 pub static RULE: Rule = Rule {
@@ -24,11 +25,6 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
         Body::MetaCommand { .. } => true,
         _ => false,
     });
-    let idle = |body: &Body| match body {
-        Body::Set(_) | Body::Transaction(_) => true,
-        Body::Query(query) => query.uses.is_empty() && query.calls.is_empty() && query.changes.is_empty(),
-        _ => false,
-    };
     // A way back that says outright that there is none.
     let refuses = down.statements.iter().any(|statement| {
         let text = statement.span.of(cx.down_text);

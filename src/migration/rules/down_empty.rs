@@ -9,12 +9,6 @@ pub static RULE: Rule =
 
 fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(down) = &cx.down else { return };
-    let idle = |body: &Body| match body {
-        Body::Set(_) | Body::Transaction(_) => true,
-        // `SELECT 1;` is what people write so that the tool accepts the file.
-        Body::Query(query) => query.uses.is_empty() && query.calls.is_empty() && query.changes.is_empty(),
-        _ => false,
-    };
     let up_is_idle = cx.statements.iter().all(|statement| idle(&statement.body));
     if up_is_idle || !down.statements.iter().all(|statement| idle(&statement.body)) {
         return;
@@ -27,4 +21,14 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     )
     .in_migration(down.migration)
     .help("Undo what the up migration does; where that can't be done, make the down fail, so that nobody relies on it:\nDO $$ BEGIN RAISE EXCEPTION 'no way back: restore the backup'; END $$;");
+}
+
+/// Whether a statement changes nothing that would have to be undone.
+pub(super) fn idle(body: &Body) -> bool {
+    match body {
+        Body::Set(_) | Body::Transaction(_) => true,
+        // `SELECT 1;` is what people write so that the tool accepts the file.
+        Body::Query(query) => query.uses.is_empty() && query.calls.is_empty() && query.changes.is_empty(),
+        _ => false,
+    }
 }
