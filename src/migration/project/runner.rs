@@ -164,8 +164,13 @@ pub fn is_flat(path: &str) -> bool {
 
 /// `<digits>_name.up.sql`, `<digits>_name.down.sql`, flat.
 pub fn numbered_up_down(path: &str) -> Option<Named> {
+    up_down_behind(path, '_')
+}
+
+/// As [`numbered_up_down`], with another character behind the number.
+pub fn up_down_behind(path: &str, separator: char) -> Option<Named> {
     let (version, rest) = leading_number(path).filter(|_| is_flat(path))?;
-    let rest = rest.strip_prefix('_')?;
+    let rest = rest.strip_prefix(separator)?;
     let direction = if rest.ends_with(".up.sql") {
         Direction::Up
     } else if rest.ends_with(".down.sql") {

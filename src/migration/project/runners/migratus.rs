@@ -1,7 +1,6 @@
 //! migratus and ragtime: `<id>-name.up.sql` with a dash; chunks between `--;;` in one transaction;
 //! `-- :disable-transaction` as the file's first bytes for none.
 
-use crate::migration::migration::Direction;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -19,14 +18,5 @@ pub static RUNNER: Runner = Runner {
 };
 
 fn named(path: &str) -> Option<Named> {
-    let (version, rest) = leading_number(path).filter(|_| is_flat(path))?;
-    let rest = rest.strip_prefix('-')?;
-    let direction = if rest.ends_with(".up.sql") {
-        Direction::Up
-    } else if rest.ends_with(".down.sql") {
-        Direction::Down
-    } else {
-        return None;
-    };
-    Some(Named { version: version.to_owned(), direction })
+    up_down_behind(path, '-')
 }
