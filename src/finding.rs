@@ -137,7 +137,7 @@ impl std::str::FromStr for Category {
 }
 
 /// One replacement of source text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edit {
     /// First byte replaced.
     pub start: u32,
@@ -148,7 +148,7 @@ pub struct Edit {
 }
 
 /// A mechanical way to mend a finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// What the fix does, as an order: "build the index CONCURRENTLY".
     pub title: String,
@@ -157,7 +157,7 @@ pub struct Fix {
 }
 
 /// One thing worth telling.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The code: the name of its page.
     pub code: Cow<'static, str>,
@@ -166,20 +166,20 @@ pub struct Finding {
     /// How much it matters here, after configuration.
     pub severity: Severity,
     /// The file (or the archive, or its part) it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Where in that file; none when it is about the whole of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Location>,
     /// What it is about inside an archive or database: `public.users`, `TOC entry 17`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// What is wrong and why, in the user's own names. One sentence or two, no trailing newline.
     pub message: String,
     /// What to do instead: SQL or a command to paste. May have many lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// A mechanical fix, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
 }

@@ -1,6 +1,6 @@
 //! Places in source text: byte spans, and the line and column a person reads.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A half-open range of bytes in one source text.
 ///
@@ -58,7 +58,7 @@ impl Span {
 
 /// A span with lines and columns, as reports show it. Lines and columns count from 1, columns in
 /// characters (Unicode scalar values); the end is exclusive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
     /// First byte.
     pub start: u32,
