@@ -13,5 +13,6 @@ pub mod git;
 pub mod migration;
 pub mod pages;
 pub mod postgres;
+pub mod rehearsal;
 pub mod report;
 pub mod source;
