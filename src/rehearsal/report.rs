@@ -107,6 +107,8 @@ pub struct Backup {
     pub format: String,
     /// Its size.
     pub bytes: u64,
+    /// Its SHA-256 as `backup::manifest::sha256` computes it: how a gate knows that this very backup was rehearsed.
+    pub sha256: Option<String>,
     /// When it was taken by its own clock, where it says.
     pub created_at: Option<String>,
     /// The database that it was taken of, where it says.
@@ -252,6 +254,8 @@ pub enum PhaseName {
 pub struct MigrationRun {
     /// The file; for `--migrate-command` the command.
     pub path: String,
+    /// The SHA-256 of the file's bytes, in hexadecimal: how a gate knows that these very migrations were rehearsed.
+    pub sha256: Option<String>,
     /// The version as the runner compares it; empty where it has none.
     pub version: String,
     /// What became of it.
