@@ -1,6 +1,7 @@
 //! The project: which files are migrations, in which order, which way each goes and how it is run.
 
 mod detect;
+pub mod ledger;
 mod order;
 pub mod runner;
 pub mod runners;

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ledger::Ledger;
 use crate::migration::migration::Direction;
 use crate::migration::statement::{Body, ObjectKind, ReindexTarget, Statement};
 
@@ -33,6 +34,8 @@ pub struct Runner {
     pub alone: &'static str,
     /// psql runs the files: meta-commands and COPY data work.
     pub psql: bool,
+    /// Where it notes what has run; `None`: nowhere.
+    pub ledger: Option<Ledger>,
 }
 
 /// What gives a tool away, strongest first.

@@ -1,6 +1,7 @@
 //! Atlas: `<version>_name.sql` beside `atlas.sum`; statement by statement in one transaction for each file;
 //! `-- atlas:txmode none` at the head for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,13 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Line(|line| line.trim_end() == "-- atlas:txmode none")],
     alone: "put `-- atlas:txmode none` at the head of the file, followed by a blank line",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["atlas_schema_revisions.atlas_schema_revisions", "atlas_schema_revisions"],
+        columns: &["version", "applied", "total", "type"],
+        applied: "applied >= total",
+        failed: "applied < total",
+        up_to: "type & 1 = 1",
+        compare: as_text,
+        ..ONE_ROW_EACH
+    }),
 };

@@ -1,6 +1,7 @@
 //! bun: `<version>_name.up.sql` without a transaction, `.tx.up.sql` with one; chunks between `--bun:split` are one
 //! query each.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -20,4 +21,10 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Path(|path| !path.contains(".tx."))],
     alone: "call the file `.up.sql`, not `.tx.up.sql`, and put `--bun:split` around the statement",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["bun_migrations"],
+        columns: &["name", "group_id"],
+        key: "name",
+        ..ONE_ROW_EACH
+    }),
 };

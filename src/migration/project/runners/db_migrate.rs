@@ -1,6 +1,7 @@
 //! db-migrate: `sqls/<timestamp>-name-up.sql` and `-down.sql`; the file is one query in a transaction.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -19,6 +20,17 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "run it with `--non-transactional`, and leave the statement alone in its file",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["migrations"],
+        columns: &["name", "run_on"],
+        key: "ltrim(name, '/')",
+        compare: as_text,
+        names: Names::Each(|_, relative| {
+            let stem = file_stem(relative);
+            Some(stem.strip_suffix("-up").or(stem.strip_suffix("-down")).unwrap_or(&stem).to_owned())
+        }),
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn named(path: &str) -> Option<Named> {

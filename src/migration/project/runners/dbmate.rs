@@ -2,6 +2,7 @@
 //! `transaction:false` on the line for none (the section stays one query).
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -16,6 +17,13 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "write `-- migrate:up transaction:false`, and leave the statement alone in its section, which is sent as one query",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["schema_migrations"],
+        columns: &["version"],
+        foreign: &["dirty", "inserted_at", "statements"],
+        compare: as_text,
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn section(line: &str) -> Option<Opens> {

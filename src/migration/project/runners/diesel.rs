@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -22,6 +23,12 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Beside(metadata)],
     alone: "put `run_in_transaction = false` into the migration's metadata.toml, and leave the statement alone in its file, which is sent as one query",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["__diesel_schema_migrations"],
+        columns: &["version", "run_on"],
+        compare: as_text,
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn metadata(path: &Path) -> Option<bool> {

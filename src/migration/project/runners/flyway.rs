@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::migration::migration::Direction;
+use crate::migration::migration::{Direction, Migration};
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 use crate::migration::statement::{Body, Statement};
 
@@ -26,6 +27,18 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional)],
     alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["flyway_schema_history", "schema_version"],
+        columns: &["installed_rank", "version", "description", "type", "script", "success"],
+        key: "CASE WHEN version IS NULL THEN 'R__' || replace(description, ' ', '_') ELSE version END",
+        applied: "success AND type NOT IN ('UNDO_SQL', 'DELETE')",
+        failed: "NOT success",
+        newest: "installed_rank",
+        up_to: "success AND type IN ('BASELINE', 'SQL_BASELINE')",
+        compare: by_parts,
+        names: Names::Each(key),
+        ..ONE_ROW_EACH
+    }),
 };
 
 /// Names are recognised without case; the version is what stands before `__`.
@@ -79,5 +92,13 @@ fn not_transactional(statement: &Statement) -> bool {
         ),
         Body::AlterTable(_) => false,
         _ => needs_no_transaction(statement),
+    }
+}
+
+/// The version; repeatable ones are told by what they are called.
+pub(super) fn key(migration: &Migration, relative: &str) -> Option<String> {
+    match migration.direction {
+        Direction::Repeatable => Some(file_stem(relative)),
+        _ => Some(migration.version.clone()),
     }
 }

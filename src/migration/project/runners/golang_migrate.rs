@@ -1,6 +1,7 @@
 //! golang-migrate: `<version>_name.up.sql` and `.down.sql`; no transaction of the tool's, the whole file one query, which is
 //! an implicit transaction as soon as it holds two statements.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,12 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave the statement alone in its file, even without a SET before it: the whole file is sent as one query",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["schema_migrations"],
+        columns: &["version", "dirty"],
+        applied: "NOT dirty",
+        failed: "dirty",
+        up_to: "true",
+        ..ONE_ROW_EACH
+    }),
 };

@@ -2,6 +2,7 @@
 //! `-- +goose NO TRANSACTION` for none.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -18,6 +19,14 @@ pub static RUNNER: Runner = Runner {
     })],
     alone: "put `-- +goose NO TRANSACTION` at the top of the file",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["goose_db_version"],
+        columns: &["version_id", "is_applied"],
+        key: "NULLIF(version_id, 0)",
+        applied: "is_applied",
+        newest: "id",
+        ..ONE_ROW_EACH
+    }),
 };
 
 /// The annotation of a line; one that is indented is an error to goose, and none here.

@@ -1,6 +1,7 @@
 //! graphile-migrate: `committed/NNNNNN.sql` with a header of `--! Previous:`; the file is one query in a transaction;
 //! `--! no-transaction` for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -17,4 +18,12 @@ pub static RUNNER: Runner = Runner {
     })],
     alone: "make `--! no-transaction` the first line, and leave the statement alone in its file",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["graphile_migrate.migrations"],
+        columns: &["hash", "previous_hash", "filename"],
+        key: "filename",
+        compare: as_text,
+        names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
+        ..ONE_ROW_EACH
+    }),
 };

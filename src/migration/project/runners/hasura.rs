@@ -1,6 +1,7 @@
 //! Hasura CLI: `<timestamp>_name/up.sql` and `down.sql` (older: `.up.sql`, `.down.sql`) beside `metadata/`; the file is
 //! one query in a transaction; `-- hasura:no-transaction` on the first line for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,13 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Prefix("-- hasura:no-transaction")],
     alone: "make `-- hasura:no-transaction` the first line",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["hdb_catalog.hdb_version"],
+        columns: &["cli_state"],
+        key: "one.version",
+        rows: "{table}, jsonb_each(cli_state -> 'migrations') AS of_database (source, versions), jsonb_each(versions) AS one (version, dirty)",
+        applied: "dirty = 'false'",
+        failed: "dirty = 'true'",
+        ..ONE_ROW_EACH
+    }),
 };

@@ -1,7 +1,8 @@
 //! Liquibase formatted SQL: changesets in files that begin with `--liquibase formatted sql`; one transaction for
 //! each changeset unless it says `runInTransaction:false`.
 
-use crate::migration::migration::Direction;
+use crate::migration::migration::{Direction, Migration};
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -22,6 +23,17 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "put `runInTransaction:false` on the `--changeset` line",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["databasechangelog"],
+        columns: &["id", "author", "filename", "exectype"],
+        key: "author || ':' || id || '@' || regexp_replace(filename, '^.*/', '')",
+        applied: "exectype IN ('EXECUTED', 'RERAN', 'MARK_RAN')",
+        failed: "exectype = 'FAILED'",
+        newest: "orderexecuted",
+        compare: as_text,
+        names: Names::Each(key),
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn changeset(line: &str) -> Option<Opens> {
@@ -33,4 +45,31 @@ fn changeset(line: &str) -> Option<Opens> {
         direction: Direction::Up,
         transaction: Some(!attributes.contains("runintransaction:false")),
     })
+}
+
+/// `author:id@file`. Liquibase tells changesets apart by the file's whole path too, below a root that only its command
+/// line knows; `logicalFilePath` stands in its place.
+fn key(migration: &Migration, relative: &str) -> Option<String> {
+    let section = migration.source.get(migration.range.clone())?;
+    let line = section.lines().find(|line| changeset(line).is_some())?;
+    let names = line.split_once("changeset").map(|(_, names)| names.trim())?;
+    let (author, rest) = quoted(names, ':')?;
+    let (id, attributes) = quoted(rest.trim_start(), ' ').unwrap_or((rest.trim(), ""));
+    let first = migration.source.lines().next().unwrap_or("");
+    let logical = [attributes, first].into_iter().find_map(|text| {
+        text.split_once("logicalFilePath:").and_then(|(_, path)| path.split_whitespace().next())
+    });
+    let path = logical.unwrap_or(relative);
+    Some(format!("{author}:{id}@{}", file_name(path.trim_matches('"'))))
+}
+
+/// A name up to `end`, or one in quotes, and what follows.
+fn quoted(text: &str, end: char) -> Option<(&str, &str)> {
+    match text.strip_prefix('"') {
+        Some(inside) => {
+            let (name, rest) = inside.split_once('"')?;
+            Some((name, rest.strip_prefix(end).unwrap_or(rest)))
+        }
+        None => text.split_once(end),
+    }
 }

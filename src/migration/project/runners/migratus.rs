@@ -1,6 +1,7 @@
 //! migratus and ragtime: `<id>-name.up.sql` with a dash; chunks between `--;;` in one transaction;
 //! `-- :disable-transaction` as the file's first bytes for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,12 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Prefix("-- :disable-transaction")],
     alone: "make `-- :disable-transaction` the first bytes of the file, and put `--;;` around the statement",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["schema_migrations"],
+        columns: &["id", "applied", "description"],
+        key: "id",
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn named(path: &str) -> Option<Named> {

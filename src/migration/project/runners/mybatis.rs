@@ -1,6 +1,7 @@
 //! MyBatis Migrations: `scripts/<id>_name.sql` with `-- //@UNDO` between up and down; statement by statement in one
 //! transaction.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -20,4 +21,11 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "set `auto_commit=true` and leave `send_full_script=false` in the environment's file, which holds for all scripts",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["changelog"],
+        columns: &["id", "applied_at", "description"],
+        foreign: &["checksum"],
+        key: "id",
+        ..ONE_ROW_EACH
+    }),
 };

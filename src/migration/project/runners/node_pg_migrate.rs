@@ -2,6 +2,7 @@
 //! one query.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -20,6 +21,14 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "it can't for SQL files; a JavaScript migration calls `pgm.noTransaction()`",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["pgmigrations"],
+        columns: &["name", "run_on"],
+        key: "name",
+        compare: as_text,
+        names: Names::Each(|_, relative| Some(file_stem(relative))),
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -1,6 +1,7 @@
 //! Play evolutions: `conf/evolutions/<db>/N.sql` with `# --- !Ups` and `# --- !Downs`; each statement commits by itself.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -19,6 +20,14 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave `autocommit=true`, its default",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["play_evolutions"],
+        columns: &["id", "state", "last_problem"],
+        key: "id",
+        applied: "state = 'applied'",
+        failed: "state <> 'applied'",
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn section(line: &str) -> Option<Opens> {

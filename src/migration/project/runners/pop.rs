@@ -1,6 +1,7 @@
 //! pop, soda and popx: `<version>_name.up.sql` with an optional dialect; the file is one query in a transaction;
 //! popx's `.autocommit.` for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -24,4 +25,10 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Path(|path| path.contains(".autocommit."))],
     alone: "call the file `.autocommit.up.sql` (popx), and leave the statement alone in it",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["schema_migration"],
+        columns: &["version"],
+        compare: as_text,
+        ..ONE_ROW_EACH
+    }),
 };

@@ -1,6 +1,7 @@
 //! postgrator: `NNN.do.name.sql` and `NNN.undo.name.sql`; no transaction of the tool's, the file is one query.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave the statement alone in its file: the whole file is sent as one query",
     psql: false,
+    ledger: Some(Ledger { tables: &["schemaversion"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
 };
 
 fn named(path: &str) -> Option<Named> {

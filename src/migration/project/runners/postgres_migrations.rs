@@ -1,6 +1,7 @@
 //! postgres-migrations: `N_name.sql`; the file is one query in a transaction; the text
 //! `-- postgres-migrations disable-transaction` anywhere for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,10 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Line(|line| line.contains("-- postgres-migrations disable-transaction"))],
     alone: "write `-- postgres-migrations disable-transaction` into the file, and leave the statement alone in it",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["migrations"],
+        columns: &["id", "name", "hash", "executed_at"],
+        key: "NULLIF(id, 0)",
+        ..ONE_ROW_EACH
+    }),
 };

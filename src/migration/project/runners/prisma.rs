@@ -1,6 +1,7 @@
 //! Prisma Migrate: `<timestamp>_name/migration.sql`. Up to 7.3 the file is one query without a transaction of
 //! the tool's; from 7.4 each statement is sent alone.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,17 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave the statement alone in its migration: the whole file is sent as one query",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["_prisma_migrations"],
+        columns: &["migration_name", "finished_at", "rolled_back_at"],
+        key: "migration_name",
+        applied: "finished_at IS NOT NULL AND rolled_back_at IS NULL",
+        failed: "finished_at IS NULL AND rolled_back_at IS NULL",
+        newest: "started_at",
+        compare: as_text,
+        names: Names::Each(|_, relative| folder_name(relative)),
+        ..ONE_ROW_EACH
+    }),
 };
 
 /// Chosen in place of [`RUNNER`] where `package.json` asks for 7.4 or newer (see `detect`).
@@ -30,4 +42,15 @@ pub static SPLITTING: Runner = Runner {
     switch: &[],
     alone: "leave out BEGIN and COMMIT",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["_prisma_migrations"],
+        columns: &["migration_name", "finished_at", "rolled_back_at"],
+        key: "migration_name",
+        applied: "finished_at IS NOT NULL AND rolled_back_at IS NULL",
+        failed: "finished_at IS NULL AND rolled_back_at IS NULL",
+        newest: "started_at",
+        compare: as_text,
+        names: Names::Each(|_, relative| folder_name(relative)),
+        ..ONE_ROW_EACH
+    }),
 };

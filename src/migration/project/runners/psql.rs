@@ -17,4 +17,5 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave out BEGIN and COMMIT, and run psql without --single-transaction",
     psql: true,
+    ledger: None,
 };

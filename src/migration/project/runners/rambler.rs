@@ -1,6 +1,7 @@
 //! rambler: `-- rambler up` and `-- rambler down` sections, each one query without a transaction of the tool's.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,15 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "leave the statement alone in its section, which is sent as one query",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["migrations"],
+        columns: &["migration"],
+        foreign: &["run_on"],
+        key: "migration",
+        compare: as_text,
+        names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -1,6 +1,7 @@
 //! refinery: `V1__x.sql` and, for out-of-order ones, `U1__x.sql`: both forward; one transaction for each, no way out.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,11 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "it can't: run the statement by other means",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["refinery_schema_history"],
+        columns: &["version", "applied_on", "checksum"],
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn named(path: &str) -> Option<Named> {

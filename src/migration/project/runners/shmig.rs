@@ -1,6 +1,7 @@
 //! shmig: `-- ==== UP ====` and `-- ==== DOWN ====`, run by psql in one transaction.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "it can't: run the statement by other means",
     psql: true,
+    ledger: Some(Ledger { tables: &["shmig_version"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -2,6 +2,7 @@
 //! on the line for none. Case matters. Several sections of one direction are one migration.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -21,6 +22,14 @@ pub static RUNNER: Runner = Runner {
     switch: &[],
     alone: "write `-- +migrate Up notransaction`",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["gorp_migrations"],
+        columns: &["id", "applied_at"],
+        key: "id",
+        compare: as_text,
+        names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
+        ..ONE_ROW_EACH
+    }),
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -1,6 +1,7 @@
 //! Supabase CLI: `supabase/migrations/<timestamp>_name.sql`; statements in one pipeline, those that can't run in a
 //! transaction alone.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,10 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Alone(needs_no_transaction)],
     alone: "leave the statement alone in its file; newer versions of the CLI send it alone by themselves",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["supabase_migrations.schema_migrations"],
+        columns: &["version"],
+        compare: as_text,
+        ..ONE_ROW_EACH
+    }),
 };

@@ -1,6 +1,7 @@
 //! tern: `NNN_name.sql` with `---- create above / drop below ----` between up and down; one query in a transaction;
 //! `---- tern: disable-tx ----` for statement by statement without one.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -21,4 +22,12 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::LineSplits(|line| line.trim_end() == "---- tern: disable-tx ----")],
     alone: "put the line `---- tern: disable-tx ----` into the file",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["public.schema_version"],
+        columns: &["version"],
+        foreign: &["installed_by", "installed_rank"],
+        key: "NULLIF(version, 0)",
+        up_to: "true",
+        ..ONE_ROW_EACH
+    }),
 };

@@ -1,6 +1,7 @@
 //! yandex-pgmigrate: `V1__x.sql` beside `migrations.yml`; all transactional migrations of a run in one transaction;
 //! NONTRANSACTIONAL in the name for none.
 
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -15,4 +16,10 @@ pub static RUNNER: Runner = Runner {
     switch: &[Switch::Path(|path| path.contains("NONTRANSACTIONAL"))],
     alone: "put NONTRANSACTIONAL into the description in the file's name",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["public.schema_version"],
+        columns: &["version", "type", "installed_by"],
+        foreign: &["installed_rank"],
+        ..ONE_ROW_EACH
+    }),
 };

@@ -2,6 +2,7 @@
 //! `-- transactional: false` for none.
 
 use crate::migration::migration::Direction;
+use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
@@ -27,4 +28,15 @@ pub static RUNNER: Runner = Runner {
     })],
     alone: "begin the file with `-- transactional: false`",
     psql: false,
+    ledger: Some(Ledger {
+        tables: &["_yoyo_migration"],
+        columns: &["migration_id", "migration_hash"],
+        key: "migration_id",
+        compare: as_text,
+        names: Names::Each(|_, relative| {
+            let stem = file_stem(relative);
+            Some(stem.strip_suffix(".rollback").unwrap_or(&stem).to_owned())
+        }),
+        ..ONE_ROW_EACH
+    }),
 };
