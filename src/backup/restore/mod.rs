@@ -10,6 +10,7 @@
 mod archive;
 mod compare;
 mod errors;
+pub mod keep;
 mod names;
 mod script;
 mod target;
@@ -42,6 +43,8 @@ pub struct Options {
     pub hard_limit: Duration,
     /// Parallel jobs of pg_restore, where the format allows them.
     pub jobs: usize,
+    /// Settings of the scratch cluster over and above its own.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             scratch_directory: None,
             hard_limit: Duration::from_secs(20 * 60),
             jobs: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
+            settings: Vec::new(),
         }
     }
 }
@@ -273,11 +277,32 @@ pub fn restore(
     expected: &Expected,
     options: &Options,
 ) -> Result<Restored, RestoreFailure> {
-    let plan = match archive.format {
+    let plan = plan_of(archive);
+    let target = target::Target::prepare(&plan, options)?;
+    let (mut restored, samples) = fill(archive, &plan, &target, options)?;
+    if !restored.stopped {
+        let started = Instant::now();
+        compare::compare(archive, &plan, expected, &target, samples, &mut restored)?;
+        restored.compare_seconds = started.elapsed().as_secs_f64();
+    }
+    target.finish(&mut restored);
+    Ok(restored)
+}
+
+fn plan_of(archive: &Archive) -> target::Plan {
+    match archive.format {
         Format::Plain | Format::Cluster => target::Plan::of_text(archive),
         Format::Custom | Format::Directory | Format::Tar => target::Plan::of_toc(archive),
-    };
-    let target = target::Target::prepare(&plan, options)?;
+    }
+}
+
+/// Brings the dump into `target`, timed.
+fn fill(
+    archive: &Archive,
+    plan: &target::Plan,
+    target: &target::Target,
+    options: &Options,
+) -> Result<(Restored, zone::Samples), RestoreFailure> {
     let mut restored = Restored {
         server_version: target.version().to_string(),
         not_restored: target.not_restored().to_vec(),
@@ -287,9 +312,9 @@ pub fn restore(
     let started = Instant::now();
     let deadline = started + options.hard_limit;
     let samples = if archive.format.is_text() {
-        script::run(archive, &target, deadline, &mut restored)?
+        script::run(archive, target, deadline, &mut restored)?
     } else {
-        archive::run(archive, &plan, &target, deadline, options, &mut restored)?;
+        archive::run(archive, plan, target, deadline, options, &mut restored)?;
         zone::Samples::default()
     };
     restored.seconds = started.elapsed().as_secs_f64();
@@ -300,11 +325,5 @@ pub fn restore(
     if let Some(error) = restored.errors.iter().find(|error| error.class == ErrorClass::Tool) {
         return Err(RestoreFailure::Tool(error.message.clone()));
     }
-    if !restored.stopped {
-        let started = Instant::now();
-        compare::compare(archive, &plan, expected, &target, samples, &mut restored)?;
-        restored.compare_seconds = started.elapsed().as_secs_f64();
-    }
-    target.finish(&mut restored);
-    Ok(restored)
+    Ok((restored, samples))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::config::Host;
@@ -201,7 +202,7 @@ impl ScanSink for PlanScan<'_> {
 }
 
 enum Server {
-    Scratch(ScratchCluster),
+    Scratch(Arc<ScratchCluster>),
     Own { admin: Box<Config>, ssl_mode: String },
 }
 
@@ -266,17 +267,18 @@ impl Target {
             }
         };
         let memory = memory_for_server();
-        let cluster_options = ClusterOptions {
+        let mut cluster_options = ClusterOptions {
             scratch_directory: options.scratch_directory.clone(),
             ..ClusterOptions::default()
         }
         .setting("shared_buffers", &format!("{}MB", memory.shared_buffers))
         .setting("maintenance_work_mem", &format!("{}MB", memory.maintenance))
         .setting("max_wal_size", "2GB");
+        cluster_options.settings.extend(options.settings.iter().cloned());
         let cluster = ScratchCluster::start_from(installation, &cluster_options)?;
         let version = cluster.version();
         Ok(Target {
-            server: Server::Scratch(cluster),
+            server: Server::Scratch(Arc::new(cluster)),
             version,
             restorer: RESTORER.to_owned(),
             password: None,
@@ -288,6 +290,43 @@ impl Target {
             not_restored: vec![],
             notes: vec![],
         })
+    }
+
+    /// Another empty database, called `database`, on the same scratch cluster; `None` on a server of the
+    /// user's own.
+    pub(super) fn beside(&self, plan: &Plan, database: &str) -> Result<Option<Target>, RestoreFailure> {
+        let Server::Scratch(cluster) = &self.server else { return Ok(None) };
+        let mut target = Target {
+            server: Server::Scratch(cluster.clone()),
+            version: self.version,
+            restorer: self.restorer.clone(),
+            password: None,
+            made_restorer: self.made_restorer,
+            databases: BTreeMap::new(),
+            pg_restore: self.pg_restore.clone(),
+            missing_extensions: BTreeSet::new(),
+            made_schemas: BTreeSet::new(),
+            not_restored: vec![],
+            notes: vec![],
+        };
+        for (name, planned) in plan.databases.iter().filter(|(name, _)| name.is_empty()) {
+            target.make_database_called(name, database, planned)?;
+            target.make_extensions(name, planned)?;
+        }
+        Ok(Some(target))
+    }
+
+    /// The scratch cluster, unless the server is the user's own.
+    pub(super) fn cluster(&self) -> Option<&Arc<ScratchCluster>> {
+        match &self.server {
+            Server::Scratch(cluster) => Some(cluster),
+            Server::Own { .. } => None,
+        }
+    }
+
+    /// The role that restores and owns everything.
+    pub(super) fn restorer(&self) -> &str {
+        &self.restorer
     }
 
     fn own(plan: &Plan, url: &str) -> Result<Target, RestoreFailure> {
@@ -385,10 +424,19 @@ impl Target {
             Server::Scratch(_) => name.to_owned(),
             Server::Own { .. } => format!("rollsafe_verify_{}", unique()),
         };
+        self.make_database_called(name, &here, planned)
+    }
+
+    fn make_database_called(
+        &mut self,
+        name: &str,
+        here: &str,
+        planned: &PlannedDatabase,
+    ) -> Result<(), RestoreFailure> {
         let mut client = self.connect_admin("postgres")?;
         let owner = quote_identifier(&self.restorer);
-        let quoted = quote_identifier(&here);
-        if matches!(here.as_str(), "postgres" | "template1") {
+        let quoted = quote_identifier(here);
+        if matches!(here, "postgres" | "template1") {
             // They are there, and a cluster's dump only adds to them.
             client
                 .batch_execute(&format!("ALTER DATABASE {quoted} OWNER TO {owner}"))
@@ -430,10 +478,10 @@ impl Target {
                 (false, None) => {}
             }
         }
-        self.databases.insert(name.to_owned(), here.clone());
+        self.databases.insert(name.to_owned(), here.to_owned());
         if self.made_restorer {
             // Before 15 the superuser owns it, and the dump's comments and grants on it would fail.
-            let mut inside = self.connect_admin(&here)?;
+            let mut inside = self.connect_admin(here)?;
             inside
                 .batch_execute(&format!("ALTER SCHEMA public OWNER TO {owner}"))
                 .map_err(|error| RestoreFailure::server("take over the schema public", error))?;
