@@ -46,7 +46,7 @@ impl Shop {
 
     fn options(&self, name: &str) -> TakeOptions {
         TakeOptions {
-            connection: Connection::new(Some(&self.url(SUPERUSER))),
+            connection: Connection::new(Some(&self.url(SUPERUSER))).unwrap(),
             output: self.directory.path().join(name),
             format: DumpFormat::Custom,
             compress: None,
@@ -153,7 +153,7 @@ fn a_failed_dump_leaves_nothing_and_replaces_nothing() {
     let output = shop.directory.path().join("shop.dump");
     fs::write(&output, "the backup of yesterday").unwrap();
     let options = TakeOptions {
-        connection: Connection::new(Some(&shop.url("reader"))),
+        connection: Connection::new(Some(&shop.url("reader"))).unwrap(),
         replace: true,
         ..shop.options("shop.dump")
     };
@@ -197,7 +197,7 @@ fn what_the_users_own_arguments_leave_out_is_told() {
 fn a_server_that_is_not_there_is_named_without_its_password() {
     let shop = Shop::open();
     let options = TakeOptions {
-        connection: Connection::new(Some("postgresql://me:secret@/shop?host=/nowhere")),
+        connection: Connection::new(Some("postgresql://me:secret@/shop?host=/nowhere")).unwrap(),
         ..shop.options("never.dump")
     };
     let error = take(&options).unwrap_err();

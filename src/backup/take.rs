@@ -267,7 +267,7 @@ pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
         run = run.arg(format!("--jobs={}", options.jobs));
     }
     let run = run.args(&options.extra);
-    let server = options.connection.shown().to_owned();
+    let server = options.connection.to_string();
     let in_vain = AtomicBool::new(false);
     let (ended, counted) = std::thread::scope(|scope| {
         // Counted meanwhile: both read the same snapshot.
@@ -334,7 +334,7 @@ struct Session {
 
 impl Session {
     fn begin(psql: &Path, options: &TakeOptions) -> Result<Session, TakeError> {
-        let failed = |source| TakeError::Server { server: options.connection.shown().to_owned(), source };
+        let failed = |source| TakeError::Server { server: options.connection.to_string(), source };
         let mut psql = PsqlSession::start(psql, &options.connection, options.limit).map_err(failed)?;
         psql.run(
             // row_security off: a count that row security would make too small fails instead.

@@ -66,8 +66,12 @@ enum Layout {
 
 /// Runs it.
 pub fn run(arguments: &BackupArgs) -> Outcome {
+    let connection = match Connection::new(arguments.database_url.as_deref()) {
+        Ok(connection) => connection,
+        Err(error) => return Outcome::failed(format!("--database-url: {error}")),
+    };
     let options = TakeOptions {
-        connection: Connection::new(arguments.database_url.as_deref()),
+        connection,
         output: arguments.output.clone(),
         format: match arguments.dump_format {
             Layout::Custom => DumpFormat::Custom,

@@ -38,7 +38,7 @@ pub const SUPERUSER: &str = "postgres";
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// The socket's name is `.s.PGSQL.5432`; TCP is off, so the port is a name only.
+/// The socket's name is `.s.PGSQL.5432`; TCP is off, so the port is a name only, unless the settings say otherwise.
 const SOCKET_FILE: &str = "/.s.PGSQL.5432";
 /// The shortest of the systems' `sun_path`, macOS's, without its final zero.
 const LONGEST_SOCKET_PATH: usize = 103;
@@ -108,6 +108,11 @@ impl Options {
     pub fn setting(mut self, name: &str, value: &str) -> Options {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    fn port(&self) -> u16 {
+        let port = self.settings.iter().rev().find(|(name, _)| name == "port");
+        port.and_then(|(_, value)| value.parse().ok()).unwrap_or(5432)
     }
 }
 
@@ -210,6 +215,7 @@ pub struct ScratchCluster {
     installation: Installation,
     run_as: RunAs,
     socket_directory: PathBuf,
+    port: u16,
     // Declaration order is drop order: gone first, then nobody has to watch any more.
     running: Arc<Running>,
     _registered: Registered,
@@ -274,6 +280,7 @@ impl ScratchCluster {
             installation: installation.clone(),
             run_as,
             socket_directory: PathBuf::new(),
+            port: options.port(),
             running,
             _registered: registered,
             _guard: Guard::idle(),
@@ -355,6 +362,7 @@ impl ScratchCluster {
         let mut config = Config::new();
         config
             .host_path(&self.socket_directory)
+            .port(self.port)
             .user(role)
             .dbname(database)
             .application_name("rollsafe")
@@ -366,6 +374,7 @@ impl ScratchCluster {
     pub fn arguments(&self, role: &str, database: &str) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--no-password".into(), "--host".into()];
         arguments.push(self.socket_directory.clone().into());
+        arguments.extend(["--port".into(), self.port.to_string().into()]);
         arguments.extend(["--username", role, "--dbname", database].map(OsString::from));
         arguments
     }

@@ -136,6 +136,18 @@ struct User {
     gid: u32,
 }
 
+/// The operating system's name for who runs rollsafe, PostgreSQL's default for the role.
+pub(super) fn own_name() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    // Users of a directory service aren't in the file.
+    password_file()
+        .into_iter()
+        .find(|user| user.uid == uid)
+        .map(|user| user.name)
+        .or_else(|| ["LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok()))
+        .unwrap_or_else(|| "postgres".to_owned())
+}
+
 fn password_file() -> Vec<User> {
     let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     text.lines()
