@@ -223,6 +223,9 @@ impl Replay<'_> {
             ActionKind::SetUnlogged => self.ensure(table).persistence = Persistence::Unlogged,
             ActionKind::Inherit { parent } => {
                 let parent = self.resolve(parent);
+                if self.is_circular(&parent, table) {
+                    return;
+                }
                 self.ensure(table).inherits.push(parent.clone());
                 self.catalog.children.entry(parent).or_default().push(table.clone());
             }
@@ -239,6 +242,9 @@ impl Replay<'_> {
             }
             ActionKind::AttachPartition { partition, bound } if kind != ObjectKind::Index => {
                 let partition = self.resolve(partition);
+                if self.is_circular(table, &partition) {
+                    return;
+                }
                 self.ensure(table).kind = RelationKind::PartitionedTable;
                 self.ensure(&partition).partition_of =
                     Some(Partition { parent: table.clone(), bound: bound.clone() });
@@ -256,6 +262,11 @@ impl Replay<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether `child` is above `parent` already, or the same: the server refuses what would make a circle.
+    fn is_circular(&self, parent: &QName, child: &QName) -> bool {
+        parent == child || self.catalog.descendants(child).contains(parent)
     }
 
     fn validate_constraint(&mut self, table: &QName, only: bool, name: &str) {

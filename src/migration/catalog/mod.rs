@@ -6,9 +6,13 @@
 
 mod alter;
 mod apply;
+mod create;
 mod difference;
+mod drop;
 pub mod naming;
 mod relation;
+mod rename;
+mod types;
 
 use std::collections::HashMap;
 use std::fmt;

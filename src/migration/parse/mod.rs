@@ -9,9 +9,11 @@
 pub mod condition;
 pub mod cursor;
 pub mod ddl;
+mod dml;
 mod dynamic;
 pub mod expression;
 mod facts;
+mod from;
 pub mod keywords;
 pub mod lex;
 mod plpgsql;

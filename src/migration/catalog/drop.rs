@@ -1,0 +1,235 @@
+//! Replay of what drops.
+
+use compact_str::CompactString;
+
+use super::QName;
+use super::relation::{ConstraintDetail, RelationKind};
+use crate::migration::statement::{Drop, ObjectKind};
+
+use super::apply::Replay;
+
+impl Replay<'_> {
+    pub(super) fn drop(&mut self, drop: &Drop) {
+        for object in &drop.names {
+            match drop.kind {
+                ObjectKind::Table
+                | ObjectKind::ForeignTable
+                | ObjectKind::View
+                | ObjectKind::MaterializedView
+                | ObjectKind::Sequence => {
+                    let name = self.resolve(&object.name);
+                    self.drop_relation(&name, drop.cascade);
+                }
+                ObjectKind::Index => {
+                    let name = self.resolve(&object.name);
+                    self.drop_index(&name);
+                }
+                ObjectKind::Type | ObjectKind::Domain => {
+                    let name = self.catalog.resolve_type(&object.name, self.path);
+                    if drop.cascade {
+                        let using: Vec<(QName, Vec<CompactString>)> = self
+                            .catalog
+                            .relations_using_type(&name)
+                            .into_iter()
+                            .map(|(relation, columns)| {
+                                (
+                                    relation.name.clone(),
+                                    columns.iter().map(|column| column.name.clone()).collect(),
+                                )
+                            })
+                            .collect();
+                        for (relation, columns) in using {
+                            for column in columns {
+                                self.drop_column(&relation, &column);
+                            }
+                        }
+                    }
+                    self.catalog.types.remove(&name);
+                }
+                ObjectKind::Schema => self.drop_schema(&object.name.name.value),
+                ObjectKind::Function
+                | ObjectKind::Procedure
+                | ObjectKind::Routine
+                | ObjectKind::Aggregate => {
+                    let name = self.catalog.resolve_function(&object.name, self.path);
+                    if let Some(overloads) = self.catalog.functions.get_mut(&name) {
+                        match &object.arguments {
+                            Some(arguments) => overloads.retain(|f| f.definition.arguments != *arguments),
+                            None => overloads.clear(),
+                        }
+                        if overloads.is_empty() {
+                            self.catalog.functions.remove(&name);
+                        }
+                    }
+                    if drop.cascade {
+                        self.drop_triggers_calling(&name);
+                    }
+                }
+                ObjectKind::Extension => {
+                    self.catalog.extensions.remove(&object.name.name.value);
+                }
+                ObjectKind::Publication => {
+                    self.catalog.publications.remove(&object.name.name.value);
+                }
+                ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => {
+                    let Some(table) = &object.on_table else { continue };
+                    let table = self.resolve(table);
+                    let name = object.name.name.value.clone();
+                    if let Some(relation) = self.known_mut(&table) {
+                        match drop.kind {
+                            ObjectKind::Trigger => relation.triggers.retain(|trigger| trigger.name != name),
+                            ObjectKind::Policy => relation.policies.retain(|policy| policy.name != name),
+                            _ => relation.rules.retain(|rule| *rule != name),
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// DROP FUNCTION … CASCADE takes the triggers that call it.
+    pub(super) fn drop_triggers_calling(&mut self, function: &QName) {
+        for table in self.tables_calling(function) {
+            if let Some(relation) = self.known_mut(&table) {
+                relation.triggers.retain(|trigger| trigger.function != *function);
+            }
+        }
+    }
+
+    /// Triggers call a function by its identity: they follow when it is renamed.
+    pub(super) fn rename_called(&mut self, old: &QName, new: &QName) {
+        for table in self.tables_calling(old) {
+            if let Some(relation) = self.known_mut(&table) {
+                for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.function == *old) {
+                    trigger.function = new.clone();
+                }
+            }
+        }
+    }
+
+    pub(super) fn tables_calling(&self, function: &QName) -> Vec<QName> {
+        self.catalog
+            .relations
+            .values()
+            .filter(|relation| relation.triggers.iter().any(|trigger| trigger.function == *function))
+            .map(|relation| relation.name.clone())
+            .collect()
+    }
+
+    pub(super) fn drop_schema(&mut self, schema: &str) {
+        self.catalog.schemas.remove(schema);
+        let inside: Vec<QName> =
+            self.catalog.relations.keys().filter(|name| name.schema == schema).cloned().collect();
+        for name in inside {
+            self.drop_relation(&name, true);
+        }
+        self.catalog.types.retain(|name, _| name.schema != schema);
+        self.catalog.functions.retain(|name, _| name.schema != schema);
+    }
+
+    /// Drops a relation with its partitions and, as CASCADE would, the foreign keys and views that need it.
+    /// A relation goes, and with it its partitions, the views over it and the sequences it owns.
+    pub(super) fn drop_relation(&mut self, name: &QName, cascade: bool) {
+        // No recursion: views may stand on views a thousand deep.
+        let mut open = vec![name.clone()];
+        while let Some(name) = open.pop() {
+            let Some(relation) = self.catalog.relations.get(&name).cloned() else { continue };
+            let children = self.catalog.children.remove(&name).unwrap_or_default();
+            if relation.is_partitioned() || cascade {
+                open.extend(children);
+            }
+            for referencing in self.catalog.referencing.remove(&name).unwrap_or_default() {
+                if let Some(other) = self.known_mut(&referencing) {
+                    other.constraints.retain(|constraint| {
+                        !matches!(&constraint.detail, ConstraintDetail::ForeignKey { target, .. } if *target == name)
+                    });
+                }
+            }
+            open.extend(self.catalog.views_over.remove(&name).unwrap_or_default());
+            self.catalog.relations.retain(|_, other| {
+                other.kind != RelationKind::Sequence
+                    || !other.owned_by.as_ref().is_some_and(|(table, _)| *table == name)
+            });
+            self.forget_links(&name);
+            self.catalog.relations.remove(&name);
+        }
+    }
+
+    /// Takes a relation out of the reverse maps.
+    pub(super) fn forget_links(&mut self, name: &QName) {
+        let Some(relation) = self.catalog.relations.get(name).cloned() else { return };
+        for index in &relation.indexes {
+            self.catalog
+                .indexes
+                .remove(&QName { schema: relation.name.schema.clone(), name: index.name.clone() });
+        }
+        let parents = relation.inherits.iter().chain(relation.partition_of.as_ref().map(|of| &of.parent));
+        for parent in parents {
+            if let Some(children) = self.catalog.children.get_mut(parent) {
+                children.retain(|child| child != name);
+            }
+        }
+        for constraint in &relation.constraints {
+            if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail
+                && let Some(tables) = self.catalog.referencing.get_mut(target)
+            {
+                tables.retain(|table| table != name);
+            }
+        }
+        for read in &relation.reads {
+            if let Some(views) = self.catalog.views_over.get_mut(read) {
+                views.retain(|view| view != name);
+            }
+        }
+        self.catalog.children.remove(name);
+        self.catalog.referencing.remove(name);
+        self.catalog.views_over.remove(name);
+    }
+
+    pub(super) fn drop_index(&mut self, name: &QName) {
+        let Some(table) = self.catalog.indexes.remove(name) else { return };
+        let index = name.name.clone();
+        if let Some(relation) = self.known_mut(&table) {
+            relation.indexes.retain(|known| known.name != index);
+        }
+    }
+
+    /// Drops a column with the indexes and constraints that it is part of.
+    pub(super) fn drop_column(&mut self, table: &QName, column: &str) {
+        let Some(relation) = self.known_mut(table) else { return };
+        relation.columns.retain(|known| known.name != column);
+        let mut gone: Vec<CompactString> = Vec::new();
+        relation.indexes.retain(|index| {
+            let uses = index.include.iter().any(|name| name == column)
+                || index.keys.iter().any(|key| key.columns.iter().any(|name| name == column))
+                || index.keys.iter().any(|key| key.column.as_deref() == Some(column));
+            if uses {
+                gone.push(index.name.clone());
+            }
+            !uses
+        });
+        relation.constraints.retain(|constraint| match &constraint.detail {
+            ConstraintDetail::Check { expr, .. } => !expr.columns.iter().any(|name| name.value == column),
+            ConstraintDetail::NotNull { column: name } => name != column,
+            ConstraintDetail::PrimaryKey { columns, .. }
+            | ConstraintDetail::Unique { columns, .. }
+            | ConstraintDetail::ForeignKey { columns, .. } => !columns.iter().any(|name| name == column),
+            ConstraintDetail::Exclude { index } => !gone.contains(index),
+        });
+        let schema = table.schema.clone();
+        for index in gone {
+            self.catalog.indexes.remove(&QName { schema: schema.clone(), name: index });
+        }
+        let owned: Vec<QName> = self
+            .catalog
+            .relations
+            .values()
+            .filter(|other| other.owned_by.as_ref().is_some_and(|(of, by)| of == table && by == column))
+            .map(|other| other.name.clone())
+            .collect();
+        for sequence in owned {
+            self.catalog.relations.remove(&sequence);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Replay of what renames and moves objects.
+
+use std::sync::Arc;
+
+use super::naming::cut;
+use super::relation::ConstraintDetail;
+use super::{QName, Type, TypeKind};
+use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
+
+use super::apply::Replay;
+
+impl Replay<'_> {
+    pub(super) fn alter_object(&mut self, alter: &AlterObject) {
+        let name = &alter.name;
+        match (alter.kind, &alter.change) {
+            (
+                ObjectKind::Table
+                | ObjectKind::ForeignTable
+                | ObjectKind::View
+                | ObjectKind::MaterializedView
+                | ObjectKind::Sequence
+                | ObjectKind::Index,
+                change,
+            ) => {
+                let old = self.resolve(name);
+                match change {
+                    ObjectChange::RenameTo(to) => {
+                        let new = QName { schema: old.schema.clone(), name: cut(&to.value).into() };
+                        self.rename_relation(&old, new);
+                    }
+                    ObjectChange::SetSchema(schema) => {
+                        let new = QName { schema: schema.value.clone(), name: old.name.clone() };
+                        self.rename_relation(&old, new);
+                    }
+                    _ => {}
+                }
+            }
+            (ObjectKind::Type | ObjectKind::Domain, ObjectChange::RenameTo(to)) => {
+                let old = self.catalog.resolve_type(name, self.path);
+                let new = QName { schema: old.schema.clone(), name: to.value.clone() };
+                self.rename_type(&old, new);
+            }
+            (ObjectKind::Type | ObjectKind::Domain, ObjectChange::SetSchema(schema)) => {
+                let old = self.catalog.resolve_type(name, self.path);
+                let new = QName { schema: schema.value.clone(), name: old.name.clone() };
+                self.rename_type(&old, new);
+            }
+            (ObjectKind::Domain, ObjectChange::RenameConstraint { name: from, to }) => {
+                if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.type_mut(name) {
+                    for (known, ..) in &mut domain.checks {
+                        if *known == from.value {
+                            *known = to.value.clone();
+                        }
+                    }
+                }
+            }
+            (ObjectKind::Schema, ObjectChange::RenameTo(to)) => {
+                let old = name.name.value.clone();
+                if let Some(born) = self.catalog.schemas.remove(&old) {
+                    self.catalog.schemas.insert(to.value.clone(), born);
+                }
+                let inside: Vec<QName> =
+                    self.catalog.relations.keys().filter(|name| name.schema == old).cloned().collect();
+                for relation in inside {
+                    let new = QName { schema: to.value.clone(), name: relation.name.clone() };
+                    self.rename_relation(&relation, new);
+                }
+                let types: Vec<QName> =
+                    self.catalog.types.keys().filter(|name| name.schema == old).cloned().collect();
+                for named in types {
+                    let new = QName { schema: to.value.clone(), name: named.name.clone() };
+                    self.rename_type(&named, new);
+                }
+            }
+            (ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule, ObjectChange::RenameTo(to)) => {
+                let Some(table) = &alter.on_table else { return };
+                let table = self.resolve(table);
+                let (old, new) = (name.name.value.clone(), to.value.clone());
+                let Some(relation) = self.known_mut(&table) else { return };
+                for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.name == old) {
+                    trigger.name = new.clone();
+                }
+                for policy in relation.policies.iter_mut().filter(|policy| policy.name == old) {
+                    policy.name = new.clone();
+                }
+                for rule in relation.rules.iter_mut().filter(|rule| **rule == old) {
+                    *rule = new.clone();
+                }
+            }
+            (
+                ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine,
+                ObjectChange::RenameTo(_) | ObjectChange::SetSchema(_),
+            ) => {
+                let old = self.catalog.resolve_function(name, self.path);
+                let new = match &alter.change {
+                    ObjectChange::RenameTo(to) => {
+                        QName { schema: old.schema.clone(), name: to.value.clone() }
+                    }
+                    ObjectChange::SetSchema(to) => QName { schema: to.value.clone(), name: old.name.clone() },
+                    _ => return,
+                };
+                self.rename_called(&old, &new);
+                if let Some(mut overloads) = self.catalog.functions.remove(&old) {
+                    for function in &mut overloads {
+                        function.name = new.clone();
+                    }
+                    self.catalog.functions.entry(new).or_default().extend(overloads);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn rename_type(&mut self, old: &QName, new: QName) {
+        let Some(found) = self.catalog.types.remove(old) else { return };
+        let using: Vec<QName> = self
+            .catalog
+            .relations_using_type(old)
+            .into_iter()
+            .map(|(relation, _)| relation.name.clone())
+            .collect();
+        for relation in using {
+            let Some(relation) = self.known_mut(&relation) else { continue };
+            for column in &mut relation.columns {
+                let written = &mut column.type_name.name;
+                let same_schema = written.schema.as_ref().is_some_and(|schema| schema.value == old.schema);
+                if same_schema && written.name.value == old.name {
+                    *written = Name::made(Some(&new.schema), &new.name);
+                }
+            }
+        }
+        let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
+        self.catalog.types.insert(new, Arc::new(renamed));
+    }
+
+    /// Renames (or moves) a relation or an index; all that points to it follows.
+    pub(super) fn rename_relation(&mut self, old: &QName, new: QName) {
+        if let Some(table) = self.catalog.indexes.remove(old) {
+            if let Some(relation) = self.known_mut(&table) {
+                for index in relation.indexes.iter_mut().filter(|index| index.name == old.name) {
+                    // A constraint's index and the constraint share their name.
+                    if let Some(owner) = index.constraint.take() {
+                        for constraint in relation.constraints.iter_mut().filter(|c| c.name == owner) {
+                            constraint.name = new.name.clone();
+                        }
+                        index.constraint = Some(new.name.clone());
+                    }
+                    index.name = new.name.clone();
+                }
+            }
+            self.catalog.indexes.insert(new, table);
+            return;
+        }
+        let Some(relation) = self.catalog.relations.remove(old) else {
+            self.applied.missing.push(old.clone());
+            return;
+        };
+        let mut relation = Arc::unwrap_or_clone(relation);
+        relation.name = new.clone();
+        for index in &relation.indexes {
+            self.catalog.indexes.remove(&QName { schema: old.schema.clone(), name: index.name.clone() });
+            self.catalog
+                .indexes
+                .insert(QName { schema: new.schema.clone(), name: index.name.clone() }, new.clone());
+        }
+        let parents: Vec<QName> = relation
+            .inherits
+            .iter()
+            .chain(relation.partition_of.as_ref().map(|of| &of.parent))
+            .cloned()
+            .collect();
+        self.catalog.relations.insert(new.clone(), Arc::new(relation));
+        let replace = |list: &mut Vec<QName>| {
+            for name in list.iter_mut().filter(|name| *name == old) {
+                *name = new.clone();
+            }
+        };
+        for parent in parents {
+            self.catalog.children.get_mut(&parent).map(replace);
+        }
+        let children = self.catalog.children.remove(old).unwrap_or_default();
+        for child in &children {
+            if let Some(child) = self.known_mut(child) {
+                replace(&mut child.inherits);
+                if let Some(of) = child.partition_of.as_mut().filter(|of| of.parent == *old) {
+                    of.parent = new.clone();
+                }
+            }
+        }
+        self.catalog.children.insert(new.clone(), children);
+        let mut referencing = self.catalog.referencing.remove(old).unwrap_or_default();
+        replace(&mut referencing);
+        for table in &referencing {
+            let Some(table) = self.known_mut(table) else { continue };
+            for constraint in &mut table.constraints {
+                if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail
+                    && target == old
+                {
+                    *target = new.clone();
+                }
+            }
+        }
+        self.catalog.referencing.insert(new.clone(), referencing);
+        self.catalog.referencing.values_mut().for_each(replace);
+        let views = self.catalog.views_over.remove(old).unwrap_or_default();
+        for view in &views {
+            if let Some(view) = self.known_mut(view) {
+                replace(&mut view.reads);
+            }
+        }
+        self.catalog.views_over.insert(new.clone(), views);
+        self.catalog.views_over.values_mut().for_each(replace);
+        for (_, tables) in self.catalog.publications.values_mut() {
+            replace(tables);
+        }
+        let owned: Vec<QName> = self
+            .catalog
+            .relations
+            .values()
+            .filter(|other| other.owned_by.as_ref().is_some_and(|(table, _)| table == old))
+            .map(|other| other.name.clone())
+            .collect();
+        for sequence in owned {
+            if let Some((table, _)) =
+                self.known_mut(&sequence).and_then(|sequence| sequence.owned_by.as_mut())
+            {
+                *table = new.clone();
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Replay of what makes and changes types and domains.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::naming::choose;
+use super::relation::{Column, ColumnDefault};
+use super::{Domain, QName, Type, TypeKind};
+use crate::migration::statement::{
+    self as sql, ConstraintKind, DomainAction, Name, TypeAction, TypeDefinition, TypeName,
+};
+
+use super::apply::Replay;
+
+impl Replay<'_> {
+    pub(super) fn create_type(&mut self, name: &Name, definition: &TypeDefinition) {
+        let name = self.new_name(name, false);
+        let born = self.born;
+        let kind = match definition {
+            TypeDefinition::Enum(labels) => TypeKind::Enum(
+                labels.iter().map(|label| (CompactString::from(label.as_str()), born)).collect(),
+            ),
+            TypeDefinition::Composite(columns) => TypeKind::Composite(
+                columns
+                    .iter()
+                    .map(|column| Column {
+                        name: column.name.value.clone(),
+                        type_name: column.type_name.as_ref().map(|t| self.stored_type(t)).unwrap_or_default(),
+                        born,
+                        ..Column::default()
+                    })
+                    .collect(),
+            ),
+            TypeDefinition::Range => TypeKind::Range,
+            TypeDefinition::Base | TypeDefinition::Shell => TypeKind::Base,
+        };
+        self.catalog.types.insert(name.clone(), Arc::new(Type { name, kind, born }));
+    }
+
+    pub(super) fn type_mut(&mut self, name: &Name) -> Option<&mut Type> {
+        let name = self.catalog.resolve_type(name, self.path);
+        self.catalog.types.get_mut(&name).map(Arc::make_mut)
+    }
+
+    pub(super) fn alter_type(&mut self, name: &Name, action: &TypeAction) {
+        let born = self.born;
+        let attributes: Option<Vec<TypeName>> = match action {
+            TypeAction::Attributes(actions) => Some(
+                actions
+                    .iter()
+                    .map(|action| match &action.kind {
+                        sql::AttributeActionKind::Add(column) => {
+                            column.type_name.as_ref().map(|t| self.stored_type(t)).unwrap_or_default()
+                        }
+                        sql::AttributeActionKind::SetType { type_name, .. } => self.stored_type(type_name),
+                        sql::AttributeActionKind::Drop { .. } => TypeName::default(),
+                    })
+                    .collect(),
+            ),
+            _ => None,
+        };
+        let Some(found) = self.type_mut(name) else { return };
+        match (&mut found.kind, action) {
+            (TypeKind::Enum(labels), TypeAction::AddValue { value, .. })
+                if !labels.iter().any(|(label, _)| label == value) =>
+            {
+                labels.push((value.as_str().into(), born));
+            }
+            (TypeKind::Enum(labels), TypeAction::RenameValue { from, to }) => {
+                if let Some((label, _)) = labels.iter_mut().find(|(label, _)| label == from) {
+                    *label = to.as_str().into();
+                }
+            }
+            (TypeKind::Composite(columns), TypeAction::RenameAttribute { name, to, .. }) => {
+                if let Some(column) = columns.iter_mut().find(|column| column.name == name.value) {
+                    column.name = to.value.clone();
+                }
+            }
+            (TypeKind::Composite(columns), TypeAction::Attributes(actions)) => {
+                for (action, resolved) in actions.iter().zip(attributes.unwrap_or_default()) {
+                    match &action.kind {
+                        sql::AttributeActionKind::Add(column) => columns.push(Column {
+                            name: column.name.value.clone(),
+                            type_name: resolved,
+                            born,
+                            ..Column::default()
+                        }),
+                        sql::AttributeActionKind::Drop { name, .. } => {
+                            columns.retain(|column| column.name != name.value);
+                        }
+                        sql::AttributeActionKind::SetType { name, .. } => {
+                            if let Some(column) = columns.iter_mut().find(|column| column.name == name.value)
+                            {
+                                column.type_name = resolved;
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn create_domain(&mut self, create: &sql::CreateDomain) {
+        let name = self.new_name(&create.name, false);
+        let base = self.stored_type(&create.base);
+        let mut domain = Domain { base, not_null: false, default: None, checks: Vec::new() };
+        for constraint in &create.constraints {
+            self.add_domain_constraint(&mut domain, &name, constraint);
+        }
+        let made = Type { name: name.clone(), kind: TypeKind::Domain(domain), born: self.born };
+        self.catalog.types.insert(name, Arc::new(made));
+    }
+
+    pub(super) fn add_domain_constraint(
+        &self,
+        domain: &mut Domain,
+        name: &QName,
+        constraint: &sql::Constraint,
+    ) {
+        match &constraint.kind {
+            ConstraintKind::NotNull { .. } => domain.not_null = true,
+            ConstraintKind::Default(expr) => {
+                domain.default = Some(ColumnDefault { text: self.slice(expr.span), serial: false });
+            }
+            ConstraintKind::Check(expr) => {
+                let taken = |candidate: &str| domain.checks.iter().any(|(known, ..)| known == candidate);
+                let chosen = match &constraint.name {
+                    Some(name) => name.value.clone(),
+                    None => choose(&name.name, "", "check", taken),
+                };
+                domain.checks.push((chosen, expr.clone(), !constraint.not_valid));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn alter_domain(&mut self, name: &Name, action: &DomainAction) {
+        let qualified = self.catalog.resolve_type(name, self.path);
+        let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.catalog.type_named(&qualified) else {
+            return;
+        };
+        let mut domain = domain.clone();
+        match action {
+            DomainAction::SetDefault(expr) => {
+                domain.default = Some(ColumnDefault { text: self.slice(expr.span), serial: false });
+            }
+            DomainAction::DropDefault => domain.default = None,
+            DomainAction::SetNotNull => domain.not_null = true,
+            DomainAction::DropNotNull => domain.not_null = false,
+            DomainAction::AddConstraint(constraint) => {
+                self.add_domain_constraint(&mut domain, &qualified, constraint);
+            }
+            DomainAction::DropConstraint { name, .. } => {
+                domain.checks.retain(|(known, ..)| *known != name.value);
+            }
+            DomainAction::ValidateConstraint { name } => {
+                for (known, _, validated) in &mut domain.checks {
+                    *validated |= *known == name.value;
+                }
+            }
+        }
+        if let Some(found) = self.type_mut(name) {
+            found.kind = TypeKind::Domain(domain);
+        }
+    }
+}
