@@ -183,3 +183,26 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
 }
+
+/// A finding that isn't told, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// What was found.
+    pub finding: Finding,
+    /// What holds it back.
+    pub by: Hold,
+}
+
+/// What holds a finding back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A comment in the migration.
+    Comment {
+        /// Its place in the same file.
+        place: Location,
+        /// The reason that it gives.
+        reason: Option<String>,
+    },
+    /// An entry of the baseline.
+    Baseline,
+}

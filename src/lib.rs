@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod cli;
 pub mod config;
+pub mod files;
 pub mod finding;
 pub mod git;
 pub mod migration;

@@ -98,6 +98,14 @@ impl LineIndex {
         (line as u32, column as u32 + 1)
     }
 
+    /// Line and column, from 1, of byte `offset`; the column counts bytes.
+    pub fn byte_position(&self, text: &str, offset: u32) -> (u32, u32) {
+        let offset = offset.min(text.len() as u32); // files over 4 GiB are refused
+        let line = self.starts.partition_point(|&start| start <= offset).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        (line as u32, offset - start + 1)
+    }
+
     /// The location of `span` in `text`.
     pub fn location(&self, text: &str, span: Span) -> Location {
         let (line, column) = self.position(text, span.start);

@@ -2,5 +2,9 @@
 
 #[test]
 fn transcripts() {
-    trycmd::TestCases::new().env("NO_COLOR", "1").case("tests/cmd/*.trycmd");
+    trycmd::TestCases::new()
+        .env("NO_COLOR", "1")
+        .env("GITHUB_ACTIONS", "")
+        .env("GITLAB_CI", "")
+        .case("tests/cmd/*.trycmd");
 }

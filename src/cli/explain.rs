@@ -7,8 +7,8 @@ use super::Outcome;
 use crate::finding::{Category, Severity};
 use crate::migration::rules::RULES;
 use crate::pages::{self, Facts};
-use crate::report::json;
 use crate::report::terminal::Style;
+use crate::report::{Document, json};
 
 /// Tell what a finding means, why it matters, and how to do it safely
 #[derive(Debug, Args)]
@@ -41,6 +41,21 @@ fn all_pages() -> Vec<(&'static str, &'static str, Facts<'static>)> {
     let migration = RULES.iter().map(|rule| (rule.code, rule.page));
     let backup = crate::backup::rules::RULES.iter().map(|rule| (rule.code, rule.page));
     migration.chain(backup).filter_map(|(code, page)| Some((code, page, pages::facts(page)?))).collect()
+}
+
+/// The documents of the linter's codes.
+pub fn documents() -> Vec<Document<'static>> {
+    let known = RULES.iter().filter_map(|rule| Some((rule, pages::facts(rule.page)?)));
+    known
+        .map(|(rule, facts)| Document {
+            code: rule.code,
+            summary: facts.summary,
+            category: facts.category,
+            severity: facts.severity,
+            since: facts.since,
+            prose: pages::prose(rule.page).into(),
+        })
+        .collect()
 }
 
 /// `rollsafe explain CODE`

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::explain::documents;
+use super::output::OutputArgs;
 use super::{Outcome, Surroundings};
 use crate::config::{self, Loaded};
 use crate::finding::{Category, Finding, Severity};
@@ -17,8 +18,9 @@ use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Project, Request, runners};
 use crate::migration::rules::{Change, RuleOptions};
 use crate::migration::session;
+use crate::report::place::Places;
 use crate::report::terminal::Style;
-use crate::report::{json, terminal};
+use crate::report::{Linted, Report, Sources};
 use crate::source::LineIndex;
 
 /// Tell what migrations lock, rewrite, destroy and break
@@ -43,9 +45,8 @@ pub struct LintArgs {
     /// Judge every migration
     #[arg(long)]
     all: bool,
-    /// How to report
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    format: Format,
+    #[command(flatten)]
+    output: OutputArgs,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -70,15 +71,6 @@ pub struct LintArgs {
     schema: Option<PathBuf>,
 }
 
-/// `--format`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Terminal,
-    /// By the contract, `schema_version` 1.
-    Json,
-}
-
 /// `--fail-on`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
@@ -93,6 +85,16 @@ pub enum FailOn {
 }
 
 impl FailOn {
+    /// The lowest severity that makes the exit code 1; `None`: none does.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            FailOn::Error => Some(Severity::Error),
+            FailOn::Warning => Some(Severity::Warning),
+            FailOn::Notice => Some(Severity::Notice),
+            FailOn::Never => None,
+        }
+    }
+
     /// Whether a finding of this severity makes the exit code 1.
     pub fn fails(self, severity: Severity) -> bool {
         match self {
@@ -106,25 +108,40 @@ impl FailOn {
 
 /// Runs it.
 pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroundings) -> Outcome {
-    match lint(arguments, loaded) {
-        Ok((project, report, options, fail_on)) => {
-            let stdout = match arguments.format {
-                Format::Json => json::lint(&report, options.rules.version, project.runner()),
-                Format::Terminal => {
-                    let texts: HashMap<PathBuf, Arc<str>> =
-                        migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
-                    terminal::lint(&report, &texts, style)
-                }
-            };
-            let stderr: String = project.notes.iter().map(|note| format!("note: {note}\n")).collect();
-            Outcome {
-                stdout,
-                stderr,
-                code: u8::from(report.findings.iter().any(|finding| fail_on.fails(finding.severity))),
-            }
-        }
-        Err(message) => Outcome::failed(message),
-    }
+    let here = match std::env::current_dir() {
+        Ok(here) => here,
+        Err(error) => return Outcome::failed(format!("no working directory: {error}")),
+    };
+    let judged = match arguments.output.check().and_then(|()| lint(arguments, loaded)) {
+        Ok(judged) => judged,
+        Err(message) => return Outcome::failed(message),
+    };
+    let (project, report, options, fail_on) = judged;
+    let sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
+    let told = Report {
+        command: "lint",
+        findings: &report.findings,
+        suppressed: &report.suppressed,
+        sources: &sources,
+        fails_from: fail_on.severity(),
+        documents: &documents(),
+        places: &Places::of(&here),
+        lint: Some(Linted {
+            report: &report,
+            postgres_version: options.rules.version,
+            runner: project.runner(),
+        }),
+    };
+    let delivered = arguments.output.deliver(&told, style);
+    let mut stderr: String =
+        project.notes.iter().chain(&delivered.notes).map(|note| format!("note: {note}\n")).collect();
+    stderr.extend(delivered.failures.iter().map(|failure| format!("error: {failure}\n")));
+    let code = match delivered.failures.is_empty() {
+        true => u8::from(report.findings.iter().any(|finding| fail_on.fails(finding.severity))),
+        // Whoever waits for the file has not been told.
+        false => 2,
+    };
+    Outcome { stdout: delivered.stdout, stderr, code }
 }
 
 fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, LintOptions, FailOn), String> {

@@ -3,6 +3,7 @@
 mod backup;
 mod explain;
 mod lint;
+mod output;
 mod verify_backup;
 
 use std::io::Read;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use crate::finding::{Category, Finding, Severity};
+use crate::finding::{Category, Finding, Hold, Severity, Suppressed};
 use crate::pages;
 use crate::source::{LineIndex, Location, Span};
 
@@ -98,8 +98,8 @@ pub struct LintReport {
     pub files: Vec<FileReport>,
     /// All findings: by file, place and code.
     pub findings: Vec<Finding>,
-    /// How many findings suppressions held back.
-    pub suppressed: usize,
+    /// The findings that suppressions and the baseline hold back, in the same order.
+    pub suppressed: Vec<Suppressed>,
     /// How many migrations were replayed as history.
     pub history: usize,
 }
@@ -140,7 +140,7 @@ impl LintReport {
     pub fn append(&mut self, other: LintReport) {
         self.files.extend(other.files);
         self.findings.extend(other.findings);
-        self.suppressed += other.suppressed;
+        self.suppressed.extend(other.suppressed);
         self.history += other.history;
     }
 
@@ -362,7 +362,7 @@ fn report(
         // `index` came from enumerating these slices.
         let (migration, script) = (&migrations[index], &scripts[index]);
         let lines = LineIndex::new(&migration.text);
-        let mut said = by_migration.remove(&index).unwrap_or_default();
+        let said = by_migration.remove(&index).unwrap_or_default();
         let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
         let suppressions =
             suppress::suppressions(&migration.text, &script.comments, &spans, migration.range.clone());
@@ -370,34 +370,45 @@ fn report(
         for (suppression, used) in suppressions.iter().zip(&mut used) {
             used.resize(suppression.codes.len(), false);
         }
-        said.retain(|(code, one)| {
-            let category =
-                rules.iter().find(|active| active.rule.code == *code).map(|active| active.category);
-            let held = hold_back(&suppressions, &mut used, code, category, one.span);
-            report.suppressed += usize::from(held);
-            !held
-        });
-        said.extend(suppression_findings(&suppressions, &used));
-        let mut findings: Vec<Finding> = said
-            .into_iter()
-            .filter_map(|(code, one)| {
-                let active = rules.iter().find(|active| active.rule.code == code)?;
-                let severity =
-                    options.severities.in_file(&migration.path, code, active.category, active.default)?;
-                Some(Finding {
-                    code: Cow::Borrowed(code),
-                    category: active.category,
-                    severity,
-                    path: Some(migration.path.clone()),
-                    span: Some(lines.location(&migration.text, one.span)),
-                    object: None,
-                    message: one.message,
-                    help: one.help,
-                    fix: one.fix,
-                })
+        let mut findings: Vec<Finding> = Vec::new();
+        let mut held: Vec<Suppressed> = Vec::new();
+        let told = |code: &'static str, one: Said| {
+            let active = rules.iter().find(|active| active.rule.code == code)?;
+            let severity =
+                options.severities.in_file(&migration.path, code, active.category, active.default)?;
+            Some(Finding {
+                code: Cow::Borrowed(code),
+                category: active.category,
+                severity,
+                path: Some(migration.path.clone()),
+                span: Some(lines.location(&migration.text, one.span)),
+                object: None,
+                message: one.message,
+                help: one.help,
+                fix: one.fix,
             })
-            .collect();
-        findings.sort_by(|a, b| (a.span, &a.code, &a.message).cmp(&(b.span, &b.code, &b.message)));
+        };
+        for (code, one) in said {
+            let category = rules.iter().find(|active| active.rule.code == code).map(|active| active.category);
+            let by = hold_back(&suppressions, &mut used, code, category, one.span);
+            match (told(code, one), by) {
+                (Some(finding), Some(by)) => held.push(Suppressed {
+                    finding,
+                    by: Hold::Comment {
+                        place: lines.location(&migration.text, by.span),
+                        reason: by.reason.clone(),
+                    },
+                }),
+                (finding, _) => findings.extend(finding),
+            }
+        }
+        findings.extend(
+            suppression_findings(&suppressions, &used).into_iter().filter_map(|(code, one)| told(code, one)),
+        );
+        held.sort_by(|a, b| order(&a.finding).cmp(&order(&b.finding)));
+        held.dedup_by(|a, b| a.finding == b.finding);
+        report.suppressed.extend(held);
+        findings.sort_by(|a, b| order(a).cmp(&order(b)));
         findings.dedup();
         report.findings.extend(findings);
         let statements = script
@@ -433,15 +444,20 @@ fn statement_report(text: &str, lines: &LineIndex, statement: &Statement, record
     }
 }
 
-/// Whether a suppression holds a finding back; marks it used.
-fn hold_back(
-    suppressions: &[Suppression],
+/// In which order findings of a file are told.
+fn order(finding: &Finding) -> (Option<Location>, &str, &str) {
+    (finding.span, &finding.code, &finding.message)
+}
+
+/// The suppression that holds a finding back; all that do are marked as used.
+fn hold_back<'a>(
+    suppressions: &'a [Suppression],
     used: &mut [Vec<bool>],
     code: &str,
     category: Option<Category>,
     span: Span,
-) -> bool {
-    let mut held = false;
+) -> Option<&'a Suppression> {
+    let mut held = None;
     for (suppression, used) in suppressions.iter().zip(used) {
         let covers = suppression.covers.is_some_and(|covered| {
             covered.start <= span.start && span.start < covered.end.max(covered.start + 1)
@@ -454,7 +470,7 @@ fn hold_back(
                 name == code || name == "all" || category.is_some_and(|category| name == category.as_str());
             if names {
                 *used = true;
-                held = true;
+                held = held.or(Some(suppression));
             }
         }
     }

@@ -1,14 +1,14 @@
 //! The JSON report: a contract (`schema_version` 1). Fields are added, never removed.
 
-use std::borrow::Cow;
-use std::path::Path;
-
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fingerprint::fingerprints;
+use super::place::slashed;
+use super::terminal::Style;
+use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
 use crate::migration::effects::Effects;
-use crate::migration::lint::LintReport;
 use crate::source::Location;
 
 /// Version of the contract.
@@ -35,7 +35,7 @@ struct Whole<'a> {
 
 #[derive(Serialize)]
 struct File<'a> {
-    path: Cow<'a, str>,
+    path: String,
     direction: &'static str,
     statements: Vec<Statement<'a>>,
 }
@@ -85,13 +85,14 @@ struct Told<'a> {
     code: &'a str,
     category: Category,
     severity: Severity,
-    path: Option<Cow<'a, str>>,
+    path: Option<String>,
     span: Option<&'a Location>,
     message: &'a str,
     help: Option<&'a str>,
     fix: Option<&'a Fix>,
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<&'a str>,
+    fingerprint: String,
 }
 
 #[derive(Serialize)]
@@ -106,10 +107,39 @@ struct Summary {
     history: usize,
 }
 
-/// The report of `rollsafe lint --format json`, ending in a newline.
-pub fn lint(report: &LintReport, postgres_version: u16, runner: Option<&str>) -> String {
+/// The report by contract, ending in a newline. Without what linting tells: tool and findings.
+pub fn report(report: &Report<'_>, _style: Style) -> String {
+    let marks = fingerprints(report.findings, report.sources, report.lint.map(|lint| lint.report));
+    match report.lint {
+        Some(linted) => lint(linted, marks),
+        None => {
+            let findings: Vec<Told<'_>> =
+                report.findings.iter().zip(marks).map(|(finding, mark)| told(finding, mark)).collect();
+            let mut text = serde_json::to_string_pretty(&Found {
+                schema_version: SCHEMA_VERSION,
+                tool: TOOL,
+                command: report.command,
+                findings,
+            })
+            .unwrap_or_default(); // strings and numbers only
+            text.push('\n');
+            text
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    schema_version: u32,
+    tool: Tool,
+    command: &'a str,
+    findings: Vec<Told<'a>>,
+}
+
+fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
+    let Linted { report, postgres_version, runner } = linted;
     let files = report.files.iter().map(|file| File {
-        path: path(&file.path),
+        path: slashed(&file.path),
         direction: file.direction.as_str(),
         statements: file
             .statements
@@ -129,14 +159,14 @@ pub fn lint(report: &LintReport, postgres_version: u16, runner: Option<&str>) ->
         postgres_version,
         runner,
         files: files.collect(),
-        findings: report.findings.iter().map(told).collect(),
+        findings: report.findings.iter().zip(marks).map(|(finding, mark)| told(finding, mark)).collect(),
         summary: Summary {
             files: report.files.len(),
             statements: report.statements(),
             errors: report.count(Severity::Error),
             warnings: report.count(Severity::Warning),
             notices: report.count(Severity::Notice),
-            suppressed: report.suppressed,
+            suppressed: report.suppressed.len(),
             not_understood: report.not_understood(),
             history: report.history,
         },
@@ -147,17 +177,18 @@ pub fn lint(report: &LintReport, postgres_version: u16, runner: Option<&str>) ->
     text
 }
 
-fn told(finding: &Finding) -> Told<'_> {
+fn told(finding: &Finding, fingerprint: String) -> Told<'_> {
     Told {
         code: &finding.code,
         category: finding.category,
         severity: finding.severity,
-        path: finding.path.as_deref().map(path),
+        path: finding.path.as_deref().map(slashed),
         span: finding.span.as_ref(),
         message: &finding.message,
         help: finding.help.as_deref(),
         fix: finding.fix.as_ref(),
         object: finding.object.as_deref(),
+        fingerprint,
     }
 }
 
@@ -199,14 +230,4 @@ pub fn pretty(value: &Value) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// A path with forward slashes, on every system.
-fn path(path: &Path) -> Cow<'_, str> {
-    let shown = path.to_string_lossy();
-    if std::path::MAIN_SEPARATOR == '/' {
-        shown
-    } else {
-        shown.replace(std::path::MAIN_SEPARATOR, "/").into()
-    }
 }

@@ -5,13 +5,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
     SourceCode, SourceSpan, SpanContents, ThemeStyles,
 };
 
+use super::Report;
+use super::fingerprint::statement_of;
 use super::snippet::Text;
 use crate::finding::{Finding, Severity};
 use crate::migration::lint::{LintReport, StatementReport};
@@ -52,18 +53,19 @@ impl Style {
     }
 }
 
-/// The report of `rollsafe lint`.
-pub fn lint(report: &LintReport, texts: &HashMap<PathBuf, Arc<str>>, style: Style) -> String {
+/// The report: findings in their order, then the line that sums up.
+pub fn report(report: &Report<'_>, style: Style) -> String {
     let mut out = String::new();
-    let sources: HashMap<&PathBuf, Text> = texts
-        .iter()
-        .filter(|(path, _)| report.findings.iter().any(|f| f.path.as_ref() == Some(path)))
-        .map(|(path, text)| (path, Text::new(path.display().to_string(), text.clone())))
-        .collect();
+    let mut sources: HashMap<&PathBuf, Text> = HashMap::new();
+    for path in report.findings.iter().filter_map(|finding| finding.path.as_ref()) {
+        if let (false, Some(text)) = (sources.contains_key(path), report.sources.get(path)) {
+            sources.insert(path, Text::new(path.display().to_string(), text.clone()));
+        }
+    }
     let handler = style.handler();
-    for finding in &report.findings {
+    for finding in report.findings {
         let source = finding.path.as_ref().and_then(|path| sources.get(path));
-        let statement = statement_of(report, finding);
+        let statement = report.lint.and_then(|lint| statement_of(lint.report, finding));
         let shown = Shown {
             finding,
             source,
@@ -74,7 +76,10 @@ pub fn lint(report: &LintReport, texts: &HashMap<PathBuf, Arc<str>>, style: Styl
         let _ = handler.render_report(&mut out, &shown);
         out.push('\n');
     }
-    out.push_str(&summary(report, style));
+    match report.lint {
+        Some(lint) => out.push_str(&summary(lint.report, style)),
+        None => out.push_str(&format!("{}\n", report.counts())),
+    }
     out
 }
 
@@ -101,8 +106,8 @@ pub fn summary(report: &LintReport, style: Style) -> String {
     if report.not_understood() > 0 {
         details.push(format!("{} NOT understood", report.not_understood()));
     }
-    if report.suppressed > 0 {
-        details.push(format!("{} suppressed", counted(report.suppressed, "finding")));
+    if !report.suppressed.is_empty() {
+        details.push(format!("{} suppressed", counted(report.suppressed.len(), "finding")));
     }
     format!("{found} {}\n", style.dim(&format!("({})", details.join("; "))))
 }
@@ -110,15 +115,6 @@ pub fn summary(report: &LintReport, style: Style) -> String {
 /// "1 error", "2 errors".
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The statement that a finding is in.
-fn statement_of<'a>(report: &'a LintReport, finding: &Finding) -> Option<&'a StatementReport> {
-    let span = finding.span?;
-    report.files.iter().filter(|file| Some(&file.path) == finding.path.as_ref()).find_map(|file| {
-        let after = file.statements.partition_point(|statement| statement.location.start <= span.start);
-        file.statements.get(after.checked_sub(1)?).filter(|statement| span.start < statement.location.end)
-    })
 }
 
 /// What stands at the underline: the strongest lock that the part of the statement takes, and what it blocks.
@@ -170,6 +166,31 @@ fn wrapped(text: &str, width: usize) -> String {
     out
 }
 
+/// A help text whose comments and sentences fit into `width`; SQL and directives stay as they are, to be pasted.
+fn advice(help: &str, width: usize) -> String {
+    let sentence = !help.contains('\n') && !help.trim_end().ends_with(';');
+    if sentence {
+        return wrapped(help, width);
+    }
+    let mut out = String::with_capacity(help.len());
+    for (at, line) in help.lines().enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        let (indent, text) = line.split_at(line.len() - line.trim_start().len());
+        match text.strip_prefix("-- ") {
+            Some(comment) if line.chars().count() > width && !comment.starts_with("rollsafe:") => {
+                let lead = format!("\n{indent}-- ");
+                let room = width.saturating_sub(indent.chars().count() + 3);
+                out.push_str(&lead[1..]); // behind its line feed
+                out.push_str(&wrapped(comment, room).replace('\n', &lead));
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
+}
+
 /// A finding as miette draws it.
 struct Shown<'a> {
     finding: &'a Finding,
@@ -209,7 +230,9 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.finding.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        // Behind "  help: ".
+        let width = self.width.saturating_sub(8).max(20);
+        self.finding.help.as_ref().map(|help| Box::new(advice(help, width)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -1,0 +1,119 @@
+//! Fingerprints: the same finding keeps its fingerprint when lines move, when other statements change, and when
+//! statements change places.
+//!
+//! Made of the code, the beginning of the statement (which says what it is about), the text that the finding points at,
+//! and a number where all of these are equal. Comments and white space don't count; messages neither, as their wording
+//! and figures may change. The path isn't in it: whoever needs it puts it beside.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::Sources;
+use crate::finding::Finding;
+use crate::migration::lint::{LintReport, StatementReport};
+
+/// Words that say nothing about which object a statement is about.
+const SILENT: [&str; 7] = ["IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "UNIQUE", "CONSTRAINT"];
+
+/// The fingerprint of each finding, in the order of the findings: 16 hexadecimal digits, a colon, and a number from 1
+/// among those in the same file that are equal otherwise.
+pub fn fingerprints<'a>(
+    findings: impl IntoIterator<Item = &'a Finding>,
+    sources: &Sources,
+    lint: Option<&LintReport>,
+) -> Vec<String> {
+    let mut seen: HashMap<(Option<PathBuf>, String), usize> = HashMap::new();
+    findings
+        .into_iter()
+        .map(|finding| {
+            let bare = bare(finding, sources, lint);
+            let number = seen.entry((finding.path.clone(), bare.clone())).or_default();
+            *number += 1;
+            format!("{bare}:{number}")
+        })
+        .collect()
+}
+
+fn bare(finding: &Finding, sources: &Sources, lint: Option<&LintReport>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(finding.code.as_bytes());
+    hash.update([0]);
+    hash.update(finding.object.as_deref().unwrap_or("").as_bytes());
+    let source = finding.path.as_ref().and_then(|path| sources.get(path));
+    if let (Some(span), Some(source)) = (finding.span, source) {
+        let of = |start: u32, end: u32| source.get(start as usize..end as usize).unwrap_or("");
+        let statement = lint.and_then(|report| statement_of(report, finding));
+        hash.update([0]);
+        hash.update(beginning(statement.map_or("", |s| of(s.location.start, s.location.end))).as_bytes());
+        hash.update([0]);
+        hash.update(bare_text(of(span.start, span.end)).as_bytes());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The statement that a finding is in.
+pub fn statement_of<'a>(report: &'a LintReport, finding: &Finding) -> Option<&'a StatementReport> {
+    let span = finding.span?;
+    report.files.iter().filter(|file| Some(&file.path) == finding.path.as_ref()).find_map(|file| {
+        let after = file.statements.partition_point(|statement| statement.location.start <= span.start);
+        file.statements.get(after.checked_sub(1)?).filter(|statement| span.start < statement.location.end)
+    })
+}
+
+/// What a statement is about: its first three words that say something.
+fn beginning(statement: &str) -> String {
+    let text = bare_text(statement);
+    let head = text.split('(').next().unwrap_or("");
+    head.split(' ')
+        .filter(|word| !SILENT.iter().any(|silent| word.eq_ignore_ascii_case(silent)))
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// SQL without comments, and with one space wherever there is white space; quoted text stays as it is.
+pub fn bare_text(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let skipped = if rest.starts_with("--") {
+            Some(rest.find('\n').unwrap_or(rest.len()))
+        } else if rest.starts_with("/*") {
+            Some(rest.find("*/").map_or(rest.len(), |at| at + 2))
+        } else if first.is_whitespace() {
+            Some(first.len_utf8())
+        } else {
+            None
+        };
+        if let Some(skipped) = skipped {
+            if !out.ends_with(' ') && !out.is_empty() {
+                out.push(' ');
+            }
+            rest = &rest[skipped..]; // found in it
+            continue;
+        }
+        let taken = match first {
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |at| at + 2),
+            _ => first.len_utf8(),
+        };
+        out.push_str(&rest[..taken]); // found in it
+        rest = &rest[taken..];
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_and_comments_do_not_count() {
+        assert_eq!(bare_text("ALTER  TABLE t -- why\n /* x */ ADD 'a  -- b'"), "ALTER TABLE t ADD 'a  -- b'");
+        assert_eq!(bare_text("'open"), "'open");
+        assert_eq!(beginning("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)"), "CREATE INDEX i");
+        assert_eq!(beginning("alter table only orders\n  add column x int"), "alter table orders");
+    }
+}
