@@ -23,6 +23,8 @@ pub struct Config {
     pub lint: LintConfig,
     /// `verify-backup`.
     pub backup: BackupConfig,
+    /// `gate`.
+    pub gate: crate::gate::limits::GateConfig,
 }
 
 /// `[project]`

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod finding;
+pub mod gate;
 pub mod git;
 pub mod migration;
 pub mod pages;
