@@ -216,6 +216,7 @@ pub fn read_data(
     let stored: u64 = order.iter().map(|block| block.stored_len()).sum();
     let gathered = Mutex::new(Gathered::default());
     let next = AtomicUsize::new(0);
+    let reading = Reading { archive, schema, wanted: &wanted, options };
     let work = || {
         loop {
             let nth = next.fetch_add(1, Ordering::Relaxed);
@@ -223,11 +224,23 @@ pub fn read_data(
             if archive.gauge.is_cancelled() {
                 return;
             }
-            read_one(archive, block, schema, &wanted, options, stored, &gathered);
+            // Sets of keys share their memory by the size of what they come from.
+            let share = block.stored_len() as f64 / stored.max(1) as f64;
+            let budget = (KEY_BUDGET as f64 * share) as usize;
+            let mut read = |sink: &mut dyn BlockSink| archive.read_block(block, sink);
+            read_one(&reading, block, budget, &mut read, &gathered);
         }
     };
     let threads = options.threads.clamp(1, order.len().max(1));
-    if threads == 1 {
+    if archive.stream.is_some() {
+        let problems = archive.read_in_order(&mut |block, read| {
+            // How large the blocks to come are isn't known: each may take half of what is left.
+            let used = gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).key_bytes();
+            read_one(&reading, block, KEY_BUDGET.saturating_sub(used) / 2, read, &gathered);
+        });
+        let mut gathered = gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        problems.into_iter().for_each(|problem| gathered.problem(problem));
+    } else if threads == 1 {
         work();
     } else {
         std::thread::scope(|scope| {
@@ -251,20 +264,28 @@ pub fn read_data(
     gathered.finish()
 }
 
-fn read_one(
-    archive: &Archive,
-    block: &Block,
-    schema: &Schema,
-    wanted: &Wanted,
+/// What blocks are read with.
+struct Reading<'a> {
+    archive: &'a Archive,
+    schema: &'a Schema,
+    wanted: &'a Wanted,
     options: DataOptions,
-    stored: u64,
+}
+
+/// Reads one block, by way of `read`; its keys may take `budget` bytes together.
+fn read_one(
+    reading: &Reading<'_>,
+    block: &Block,
+    budget: usize,
+    read: &mut dyn FnMut(&mut dyn BlockSink) -> Vec<Problem>,
     gathered: &Mutex<Gathered>,
 ) {
+    let Reading { archive, schema, wanted, options } = reading;
     let Some(entry) = archive.toc.entries.get(block.entry) else { return };
     let lock = || gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if block.kind != BlockKind::Table {
         let mut sink = ObjectSink::default();
-        let problems = archive.read_block(block, &mut sink);
+        let problems = read(&mut sink);
         let whole = problems.is_empty();
         sink.end(whole);
         lock().objects(sink, problems, block);
@@ -272,7 +293,7 @@ fn read_one(
     }
     if entry.copy.is_empty() {
         let mut sink = InsertSink { reader: TextReader::new(LONGEST_INSERT), rows: InsertRows::default() };
-        let mut problems = archive.read_block(block, &mut sink);
+        let mut problems = read(&mut sink);
         sink.reader.finish(&mut sink.rows);
         sink.rows.add_problems(&entry.qualified(), &mut problems);
         lock().inserted(entry.qualified(), sink.rows, problems, block);
@@ -284,13 +305,11 @@ fn read_one(
         gathered.problem(Problem { kind: ProblemKind::Toc, place: block.place.clone(), what });
         return;
     };
-    // Sets of keys share their memory by the size of what they come from.
-    let share = block.stored_len() as f64 / stored.max(1) as f64;
     let count = wanted.keys.get(&target.table).map_or(1, |keys| keys.len().max(1));
-    let budget = 2048 + (KEY_BUDGET as f64 * share) as usize / count;
+    let budget = 2048 + budget / count;
     let plan = Arc::new(row_plan(&target, schema, wanted, &archive.toc.encoding, options.depth, budget));
     let mut sink = RowSink { reader: RowReader::new(&plan, true) };
-    let problems = archive.read_block(block, &mut sink);
+    let problems = read(&mut sink);
     let rows = sink.reader.finish();
     lock().rows("", &entry.copy, &plan, rows, problems, Some(block), wanted);
 }
@@ -442,6 +461,11 @@ fn tuples(sql: &[u8]) -> u64 {
 }
 
 impl Gathered {
+    /// Memory that the sets of keys take.
+    fn key_bytes(&self) -> usize {
+        self.sets.values().map(KeySet::bytes).sum()
+    }
+
     pub(super) fn problem(&mut self, problem: Problem) {
         if matches!(problem.kind, ProblemKind::Row | ProblemKind::Encoding) {
             self.result.problem_rows += 1;

@@ -87,6 +87,14 @@ impl KeySet {
         KeySet { kept, budget, inserted: 0, duplicates: 0 }
     }
 
+    /// Memory that it takes, in bytes, roughly.
+    pub fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Bits { blocks, .. } => blocks.len() * BLOCK_BYTES,
+            Kept::Hashes { set, .. } => set.len() * HASH_BYTES,
+        }
+    }
+
     /// Puts a key in; true if it was in already.
     #[inline]
     pub fn insert(&mut self, key: Key) -> bool {

@@ -8,6 +8,7 @@ pub mod encoding;
 pub mod evidence;
 pub mod json;
 pub mod keys;
+pub mod location;
 pub mod manifest;
 pub mod options;
 pub mod report;

@@ -45,7 +45,7 @@ impl Check {
 /// The flags of `rollsafe verify-backup`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct VerifyArgs {
-    /// The dump: a file, or the directory of a directory dump
+    /// The dump: a file, the directory of a directory dump, or - for standard input
     pub dump: PathBuf,
     /// The least size, for example 500kB [default: 1MB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]

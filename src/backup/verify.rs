@@ -14,6 +14,7 @@ use super::archive::{Archive, OpenError, ProblemKind};
 use super::contents::read_contents;
 use super::data::{DataOptions, DataResult, read_data};
 use super::evidence::{ArchiveFacts, Evidence, FileFacts, Opened, Stage, StageResult, Status};
+use super::location::{Location, LocationError, Reached};
 use super::manifest::{self, ManifestError};
 use super::options::{Restore, VerifyOptions};
 use super::restore::{Expected, RestoreFailure, Restored};
@@ -69,6 +70,9 @@ pub enum VerifyError {
         /// Why.
         source: std::io::Error,
     },
+    /// It can't be had from where it is.
+    #[error(transparent)]
+    Location(#[from] LocationError),
     /// A manifest can't be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -93,6 +97,7 @@ impl VerifyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             VerifyError::Restore(failure) => failure.hint(),
+            VerifyError::Location(error) => error.hint(),
             _ => None,
         }
     }
@@ -126,13 +131,22 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn stages(&mut self, gauge: &Arc<Gauge>) -> Result<(), VerifyError> {
-        let path = self.options.dump.as_path();
-        let started = Instant::now();
-        self.evidence.file.path = path.to_owned();
+        let name = self.options.dump.as_path();
+        let location = Location::of(name);
+        self.evidence.file.path = match location {
+            Location::Stdin => PathBuf::from("standard input"),
+            _ => name.to_owned(),
+        };
         if let Some(path) = &self.options.manifest {
             self.evidence.manifest = Some(manifest::read(path)?);
         }
-        let archive = match Archive::open(path, gauge) {
+        let as_file = self.options.restore != Restore::Never;
+        let hashed = self.options.manifest.is_some() || self.options.write_manifest.is_some();
+        let scratch = self.options.restore_options.scratch_directory.as_deref();
+        let reached = Reached::reach(&location, as_file, hashed, scratch)?;
+        self.evidence.notes.extend(reached.notes.iter().cloned());
+        let started = Instant::now();
+        let archive = match reached.open(&self.evidence.file.path, gauge) {
             Ok(archive) => Some(archive),
             Err(OpenError::Io { path, source }) => return Err(VerifyError::Unreadable { path, source }),
             Err(OpenError::Missing(_)) => self.not_opened(Opened::Missing),
@@ -141,7 +155,7 @@ impl Run<'_> {
         };
         let opened_in = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        self.file_facts(archive.as_ref());
+        self.file_facts(archive.as_ref(), reached.path.as_deref());
         self.previous()?;
         self.stage(Stage::File, started.elapsed().as_secs_f64(), None);
         let Some(archive) = archive else {
@@ -150,17 +164,25 @@ impl Run<'_> {
             }
             return Ok(());
         };
-        let before = state(path);
+        let before = reached.path.as_deref().map(state);
         let expected = self.read(&archive, opened_in);
-        if state(path) != before {
-            return Err(VerifyError::Changed(path.to_owned()));
+        if reached.path.as_deref().map(state) != before {
+            return Err(VerifyError::Changed(name.to_owned()));
         }
-        if gauge.is_cancelled() {
-            self.stage(Stage::Restore, 0.0, Some("stopped".into()));
-            return Ok(());
+        let sha256 = self.end_of(&reached)?;
+        if hashed {
+            self.hash(&reached, sha256);
         }
-        self.hash();
         self.restore(&archive, &expected)
+    }
+
+    /// Reads a stream to its end: only then is it known how long it is.
+    fn end_of(&mut self, reached: &Reached) -> Result<Option<String>, VerifyError> {
+        let Some(end) = reached.end() else { return Ok(None) };
+        let path = self.evidence.file.path.clone();
+        let (size, sha256) = end.map_err(|source| VerifyError::Unreadable { path, source })?;
+        self.evidence.file.size = size;
+        Ok(sha256)
     }
 
     fn not_opened(&mut self, opened: Opened) -> Option<Archive> {
@@ -173,15 +195,17 @@ impl Run<'_> {
         self.stages.push(StageResult { stage, status, reason: skipped, seconds });
     }
 
-    fn file_facts(&mut self, archive: Option<&Archive>) {
-        let path = self.evidence.file.path.clone();
-        let modified = std::fs::metadata(&path).ok().and_then(|metadata| metadata.modified().ok());
+    fn file_facts(&mut self, archive: Option<&Archive>, path: Option<&Path>) {
+        // What came through a pipe has no time of its own: a copy's is that of copying.
+        let own = path.filter(|path| **path == *self.evidence.file.path);
+        let modified =
+            own.and_then(|path| std::fs::metadata(path).ok()).and_then(|metadata| metadata.modified().ok());
         let modified = modified
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .map(|since| since.as_secs() as i64);
         let file: &mut FileFacts = &mut self.evidence.file;
         file.size = archive.map_or_else(
-            || std::fs::metadata(&path).map_or(0, |metadata| metadata.len()),
+            || path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |metadata| metadata.len()),
             |archive| archive.size,
         );
         let created = archive.and_then(|archive| archive.header.as_ref()).and_then(|header| header.created);
@@ -219,7 +243,7 @@ impl Run<'_> {
         let depth = self.options.depth;
         let data_options = DataOptions { depth, threads: self.options.threads };
         self.evidence.problems.clone_from(&archive.problems);
-        self.evidence.notes.clone_from(&archive.notes);
+        self.evidence.notes.extend(archive.notes.iter().cloned());
         let text = |bytes: &Option<Vec<u8>>| bytes.clone().map(|bytes| archive.toc.encoding.text(bytes));
         let mut facts = ArchiveFacts {
             format: archive.format,
@@ -293,12 +317,15 @@ impl Run<'_> {
         read.expected
     }
 
-    fn hash(&mut self) {
-        if self.options.manifest.is_some() || self.options.write_manifest.is_some() {
-            match manifest::sha256(&self.options.dump) {
+    fn hash(&mut self, reached: &Reached, sha256: Option<String>) {
+        let known = sha256.or_else(|| reached.sha256().map(str::to_owned));
+        match (known, &reached.path) {
+            (Some(sha256), _) => self.evidence.sha256 = Some(sha256),
+            (None, Some(path)) => match manifest::sha256(path) {
                 Ok(sha256) => self.evidence.sha256 = Some(sha256),
                 Err(error) => self.evidence.notes.push(format!("the SHA-256 could not be computed: {error}")),
-            }
+            },
+            (None, None) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::compression::{Container, Decoder};
 use super::header::HeaderFormat;
-use super::input::{Cursor, Input, ReadError};
+use super::input::{Cursor, Input, ReadError, UNKNOWN};
 use super::toc::{DataPlace, PlaceKind};
 use super::{
     Archive, Block, BlockKind, BlockSink, Format, OpenError, Place, Problem, ProblemKind, Source,
@@ -46,6 +46,62 @@ pub(super) fn open(path: &Path, input: Input) -> Result<Archive, OpenError> {
     Ok(archive)
 }
 
+/// Reads the blocks of a stream in the order in which they come.
+pub(super) fn read_in_order(archive: &Archive, input: &Input, visit: &mut super::Visit<'_>) -> Vec<Problem> {
+    if !archive.blocks.is_empty() {
+        for block in &archive.blocks {
+            visit(block, &mut |sink| archive.read_block(block, sink));
+        }
+        return vec![];
+    }
+    if !archive.toc.whole {
+        return vec![];
+    }
+    let mut problems = vec![];
+    let entries = &archive.toc.entries;
+    let mut wanted: HashMap<i32, usize> = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.has_data)
+        .map(|(at, entry)| (entry.dump_id, at))
+        .collect();
+    let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
+    let mut reader = Chunks::new(input.cursor(archive.toc.end), int_size);
+    loop {
+        let start = reader.cursor.position();
+        let (kind, dump_id) = match reader.block_head() {
+            Ok(None) => break,
+            Ok(Some(head)) => head,
+            Err(error) => {
+                problems.push(error.problem(Place { offset: Some(start), ..Place::default() }));
+                break;
+            }
+        };
+        let Some(entry) = wanted.remove(&dump_id) else {
+            problems.push(unwanted(start, dump_id));
+            break;
+        };
+        let extent = Extent { start, end: UNKNOWN, last: true };
+        let Some(block) = block_at(archive, input, entry, extent) else { break };
+        let mut was_read = false;
+        visit(&block, &mut |sink| {
+            was_read = true;
+            let fits = check_kind(kind, &block, start).inspect_err(|_| reader.lost = true);
+            let result = fits.and_then(|()| read_body(&mut reader, &block, start, sink));
+            result.err().map(|bad| bad.problem(block.place.clone())).into_iter().collect()
+        });
+        if !was_read && reader.skip_block(kind).is_err() {
+            break;
+        }
+        if reader.lost || archive.gauge.is_cancelled() {
+            break;
+        }
+    }
+    let missing = without_block(archive, wanted);
+    problems.extend(missing);
+    problems
+}
+
 fn find_blocks(archive: &mut Archive, input: &Input) {
     let entries = &archive.toc.entries;
     let with_data: Vec<usize> = (0..entries.len()).filter(|&at| entries[at].has_data).collect(); // at is in range
@@ -78,12 +134,12 @@ fn find_blocks(archive: &mut Archive, input: &Input) {
                 Problem { kind: ProblemKind::Toc, place: Place::default(), what }
             });
         }
-        if archive.toc.whole {
+        if archive.toc.whole && !input.is_endless() {
             scan(archive, input, &with_data);
         }
         return;
     }
-    if let (true, None) = (archive.toc.whole, starts.first())
+    if let (true, None, false) = (archive.toc.whole, starts.first(), input.is_endless())
         && archive.toc.end < input.len()
     {
         let what = format!(
@@ -101,7 +157,12 @@ fn find_blocks(archive: &mut Archive, input: &Input) {
 }
 
 fn push_block(archive: &mut Archive, input: &Input, entry: usize, extent: Extent) {
-    let Some(of) = archive.toc.entries.get(entry) else { return };
+    let block = block_at(archive, input, entry, extent);
+    archive.blocks.extend(block);
+}
+
+fn block_at(archive: &Archive, input: &Input, entry: usize, extent: Extent) -> Option<Block> {
+    let of = archive.toc.entries.get(entry)?;
     let kind = if of.kind == "BLOBS" { BlockKind::LargeObjects } else { BlockKind::Table };
     let place = Place {
         offset: Some(extent.start),
@@ -109,14 +170,33 @@ fn push_block(archive: &mut Archive, input: &Input, entry: usize, extent: Extent
         object: (kind == BlockKind::Table).then(|| of.qualified()),
         ..Place::default()
     };
-    archive.blocks.push(Block {
+    Some(Block {
         entry,
         kind,
         source: Source::Open(input.part(0, extent.end)),
         compression: archive.compression,
         place,
         custom: Some(extent),
-    });
+    })
+}
+
+fn unwanted(start: u64, dump_id: i32) -> Problem {
+    let what =
+        format!("a data block says that it belongs to the TOC entry {dump_id}, which has no data to come");
+    let place = Place { offset: Some(start), ..Place::default() };
+    Problem { kind: ProblemKind::BlockDamaged, place, what }
+}
+
+/// Entries whose blocks didn't come.
+fn without_block(archive: &Archive, wanted: HashMap<i32, usize>) -> Vec<Problem> {
+    let mut missing: Vec<(i32, usize)> = wanted.into_iter().collect();
+    missing.sort_unstable();
+    let problem = |(dump_id, entry): (i32, usize)| {
+        let object = archive.toc.entries.get(entry).map(super::toc::TocEntry::qualified);
+        let place = Place { entry: Some(dump_id), object, ..Place::default() };
+        Problem { kind: ProblemKind::BlockMissing, place, what: "the file holds no data block for it".into() }
+    };
+    missing.into_iter().map(problem).collect()
 }
 
 /// Finds the blocks of an archive that doesn't say where they are, from length to length.
@@ -124,7 +204,7 @@ fn scan(archive: &mut Archive, input: &Input, with_data: &[usize]) {
     let mut wanted: HashMap<i32, usize> =
         with_data.iter().filter_map(|&at| Some((archive.toc.entries.get(at)?.dump_id, at))).collect();
     let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
-    let mut reader = Chunks { cursor: input.cursor(archive.toc.end), int_size };
+    let mut reader = Chunks::new(input.cursor(archive.toc.end), int_size);
     loop {
         let start = reader.cursor.position();
         let (kind, dump_id) = match reader.block_head() {
@@ -136,11 +216,7 @@ fn scan(archive: &mut Archive, input: &Input, with_data: &[usize]) {
             }
         };
         let Some(entry) = wanted.remove(&dump_id) else {
-            let what = format!(
-                "a data block says that it belongs to the TOC entry {dump_id}, which has no data to come"
-            );
-            let place = Place { offset: Some(start), ..Place::default() };
-            archive.problems.push(Problem { kind: ProblemKind::BlockDamaged, place, what });
+            archive.problems.push(unwanted(start, dump_id));
             break;
         };
         let skipped = reader.skip_block(kind);
@@ -152,19 +228,8 @@ fn scan(archive: &mut Archive, input: &Input, with_data: &[usize]) {
             break;
         }
     }
-    let mut missing: Vec<i32> = wanted.into_keys().collect();
-    missing.sort_unstable();
-    for dump_id in missing {
-        let object = archive
-            .toc
-            .entries
-            .iter()
-            .find(|entry| entry.dump_id == dump_id)
-            .map(super::toc::TocEntry::qualified);
-        let place = Place { entry: Some(dump_id), object, ..Place::default() };
-        let what = "the file holds no data block for it".into();
-        archive.problems.push(Problem { kind: ProblemKind::BlockMissing, place, what });
-    }
+    let missing = without_block(archive, wanted);
+    archive.problems.extend(missing);
 }
 
 /// Why a block can't be read on.
@@ -196,9 +261,15 @@ impl Bad {
 struct Chunks {
     cursor: Cursor,
     int_size: u8,
+    /// Whether a length was damaged, so that it isn't known where anything is that follows.
+    lost: bool,
 }
 
 impl Chunks {
+    fn new(cursor: Cursor, int_size: u8) -> Chunks {
+        Chunks { cursor, int_size, lost: false }
+    }
+
     /// Type and dump id of the block that begins here; none at the file's end.
     fn block_head(&mut self) -> Result<Option<(u8, i32)>, Bad> {
         let at = self.cursor.position();
@@ -273,14 +344,31 @@ impl Chunks {
         }
     }
 
-    /// Decodes the chunks of one stream.
+    /// Decodes the chunks of one stream. Goes on to its last chunk when they can't be decoded.
     fn stream(&mut self, decoder: &mut Decoder, sink: &mut dyn BlockSink) -> Result<(), Bad> {
+        let mut damaged = None;
+        let chunks = self.chunks(decoder, sink, &mut damaged).inspect_err(|_| self.lost = true);
+        if let Some(bad) = damaged {
+            return Err(bad);
+        }
+        chunks?;
+        let at = self.cursor.position();
+        let finished = decoder.finish(&mut |bytes| sink.data(bytes));
+        finished.map_err(|error| Bad::Frame(at, error.to_string()))
+    }
+
+    fn chunks(
+        &mut self,
+        decoder: &mut Decoder,
+        sink: &mut dyn BlockSink,
+        damaged: &mut Option<Bad>,
+    ) -> Result<(), Bad> {
         let mut give = |bytes: &[u8]| sink.data(bytes);
         loop {
             let at = self.cursor.position();
             let mut left = self.chunk()?;
             if left == 0 {
-                break;
+                return Ok(());
             }
             if left > self.cursor.remaining() {
                 let has = self.cursor.remaining();
@@ -288,6 +376,10 @@ impl Chunks {
                     at,
                     format!("a chunk has the length {left}, and only {has} bytes are left for it"),
                 ));
+            }
+            if damaged.is_some() {
+                self.cursor.skip(left)?;
+                continue;
             }
             while left > 0 {
                 let offset = self.cursor.position();
@@ -297,15 +389,16 @@ impl Chunks {
                     return Err(Bad::Read(ReadError::Ended { offset }));
                 }
                 // n is at most the length
-                decoder
-                    .push(&bytes[..n], &mut give)
-                    .map_err(|error| Bad::Frame(offset, error.to_string()))?;
+                let pushed = decoder.push(&bytes[..n], &mut give);
                 self.cursor.consume(n);
                 left -= n as u64;
+                if let Err(error) = pushed {
+                    *damaged = Some(Bad::Frame(offset, error.to_string()));
+                    self.cursor.skip(left)?;
+                    break;
+                }
             }
         }
-        let at = self.cursor.position();
-        decoder.finish(&mut give).map_err(|error| Bad::Frame(at, error.to_string()))
     }
 }
 
@@ -319,13 +412,24 @@ pub(super) fn read_block(
     let int_size = archive.header.as_ref().map_or(4, |header| header.int_size);
     // The blocks of a custom archive are all in its one file.
     let Source::Open(input) = &block.source else { return vec![] };
-    let mut reader = Chunks { cursor: input.cursor(extent.start), int_size };
+    let mut reader = Chunks::new(input.cursor(extent.start), int_size);
     let result = read_whole(&mut reader, block, sink);
     let mut problems = vec![];
     match result {
         Ok(()) => {
             let end = reader.cursor.position();
-            if end != extent.end {
+            if extent.end == UNKNOWN {
+                // A stream's last block: nothing may follow it.
+                match reader.cursor.available() {
+                    Ok([]) => {}
+                    Ok(_) => {
+                        let place = block.place.clone();
+                        let what = format!("its data block ends at byte {end}, before the end of the file");
+                        problems.push(Problem { kind: ProblemKind::BlockDamaged, place, what });
+                    }
+                    Err(error) => problems.push(read_problem(&error, block.place.clone())),
+                }
+            } else if end != extent.end {
                 let what = format!(
                     "its data block ends at byte {end}, {} bytes before {}",
                     extent.end.abs_diff(end),
@@ -361,23 +465,34 @@ fn read_whole(reader: &mut Chunks, block: &Block, sink: &mut dyn BlockSink) -> R
         let what = format!("the data block here belongs to the TOC entry {dump_id}, not to {wanted}");
         return Err(Bad::Frame(start, what));
     }
-    let wanted_kind = if block.kind == BlockKind::Table { TABLE_DATA } else { LARGE_OBJECTS };
-    if kind != wanted_kind {
-        return Err(Bad::Frame(start, format!("the data block has the type {kind}, not {wanted_kind}")));
+    check_kind(kind, block, start)?;
+    read_body(reader, block, start, sink)
+}
+
+fn check_kind(kind: u8, block: &Block, start: u64) -> Result<(), Bad> {
+    let wanted = if block.kind == BlockKind::Table { TABLE_DATA } else { LARGE_OBJECTS };
+    if kind == wanted {
+        return Ok(());
     }
+    Err(Bad::Frame(start, format!("the data block has the type {kind}, not {wanted}")))
+}
+
+/// Reads what follows a block's type and dump id.
+fn read_body(reader: &mut Chunks, block: &Block, start: u64, sink: &mut dyn BlockSink) -> Result<(), Bad> {
     let decoder = || {
         Decoder::new(block.compression, Container::Block)
             .map_err(|error| Bad::Frame(start, error.to_string()))
     };
-    if kind == TABLE_DATA {
+    if block.kind == BlockKind::Table {
         return reader.stream(&mut decoder()?, sink);
     }
     loop {
-        let oid = reader.number()?;
+        let oid = reader.number().inspect_err(|_| reader.lost = true)?;
         if oid == 0 {
             return Ok(());
         }
         sink.large_object(oid as u32); // written as a signed number
-        reader.stream(&mut decoder()?, sink)?;
+        // Which object the next one would be is no matter once one is broken.
+        reader.stream(&mut decoder()?, sink).inspect_err(|_| reader.lost = true)?;
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::compression::Compression;
 use super::input::{Gauge, Input};
-use super::toc::{DataPlace, PlaceKind};
+use super::toc::{DataPlace, PlaceKind, Toc};
 use super::{Archive, Block, BlockKind, Format, OpenError, Place, Problem, ProblemKind, Source, decode_all};
 
 /// Suffixes in the order in which pg_restore tries them.
@@ -265,7 +265,9 @@ fn unreadable(place: Place, error: &io::Error) -> Problem {
 
 /// Reads a list of large objects: lines of an OID and a file's name.
 fn read_list(archive: &mut Archive, entry: usize, list: &Input, list_name: &str, files: &mut Files<'_>) {
-    for (line, oid, name) in list_lines(archive, entry, list, list_name) {
+    let (lines, found) = list_lines(&archive.toc, entry, list, list_name);
+    archive.problems.extend(found);
+    for (line, oid, name) in lines {
         let place = Place {
             file: Some(name.clone()),
             object: Some(format!("large object {oid}")),
@@ -295,43 +297,35 @@ fn read_list(archive: &mut Archive, entry: usize, list: &Input, list_name: &str,
     }
 }
 
-/// The lines of a list of large objects: line number, OID, name. Also notes the OIDs in the archive.
-pub(super) fn list_lines(
-    archive: &mut Archive,
-    entry: usize,
-    list: &Input,
-    name: &str,
-) -> Vec<(usize, u32, String)> {
+/// A line of a list of large objects: its number, the OID, the name of the file.
+pub(super) type ListLine = (usize, u32, String);
+
+/// The lines of a list of large objects, and what is wrong with it.
+pub(super) fn list_lines(toc: &Toc, entry: usize, list: &Input, name: &str) -> (Vec<ListLine>, Vec<Problem>) {
     let place = Place {
         file: Some(name.to_owned()),
-        entry: archive.toc.entries.get(entry).map(|of| of.dump_id),
+        entry: toc.entries.get(entry).map(|of| of.dump_id),
         ..Place::default()
     };
     let bytes = match list.cursor(0).take(list.len()) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            archive.problems.push(super::read_problem(&error, place));
-            return vec![];
-        }
+        Err(error) => return (vec![], vec![super::read_problem(&error, place)]),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines = vec![];
+    let (mut lines, mut problems) = (vec![], vec![]);
     if !text.is_empty() && !text.ends_with('\n') {
         let what = "the list of large objects stops in the middle of a line".into();
-        archive.problems.push(Problem { kind: ProblemKind::Truncated, place: place.clone(), what });
+        problems.push(Problem { kind: ProblemKind::Truncated, place: place.clone(), what });
     }
     for (nth, line) in text.lines().enumerate() {
         match line.split_once(' ').map(|(oid, name)| (oid.parse::<u32>(), name)) {
-            Some((Ok(oid), name)) if oid != 0 => {
-                archive.listed_large_objects.push(oid);
-                lines.push((nth + 1, oid, name.to_owned()));
-            }
+            Some((Ok(oid), name)) if oid != 0 => lines.push((nth + 1, oid, name.to_owned())),
             _ => {
                 let what =
                     format!("line {} of the list of large objects isn't an OID and a file's name", nth + 1);
-                archive.problems.push(Problem { kind: ProblemKind::LargeObject, place: place.clone(), what });
+                problems.push(Problem { kind: ProblemKind::LargeObject, place: place.clone(), what });
             }
         }
     }
-    lines
+    (lines, problems)
 }

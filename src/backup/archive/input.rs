@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 /// How much a [`Cursor`] reads at once.
 const BUFFER: usize = 256 * 1024;
+/// The length of an [`Input`] whose end isn't known before it is reached.
+pub const UNKNOWN: u64 = u64::MAX / 4;
 
 /// Something that holds bytes and gives them out by offset: a file, or a slice in tests.
 pub trait ReadAt: Send + Sync {
@@ -30,6 +34,107 @@ impl ReadAt for File {
 impl ReadAt for Vec<u8> {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let rest = usize::try_from(offset).ok().and_then(|at| self.get(at..)).unwrap_or(&[]);
+        let n = rest.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&rest[..n]); // n is at most either length
+        Ok(n)
+    }
+}
+
+/// A pipe, or anything else that can be read forward only: gives out by offset what lies not far behind the
+/// furthest byte read.
+pub struct Stream {
+    window: Mutex<Window>,
+}
+
+/// What of a stream is at hand.
+struct Window {
+    from: Box<dyn io::Read + Send>,
+    bytes: Vec<u8>,
+    /// Offset of the first of them.
+    start: u64,
+    ended: bool,
+    digest: Option<Sha256>,
+}
+
+/// How much of a stream stays at hand behind the furthest byte read. The head of a dump is looked at twice, and a
+/// cursor reads at most its buffer ahead of what it gives out.
+const BEHIND: usize = 2 << 20;
+
+impl Stream {
+    /// Reads from `from`; with `hashed`, computes the SHA-256 of all of it on the way.
+    pub fn new(from: impl io::Read + Send + 'static, hashed: bool) -> Stream {
+        let window = Window {
+            from: Box::new(from),
+            bytes: vec![],
+            start: 0,
+            ended: false,
+            digest: hashed.then(Sha256::new),
+        };
+        Stream { window: Mutex::new(window) }
+    }
+
+    /// Reads what is left, and says how long the whole was, and its SHA-256 if that was asked for.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn end(&self) -> io::Result<(u64, Option<String>)> {
+        let mut window = self.lock();
+        while !window.ended {
+            window.more()?;
+        }
+        let digest = window
+            .digest
+            .clone()
+            .map(|digest| digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        Ok((window.end(), digest))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    /// Reads some more, and forgets what lies too far behind.
+    fn more(&mut self) -> io::Result<()> {
+        if self.bytes.len() >= 2 * BEHIND {
+            let gone = self.bytes.len() - BEHIND;
+            self.bytes.drain(..gone);
+            self.start += gone as u64;
+        }
+        let before = self.bytes.len();
+        self.bytes.resize(before + BUFFER, 0);
+        // before is at most the length
+        let read = self.from.read(&mut self.bytes[before..]);
+        self.bytes.truncate(before + *read.as_ref().unwrap_or(&0));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+        }
+        if let (Some(digest), Some(new)) = (&mut self.digest, self.bytes.get(before..)) {
+            digest.update(new);
+        }
+        Ok(())
+    }
+}
+
+impl ReadAt for Stream {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut window = self.lock();
+        if offset < window.start {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a stream can't be read backwards"));
+        }
+        while offset >= window.end() && !window.ended {
+            window.more()?;
+        }
+        let at = usize::try_from(offset - window.start).unwrap_or(usize::MAX);
+        let rest = window.bytes.get(at..).unwrap_or(&[]);
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]); // n is at most either length
         Ok(n)
@@ -79,6 +184,21 @@ impl Input {
     /// The file at `path`.
     pub fn open(path: &Path) -> io::Result<Input> {
         Input::file(File::open(path)?)
+    }
+
+    /// What can be read forward only, up to an end that isn't known yet.
+    pub fn stream(stream: Arc<Stream>) -> Input {
+        Input { source: stream, start: 0, len: UNKNOWN, gauge: Arc::default() }
+    }
+
+    /// Bytes of whatever kind, `len` of them.
+    pub fn of(source: Arc<dyn ReadAt>, len: u64) -> Input {
+        Input { source, start: 0, len, gauge: Arc::default() }
+    }
+
+    /// Whether the end isn't known before it is reached.
+    pub fn is_endless(&self) -> bool {
+        self.start.saturating_add(self.len) >= UNKNOWN
     }
 
     /// Bytes in memory.
@@ -274,9 +394,19 @@ impl Cursor {
         if n > self.remaining() {
             return Err(ReadError::Ended { offset: self.position() + self.remaining() });
         }
-        let mut bytes =
-            vec![0; usize::try_from(n).map_err(|_| ReadError::Ended { offset: self.position() })?];
-        self.exact(&mut bytes)?;
+        let n = usize::try_from(n).map_err(|_| ReadError::Ended { offset: self.position() })?;
+        // Where the end isn't known, the length may be a lie: what is taken grows with what is there.
+        let mut bytes = Vec::with_capacity(n.min(64 * 1024));
+        while bytes.len() < n {
+            let at_hand = self.available()?;
+            if at_hand.is_empty() {
+                return Err(ReadError::Ended { offset: self.position() });
+            }
+            let piece = at_hand.get(..n - bytes.len()).unwrap_or(at_hand);
+            bytes.extend_from_slice(piece);
+            let taken = piece.len();
+            self.consume(taken);
+        }
         Ok(bytes)
     }
 

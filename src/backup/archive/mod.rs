@@ -205,6 +205,9 @@ pub trait BlockSink {
     fn data(&mut self, bytes: &[u8]);
 }
 
+/// Is shown a block, and how to read it into a sink.
+pub type Visit<'a> = dyn FnMut(&Block, &mut dyn FnMut(&mut dyn BlockSink) -> Vec<Problem>) + 'a;
+
 /// An opened dump: header and table of contents are read, data isn't.
 pub struct Archive {
     /// As given.
@@ -219,8 +222,6 @@ pub struct Archive {
     pub toc: Toc,
     /// Data blocks, in the order of the archive; empty for text.
     pub blocks: Vec<Block>,
-    /// OIDs of the large objects that the lists of a directory or tar file name.
-    pub listed_large_objects: Vec<u32>,
     /// How the data is compressed, by what the files are.
     pub compression: Compression,
     /// Whether pg_dump couldn't write the places of the blocks: it wrote into a pipe or was killed.
@@ -231,6 +232,8 @@ pub struct Archive {
     pub notes: Vec<String>,
     /// The text of a plain dump.
     pub text: Option<Input>,
+    /// The whole, where it can be read forward only: then blocks are read by [`Archive::read_in_order`].
+    pub stream: Option<Input>,
     /// Counts what is read.
     pub gauge: Arc<Gauge>,
 }
@@ -284,17 +287,24 @@ impl Archive {
     /// Opens a dump that is one file, from bytes wherever they are; `path` is only used to name it.
     pub fn open_input(path: &Path, input: Input) -> Result<Archive, OpenError> {
         let io_error = |source| OpenError::Io { path: path.to_owned(), source };
-        if input.is_empty() {
+        let head = input.head(1024).map_err(io_error)?;
+        if head.is_empty() {
             return Err(OpenError::Empty(path.to_owned()));
         }
-        let head = input.head(1024).map_err(io_error)?;
+        let stream = input.is_endless().then(|| input.clone());
+        let mut archive = Archive::open_by_head(path, input, &head)?;
+        archive.stream = stream;
+        Ok(archive)
+    }
+
+    fn open_by_head(path: &Path, input: Input, head: &[u8]) -> Result<Archive, OpenError> {
         if head.starts_with(b"PGDMP") {
             return custom::open(path, input);
         }
-        if tar::looks_like_tar(&head) {
+        if tar::looks_like_tar(head) {
             return tar::open(path, input);
         }
-        plain::open(path, input, &head)
+        plain::open(path, input, head)
     }
 
     /// An archive of which nothing is known yet.
@@ -306,12 +316,12 @@ impl Archive {
             header: None,
             toc: Toc::default(),
             blocks: vec![],
-            listed_large_objects: vec![],
             compression: Compression::None,
             piped: false,
             problems: vec![],
             notes: vec![],
             text: None,
+            stream: None,
             gauge: Arc::clone(gauge),
         }
     }
@@ -387,6 +397,16 @@ impl Archive {
                 });
                 false
             }
+        }
+    }
+
+    /// Reads the blocks of a [stream](Archive::stream), one after the other; returns what is wrong with their
+    /// order and number.
+    pub fn read_in_order(&self, visit: &mut Visit<'_>) -> Vec<Problem> {
+        match (&self.stream, self.format) {
+            (Some(input), Format::Custom) => custom::read_in_order(self, input, visit),
+            (Some(input), Format::Tar) => tar::read_in_order(self, input, visit),
+            _ => vec![],
         }
     }
 

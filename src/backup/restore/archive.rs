@@ -1,11 +1,13 @@
 //! Restores an archive with pg_restore.
 
-use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::backup::archive::{Archive, Format};
 use crate::postgres::child::{Run, RunError};
+use crate::postgres::cluster::scratch_base;
+use crate::postgres::ephemeral::Scratch;
 use crate::postgres::tools::Tool;
 use crate::postgres::unprivileged::RunAs;
 
@@ -30,7 +32,7 @@ pub(super) fn run(
     let parallel =
         archive.format == Format::Directory || (archive.format == Format::Custom && !archive.piped);
     restored.jobs = if parallel { options.jobs.max(1) } else { 1 };
-    let list = write_list(archive, plan, target)?;
+    let (_kept, list) = write_list(archive, plan, target, options)?;
     let path = archive.path.canonicalize().unwrap_or_else(|_| archive.path.clone());
     let (arguments, environment) = target.pg_restore_arguments();
     let limit = deadline.saturating_duration_since(Instant::now());
@@ -38,7 +40,7 @@ pub(super) fn run(
         .args(arguments)
         .args(["--no-owner", "--no-tablespaces"])
         .arg("--use-list")
-        .arg(list.path())
+        .arg(&list)
         .run_as(who_can_read(&path, target.run_as()));
     if restored.jobs > 1 {
         run = run.arg("--jobs").arg(restored.jobs.to_string());
@@ -125,35 +127,33 @@ fn forgive_dependents(archive: &Archive, plan: &Plan, target: &Target, errors: &
     }
 }
 
-/// The list of entries to restore, in the archive's order.
+/// The list of entries to restore, in the archive's order; as long as the directory is kept.
 fn write_list(
     archive: &Archive,
     plan: &Plan,
     target: &Target,
-) -> Result<tempfile::NamedTempFile, RestoreFailure> {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = std::env::temp_dir();
-    let write = || {
-        let mut file = tempfile::Builder::new()
-            .prefix("rollsafe-list-")
-            // pg_restore may run as another user; the list holds numbers only.
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(&directory)?;
-        let mut text = String::new();
-        for entry in &archive.toc.entries {
-            let of_extension = entry.kind == "EXTENSION"
-                || (entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION "))
-                || (entry.kind == "SCHEMA" && target.made_schemas.contains(&entry.tag));
-            let of_database = matches!(entry.kind.as_str(), "DATABASE" | "DATABASE PROPERTIES");
-            if !of_extension && !of_database && !plan.skipped.contains_key(&entry.dump_id) {
-                text.push_str(&format!("{};\n", entry.dump_id));
-            }
+    options: &Options,
+) -> Result<(Scratch, PathBuf), RestoreFailure> {
+    let base = options.scratch_directory.clone().unwrap_or_else(scratch_base);
+    let mut text = String::new();
+    for entry in &archive.toc.entries {
+        let of_extension = entry.kind == "EXTENSION"
+            || (entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION "))
+            || (entry.kind == "SCHEMA" && target.made_schemas.contains(&entry.tag));
+        let of_database = matches!(entry.kind.as_str(), "DATABASE" | "DATABASE PROPERTIES");
+        if !of_extension && !of_database && !plan.skipped.contains_key(&entry.dump_id) {
+            text.push_str(&format!("{};\n", entry.dump_id));
         }
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        Ok(file)
+    }
+    let write = || {
+        let scratch = Scratch::create(&base)?;
+        let path = scratch.path().join("list");
+        std::fs::write(&path, &text)?;
+        // pg_restore may run as another user; the list holds numbers only.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))?;
+        Ok((scratch, path))
     };
-    write().map_err(|source| RestoreFailure::Write { path: directory.clone(), source })
+    write().map_err(|source| RestoreFailure::Write { path: base.clone(), source })
 }
 
 /// The unprivileged user if it can read the dump; otherwise ourselves. pg_restore reads bytes from
