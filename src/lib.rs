@@ -2,7 +2,7 @@
 //!
 //! The library behind the `rollsafe` binary. `migration` reads SQL and computes what it locks,
 //! rewrites, destroys and breaks; `backup` reads pg_dump archives and proves them whole; `postgres`
-//! starts and talks to servers; `report` writes what was found. `migration` and `backup` don't know
+//! starts and talks to servers; `snapshot` is what is known of a live database, as plain data; `report` writes what was found. `migration` and `backup` don't know
 //! each other.
 
 pub mod backup;
@@ -17,4 +17,5 @@ pub mod pages;
 pub mod postgres;
 pub mod rehearsal;
 pub mod report;
+pub mod snapshot;
 pub mod source;

@@ -11,6 +11,7 @@ pub mod ephemeral;
 mod guard;
 mod interrupt;
 pub mod psql;
+pub mod snapshot;
 pub mod sql_text;
 mod template;
 pub mod tools;

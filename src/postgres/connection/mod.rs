@@ -63,6 +63,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// No limit but that on connecting, nothing forbidden: for a session whose transactions see to it themselves, or
+    /// that has to show the settings as the role has them.
+    pub fn none() -> Limits {
+        let zero = Duration::ZERO;
+        Limits { statement: zero, lock: zero, idle: zero, read_only: false, ..Limits::default() }
+    }
+
     /// The settings with their values in milliseconds, for `SET` and for `-c`.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let milliseconds = |time: Duration| time.as_millis().to_string();
@@ -426,7 +433,8 @@ impl Connection {
         }
         // The user's own come first, so that these win.
         let mut options = self.get("options").unwrap_or("").to_owned();
-        for (name, value) in limits.settings() {
+        // A zero is left out, so that the session shows what holds without rollsafe.
+        for (name, value) in limits.settings().into_iter().filter(|(_, value)| value != "0") {
             options.push_str(&format!(" -c {name}={value}"));
         }
         config.options(options.trim());
