@@ -161,18 +161,20 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
     } else if !config.project.migrations.is_empty() {
         config.project.migrations.iter().map(relative).collect()
     } else {
-        project::discover(std::path::Path::new(".")).map_err(|error| error.to_string())?
+        let survey = project::survey(std::path::Path::new(".")).map_err(|error| error.to_string())?;
+        if survey.folders.is_empty() {
+            return Err(no_migrations(&survey.notes));
+        }
+        notes.extend(survey.notes);
+        survey.folders
     };
-    if paths.is_empty() {
-        return Err("no migrations found here: name files or folders, or set `migrations` under [project] in rollsafe.toml"
-            .to_owned());
-    }
     let by_change =
         arguments.since.is_some() || arguments.staged || (arguments.paths.is_empty() && !arguments.all);
     let (changed, texts) = if by_change { change(arguments, &mut notes)? } else { (None, HashMap::new()) };
     let stdin =
         if paths.iter().any(|path| path.as_os_str() == "-") { Some(super::read_stdin()?) } else { None };
     let request = Request {
+        apart: arguments.paths.is_empty(),
         paths,
         stdin,
         assume_in_transaction: arguments.assume_in_transaction.or(config.project.assume_in_transaction),
@@ -184,6 +186,9 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
         texts,
     };
     let mut project = project::gather(&request).map_err(|error| error.to_string())?;
+    if arguments.paths.is_empty() {
+        project.describe().for_each(|line| notes.push(line));
+    }
     notes.append(&mut project.notes);
     project.notes = notes;
     let options = options(arguments, loaded, &relative)?;
@@ -200,6 +205,16 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
     }
     add_problems(&project, &mut report);
     Ok((project, report, options, fail_on))
+}
+
+fn no_migrations(notes: &[String]) -> String {
+    let mut message = "no migrations in SQL found here: name files or folders, or set `migrations` under [project] in rollsafe.toml"
+        .to_owned();
+    for note in notes {
+        message.push_str("\n  ");
+        message.push_str(note);
+    }
+    message
 }
 
 /// Which files the change at hand adds and edits, by their paths from here, and staged texts.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::runner::{Runner, nearest};
+use super::runner::{Order, Runner, nearest};
 use super::runners::{self, RUNNERS};
 
 /// How many files are looked into for markers.
@@ -39,9 +39,8 @@ pub fn detect(folder: &Folder<'_>) -> Option<Detected> {
         .chain(by_manifest(folder))
         .chain(by_usual_names(folder));
     // Signs of a tool whose names don't fit any file are signs of another folder.
-    let mut detected =
-        detected.filter(|found| folder.files.iter().any(|file| (found.runner.named)(file).is_some()));
-    let first = detected.next()?;
+    let mut detected = detected.filter(|found| fits(found.runner, folder));
+    let Some(first) = detected.next() else { return by_distant_manifest(folder) };
     // `atlas.sum` lies beside migrations that Atlas only writes: who runs them is told by names and markers.
     if first.runner.name == "atlas"
         && let Some(other) = detected.find(|found| found.runner.name != "atlas")
@@ -49,6 +48,20 @@ pub fn detect(folder: &Folder<'_>) -> Option<Detected> {
         return Some(other);
     }
     Some(refine(first, folder))
+}
+
+/// Whether the tool would run any file of the folder.
+fn fits(runner: &Runner, folder: &Folder<'_>) -> bool {
+    let named = || folder.files.iter().any(|file| (runner.named)(file).is_some());
+    match runner.order {
+        // A list that names none of the files is left over from something else.
+        Order::Listed(list) => {
+            list(folder.root)
+                .is_none_or(|listed| listed.iter().any(|file| folder.files.iter().any(|one| one == file)))
+                && named()
+        }
+        _ => named(),
+    }
 }
 
 fn by_configuration(folder: &Folder<'_>) -> Vec<Detected> {
@@ -123,6 +136,50 @@ fn by_manifest(folder: &Folder<'_>) -> Vec<Detected> {
         }
         if above == folder.top || !found.is_empty() {
             break;
+        }
+    }
+    found
+}
+
+/// Where no manifest above names a tool: those in the repository's first two levels, if they agree. Monorepos keep
+/// code and migrations side by side.
+fn by_distant_manifest(folder: &Folder<'_>) -> Option<Detected> {
+    let below = |path: &Path| -> Vec<std::path::PathBuf> {
+        let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+        let mut found: Vec<_> = entries
+            .flatten()
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+            .filter(|entry| entry.file_name() != "node_modules")
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
+        found.sort();
+        found
+    };
+    // Only names that say both ways, or versions of Flyway's kind, are looked for so far away.
+    let telling = |file: &String| file.contains(".up.") || file.ends_with("up.sql") || file.contains("__");
+    if !folder.files.iter().any(telling) {
+        return None;
+    }
+    let first = below(folder.top);
+    let second: Vec<_> = first.iter().flat_map(|path| below(path)).collect();
+    let mut found: Option<Detected> = None;
+    for place in first.iter().chain(&second) {
+        for runner in RUNNERS.iter().copied().filter(|runner| fits(runner, folder)) {
+            for (manifest, text) in runner.signs.manifest {
+                let Ok(written) = std::fs::read_to_string(place.join(manifest)) else { continue };
+                if !written.lines().any(|line| depends(manifest, line, text)) {
+                    continue;
+                }
+                if found.is_some_and(|one| !std::ptr::eq(one.runner, runner)) {
+                    return None; // they don't agree
+                }
+                found = Some(Detected {
+                    runner,
+                    because: "a manifest elsewhere in the repository",
+                    certain: false,
+                });
+            }
         }
     }
     found

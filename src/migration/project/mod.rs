@@ -1,11 +1,15 @@
 //! The project: which files are migrations, in which order, which way each goes and how it is run.
 
 mod detect;
+mod dialect;
+mod elsewhere;
+mod files;
 pub mod ledger;
 mod order;
 pub mod runner;
 pub mod runners;
 mod sections;
+mod text;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -14,17 +18,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use thiserror::Error;
-use walkdir::WalkDir;
 
 use super::migration::{Direction, Migration};
 use super::rules::{Change, RunFacts};
 use crate::source::Span;
 
 pub use detect::Detected;
+use dialect::LeftAlone;
+pub use files::{Survey, survey};
+use files::{find, root_of, walk};
 use runner::{Around, Named, Order, Runner, Sections, Switch, Unit};
-
-/// Larger files are refused: a span counts bytes in 32 bits.
-const LARGEST: u64 = u32::MAX as u64;
+use text::{decode, text_of};
 
 /// What is to be linted.
 #[derive(Clone, Default)]
@@ -43,6 +47,8 @@ pub struct Request {
     pub changed: Option<BTreeMap<PathBuf, Change>>,
     /// Texts to take in place of what the files hold.
     pub texts: HashMap<PathBuf, Vec<u8>>,
+    /// Folders that no tool claims are histories of their own; else they are one, in the order of their paths.
+    pub apart: bool,
 }
 
 /// The migrations of one folder, in order.
@@ -65,6 +71,8 @@ pub struct Project {
     pub problems: Vec<(PathBuf, Span, String)>,
     /// What was left aside, for people to know.
     pub notes: Vec<String>,
+    /// Files for other databases.
+    others: LeftAlone,
 }
 
 impl Project {
@@ -73,6 +81,38 @@ impl Project {
         let mut names = self.parts.iter().map(|part| part.runner.map(|found| found.runner.name));
         let first = names.next()??;
         names.all(|name| name == Some(first)).then_some(first)
+    }
+}
+
+impl Project {
+    /// What each folder was taken for, for people to see whether it is right.
+    pub fn describe(&self) -> impl Iterator<Item = String> {
+        self.parts.iter().map(|part| {
+            let forward = part.migrations.iter().filter(|migration| migration.direction != Direction::Down);
+            let count = forward.clone().count();
+            let judged = forward.filter(|migration| migration.judged).count();
+            let s = if count == 1 { "" } else { "s" };
+            let judged = if judged == count { String::new() } else { format!(", {judged} judged") };
+            let place = match (&part.root, part.migrations.first()) {
+                (root, Some(first)) if root.as_os_str().is_empty() => {
+                    first.path.parent().unwrap_or(Path::new("")).to_owned()
+                }
+                (root, _) => root.clone(),
+            };
+            let place = if place.as_os_str().is_empty() { PathBuf::from(".") } else { place };
+            match part.runner {
+                Some(found) => format!(
+                    "{}: {}, told by {}; {count} migration{s}{judged}",
+                    place.display(),
+                    found.runner.title,
+                    found.because
+                ),
+                None => format!(
+                    "{}: nothing tells which tool runs it (--runner names it); {count} migration{s}{judged}",
+                    place.display()
+                ),
+            }
+        })
     }
 }
 
@@ -162,14 +202,19 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
                 let part = with_runner(root, files, runner, request, &mut project)?;
                 project.parts.push(part);
             }
-            // Folders that nothing ties to a tool are one history, in the order of their paths.
+            None if request.apart => {
+                let part = without_runner(root, files, request, &mut project)?;
+                project.parts.push(part);
+            }
+            // Named together, folders that nothing ties to a tool are one history, in the order of their paths.
             None => plain.extend(files),
         }
     }
     if !plain.is_empty() {
-        let part = without_runner(plain, request, &mut project)?;
+        let part = without_runner(PathBuf::new(), plain, request, &mut project)?;
         project.parts.push(part);
     }
+    project.notes.extend(project.others.notes());
     if let Some(stdin) = &request.stdin {
         let path = PathBuf::from("<stdin>");
         let (text, problem) = decode(stdin.clone());
@@ -212,72 +257,6 @@ fn relative_to(file: &Path, root: &Path) -> String {
     file.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/")
 }
 
-/// The migrations folder that a file belongs to.
-fn root_of(file: &Path) -> PathBuf {
-    let parent = file.parent().map(Path::to_owned).unwrap_or_default();
-    let name =
-        |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let file_name = name(file);
-    let nested = matches!(file_name.as_str(), "up.sql" | "down.sql" | "migration.sql")
-        && order::is_versioned(&name(&parent));
-    if nested {
-        return parent.parent().map(Path::to_owned).unwrap_or_default();
-    }
-    if matches!(name(&parent).as_str(), "deploy" | "revert" | "verify")
-        && let Some(above) = parent.parent().filter(|above| above.join("sqitch.plan").is_file())
-    {
-        return above.to_owned();
-    }
-    // Versions sorted into folders below `migrations`: one history. Folders of a dialect are apart.
-    let mut below: Vec<String> = Vec::new();
-    for above in parent.ancestors().take(4) {
-        let folder = name(above);
-        if below.iter().any(|folder| is_dialect(folder)) {
-            break;
-        }
-        if matches!(folder.as_str(), "migration" | "migrations")
-            && below
-                .iter()
-                .all(|folder| order::is_versioned(folder) || folder.bytes().all(|b| b.is_ascii_digit()))
-        {
-            return above.to_owned();
-        }
-        below.push(folder);
-    }
-    parent
-}
-
-fn is_dialect(folder: &str) -> bool {
-    OTHER_DIALECTS.contains(&folder) || matches!(folder, "postgres" | "postgresql" | "pg")
-}
-
-/// Databases that aren't PostgreSQL, as folders and infixes of file names are called after them.
-const OTHER_DIALECTS: [&str; 11] = [
-    "sqlite",
-    "sqlite3",
-    "mysql",
-    "mariadb",
-    "clickhouse",
-    "mssql",
-    "sqlserver",
-    "oracle",
-    "cockroach",
-    "cockroachdb",
-    "duckdb",
-];
-
-/// The other database that a path says its SQL is for.
-fn other_dialect(relative: &Path) -> Option<&'static str> {
-    let lower = relative.to_string_lossy().to_lowercase();
-    let words =
-        |text: &str| text.split(['/', '\\', '.', '_', '-']).map(str::to_owned).collect::<Vec<String>>();
-    let folders =
-        relative.parent().map(|parent| words(&parent.to_string_lossy().to_lowercase())).unwrap_or_default();
-    OTHER_DIALECTS
-        .into_iter()
-        .find(|dialect| folders.iter().any(|word| word == dialect) || lower.contains(&format!(".{dialect}.")))
-}
-
 /// The migrations of a folder whose tool is known.
 fn with_runner(
     root: PathBuf,
@@ -289,11 +268,10 @@ fn with_runner(
     let runner = found.runner;
     let mut named: Vec<(PathBuf, String, Named, bool)> = Vec::new();
     let mut left: Vec<PathBuf> = Vec::new();
-    let mut foreign: BTreeMap<&'static str, usize> = BTreeMap::new();
     for (file, judged) in files {
         let relative = relative_to(&file, &root);
-        if let Some(dialect) = other_dialect(&file) {
-            *foreign.entry(dialect).or_default() += 1;
+        if let Some(dialect) = dialect::of_path(&file) {
+            project.others.add(dialect, 1, &root);
             continue;
         }
         match (runner.named)(&relative) {
@@ -301,6 +279,10 @@ fn with_runner(
             None => left.push(file),
         }
     }
+    // `1_a.postgres.up.sql` is run in place of `1_a.up.sql`.
+    let replaced: Vec<String> =
+        named.iter().filter_map(|(_, path, ..)| dialect::stands_in_for(path)).collect();
+    named.retain(|(_, relative, ..)| !replaced.contains(relative));
     match runner.order {
         Order::Listed(list) => {
             let listed = list(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
@@ -336,12 +318,6 @@ fn with_runner(
                     .then_with(|| order::natural(&a.1, &b.1))
             });
         }
-    }
-    for (dialect, count) in foreign {
-        project.notes.push(format!(
-            "{count} files of {} are for {dialect} by their names and were left alone",
-            root.display()
-        ));
     }
     if !left.is_empty() {
         let shown: Vec<String> = left.iter().take(3).map(|file| file.display().to_string()).collect();
@@ -380,13 +356,14 @@ fn mark_changes(migrations: &mut [Migration], request: &Request) {
 
 /// Files of which nothing says how they are run, in natural order of their paths.
 fn without_runner(
+    root: PathBuf,
     files: BTreeMap<PathBuf, bool>,
     request: &Request,
     project: &mut Project,
 ) -> Result<Part, ProjectError> {
     let mut files: Vec<(PathBuf, bool)> = files.into_iter().collect();
     files.sort_by(|a, b| order::compare(&a.0, &b.0));
-    let mut part = Part::default();
+    let mut part = Part { root, ..Part::default() };
     let texts: Vec<_> = files.par_iter().map(|(path, _)| text_of(path, request)).collect();
     for ((path, judged), text) in files.into_iter().zip(texts) {
         let (text, problem) = text?;
@@ -505,174 +482,5 @@ fn pair(migrations: &mut [Migration]) {
     for migration in migrations.iter_mut().filter(|migration| migration.direction == Direction::Down) {
         let stem = order::stem(&migration.path);
         migration.undoes = by_stem.get(&stem).or_else(|| by_version.get(&migration.version)).copied();
-    }
-}
-
-/// The SQL files that a path or pattern means.
-fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    if path.is_dir() {
-        let found = walk(path)?;
-        return if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) };
-    }
-    let pattern = path.to_string_lossy();
-    if !pattern.contains(['*', '?', '[', '{']) {
-        return Err(ProjectError::Missing(path.to_owned()));
-    }
-    let glob = globset::GlobBuilder::new(pattern.trim_start_matches("./"))
-        .literal_separator(true)
-        .build()
-        .map_err(|error| ProjectError::Pattern { pattern: pattern.to_string(), error })?
-        .compile_matcher();
-    // Only below the part before the first wildcard.
-    let fixed: PathBuf = Path::new(pattern.as_ref())
-        .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
-        .collect();
-    let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
-    let found: Vec<PathBuf> = walk(&root)?
-        .into_iter()
-        .map(|file| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file))
-        .filter(|file| glob.is_match(file))
-        .collect();
-    if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) }
-}
-
-/// Migrations folders at or below `root`: folders whose SQL files a tool's configuration, markers or names claim,
-/// or of which most are named like versions. Relative to `root`'s parent as given.
-///
-/// # Errors
-/// When a folder can't be read.
-pub fn discover(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
-    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for file in walk(root)? {
-        let file = file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
-        let skipped = file.components().any(|part| {
-            let part = part.as_os_str().to_string_lossy().to_lowercase();
-            SKIPPED.contains(&part.as_str())
-        });
-        if !skipped && other_dialect(&file).is_none() {
-            folders.entry(root_of(&file)).or_default().push(file);
-        }
-    }
-    let top = top_of(root).unwrap_or_else(|| root.to_owned());
-    let mut found = Vec::new();
-    for (folder, files) in folders {
-        let relative: Vec<String> = files.iter().map(|file| relative_to(file, &folder)).collect();
-        let detected = detect_in(&folder, &top, &relative);
-        let versioned = relative.iter().filter(|name| order::is_versioned(name)).count();
-        let named = detected
-            .map_or(0, |found| relative.iter().filter(|name| (found.runner.named)(name).is_some()).count());
-        // A manifest above a folder of queries doesn't make migrations of them: most names must fit as well.
-        let claimed = detected.is_some_and(|found| found.certain) && named > 0 || named * 2 > relative.len();
-        if claimed || (versioned >= 2 && versioned * 2 > relative.len()) {
-            found.push(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder });
-        }
-    }
-    Ok(found)
-}
-
-/// Folders whose SQL is nobody's migration: dependencies, build results, test data.
-const SKIPPED: [&str; 14] = [
-    "node_modules",
-    "vendor",
-    "target",
-    "dist",
-    "build",
-    "testdata",
-    "test_data",
-    "fixtures",
-    "__fixtures__",
-    "__tests__",
-    "test",
-    "tests",
-    "examples",
-    "seeds",
-];
-
-fn walk(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
-    let mut found = Vec::new();
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0
-            && entry.file_name().to_str().is_some_and(|name| name.starts_with('.') || name == "node_modules")
-    };
-    for entry in WalkDir::new(root).follow_links(false).into_iter().filter_entry(|entry| !hidden(entry)) {
-        let entry = entry.map_err(|error| ProjectError::Unreadable {
-            path: error.path().unwrap_or(root).to_owned(),
-            error: error.into(),
-        })?;
-        let is_sql = entry.path().extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"));
-        if is_sql && !entry.file_type().is_dir() {
-            found.push(entry.into_path());
-        }
-    }
-    Ok(found)
-}
-
-/// The text of a file, and what is wrong with it.
-type Read = (Arc<str>, Option<(Span, String)>);
-
-fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
-    match request.texts.get(path) {
-        Some(bytes) => Ok(decode(bytes.clone())),
-        None => read(path),
-    }
-}
-
-fn read(path: &Path) -> Result<Read, ProjectError> {
-    let unreadable = |error| ProjectError::Unreadable { path: path.to_owned(), error };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
-        return Err(ProjectError::TooLarge(path.to_owned()));
-    }
-    Ok(decode(std::fs::read(path).map_err(unreadable)?))
-}
-
-/// Bytes as text, and what is wrong with them. Offsets stay those of the bytes: each byte that isn't UTF-8 becomes `?`.
-fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(Span, String)>) {
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        let little = bytes[0] == 0xFF; // two bytes are there: it starts with them
-        let units = bytes[2..].chunks_exact(2).map(|pair| match (pair, little) {
-            ([a, b], true) => u16::from_le_bytes([*a, *b]),
-            ([a, b], false) => u16::from_be_bytes([*a, *b]),
-            _ => 0,
-        });
-        let text: String =
-            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        let message = "the file is UTF-16, which PostgreSQL can't read; save it as UTF-8".to_owned();
-        return (text.into(), Some((Span::at(0), message)));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => (text.into(), None),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let mut bytes = error.into_bytes();
-            let wrong = bytes.get(at).copied().unwrap_or(0);
-            let mut from = at;
-            while let Err(error) = std::str::from_utf8(&bytes[from..]) {
-                from += error.valid_up_to();
-                bytes[from] = b'?'; // in bounds: the error is at this byte
-            }
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            let message = format!(
-                "byte 0x{wrong:02X} is not UTF-8: PostgreSQL would reject it, or store other characters than meant; save the file as UTF-8"
-            );
-            (text.into(), Some((Span::new(at, at + 1), message)))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_keep_their_places() {
-        let (text, problem) = decode(b"SELECT 'a\xE9b\xFF';".to_vec());
-        assert_eq!(&*text, "SELECT 'a?b?';");
-        assert_eq!(problem.unwrap().0, Span::new(9, 10));
-        let (text, problem) = decode(vec![0xFF, 0xFE, b'a', 0, b'b', 0]);
-        assert_eq!((&*text, problem.is_some()), ("ab", true));
     }
 }

@@ -45,6 +45,9 @@ pub struct Signs {
     pub inside: &'static [&'static str],
     /// Files in a folder above, up to the repository's root.
     pub above: &'static [&'static str],
+    /// (folder, file): folders inside the migrations folder whose files are of one history, where the file lies beside
+    /// them or one above.
+    pub nested: &'static [(&'static str, &'static str)],
     /// The end of the migrations folder's path: "supabase/migrations".
     pub folder: &'static [&'static str],
     /// Beginnings of lines in the files, compared without case.
@@ -58,8 +61,16 @@ pub struct Signs {
 }
 
 /// No signs: only for `..NO_SIGNS` in descriptions.
-pub const NO_SIGNS: Signs =
-    Signs { inside: &[], above: &[], folder: &[], content: &[], unique: None, manifest: &[], usual: None };
+pub const NO_SIGNS: Signs = Signs {
+    inside: &[],
+    above: &[],
+    nested: &[],
+    folder: &[],
+    content: &[],
+    unique: None,
+    manifest: &[],
+    usual: None,
+};
 
 /// What a file's name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,8 +204,9 @@ pub fn numbered(path: &str) -> Option<Named> {
 /// `<digits>_name/migration.sql`.
 pub fn numbered_folder(path: &str) -> Option<Named> {
     let (folder, file) = path.split_once('/')?;
-    let (version, _) = leading_number(folder)?;
-    (file == "migration.sql").then(|| Named { version: version.to_owned(), direction: Direction::Up })
+    leading_number(folder)?;
+    // The whole name is the version: two folders may share a time.
+    (file == "migration.sql").then(|| Named { version: folder.to_owned(), direction: Direction::Up })
 }
 
 /// `<digits>_name/up.sql`, `down.sql`.

@@ -1,15 +1,26 @@
-//! graphile-migrate: `committed/NNNNNN.sql` with a header of `--! Previous:`; the file is one query in a transaction;
+//! graphile-migrate: `committed/NNNNNN.sql`, then `current.sql` or `current/`, with a header of `--! Previous:`; the file is one query in a transaction;
 //! `--! no-transaction` for none.
 
+use crate::migration::migration::Direction;
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
 pub static RUNNER: Runner = Runner {
     name: "graphile-migrate",
     title: "graphile-migrate",
-    signs: Signs { above: &[".gmrc", ".gmrc.js"], content: &["--! previous:"], ..NO_SIGNS },
-    named: |path| numbered(path.strip_prefix("committed/").unwrap_or(path)),
-    order: Order::Number,
+    signs: Signs {
+        above: &[".gmrc", ".gmrc.js"],
+        nested: &[
+            ("committed", ".gmrc"),
+            ("committed", ".gmrc.js"),
+            ("current", ".gmrc"),
+            ("current", ".gmrc.js"),
+        ],
+        content: &["--! previous:"],
+        ..NO_SIGNS
+    },
+    named,
+    order: Order::Text, // `committed/` before `current/`
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Section,
@@ -23,7 +34,17 @@ pub static RUNNER: Runner = Runner {
         columns: &["hash", "previous_hash", "filename"],
         key: "filename",
         compare: as_text,
-        names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
+        names: Names::Each(|migration, relative| {
+            (!migration.version.is_empty()).then(|| file_name(relative).to_owned())
+        }),
         ..ONE_ROW_EACH
     }),
 };
+
+fn named(path: &str) -> Option<Named> {
+    let current = path.strip_prefix("current/").map(|rest| (rest.ends_with(".sql"), rest));
+    if path == "current.sql" || current.is_some_and(|(sql, _)| sql) {
+        return Some(Named { version: String::new(), direction: Direction::Up });
+    }
+    numbered(path.strip_prefix("committed/").unwrap_or(path))
+}

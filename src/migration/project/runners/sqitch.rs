@@ -10,7 +10,12 @@ use crate::migration::project::runner::*;
 pub static RUNNER: Runner = Runner {
     name: "sqitch",
     title: "sqitch",
-    signs: Signs { inside: &["sqitch.plan"], above: &["sqitch.plan", "sqitch.conf"], ..NO_SIGNS },
+    signs: Signs {
+        inside: &["sqitch.plan"],
+        above: &["sqitch.plan", "sqitch.conf"],
+        nested: &[("deploy", "sqitch.plan"), ("revert", "sqitch.plan"), ("verify", "sqitch.plan")],
+        ..NO_SIGNS
+    },
     named,
     order: Order::Listed(plan),
     sections: Sections::Whole,

@@ -1,0 +1,188 @@
+//! SQL for other databases: twins that projects keep beside their PostgreSQL migrations are left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Databases that aren't PostgreSQL, as folders and infixes of file names are called after them.
+const OTHERS: [(&str, &str); 11] = [
+    ("sqlite", "SQLite"),
+    ("sqlite3", "SQLite"),
+    ("mysql", "MySQL"),
+    ("mariadb", "MariaDB"),
+    ("clickhouse", "ClickHouse"),
+    ("mssql", "SQL Server"),
+    ("sqlserver", "SQL Server"),
+    ("oracle", "Oracle"),
+    ("cockroach", "CockroachDB"),
+    ("cockroachdb", "CockroachDB"),
+    ("duckdb", "DuckDB"),
+];
+
+/// Words long enough to be found inside a longer one: `riversqlite`, `mysqlmigrations`.
+const INSIDE: [(&str, &str); 5] = [
+    ("sqlite", "SQLite"),
+    ("mysql", "MySQL"),
+    ("mariadb", "MariaDB"),
+    ("clickhouse", "ClickHouse"),
+    ("cockroach", "CockroachDB"),
+];
+
+/// Files for other databases: how many, and in which folders.
+#[derive(Clone, Debug, Default)]
+pub struct LeftAlone(BTreeMap<&'static str, (usize, BTreeSet<PathBuf>)>);
+
+impl LeftAlone {
+    /// Takes note of files of a folder.
+    pub fn add(&mut self, dialect: &'static str, files: usize, folder: &Path) {
+        let (count, folders) = self.0.entry(dialect).or_default();
+        *count += files;
+        folders.insert(folder.to_owned());
+    }
+
+    /// What to tell people.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(dialect, (files, folders))| {
+            let s = if *files == 1 { "" } else { "s" };
+            let shown: Vec<String> =
+                folders.iter().take(3).map(|folder| folder.display().to_string()).collect();
+            let more = match folders.len().saturating_sub(3) {
+                0 => String::new(),
+                1 => " and one more folder".to_owned(),
+                more => format!(" and {more} more folders"),
+            };
+            format!("{files} file{s} for {dialect} left alone, in {}{more}", shown.join(", "))
+        })
+    }
+}
+
+/// What only other databases understand, in lower case: the database, and what gives it away.
+const MARKS: [(&str, &[&str]); 4] = [
+    (
+        "SQLite",
+        &[
+            "autoincrement",
+            "pragma ",
+            "without rowid",
+            "strftime(",
+            "datetime('now'",
+            "julianday(",
+            "sqlite_",
+        ],
+    ),
+    (
+        "MySQL",
+        &["auto_increment", "engine=innodb", "engine = innodb", "utf8mb4", "table `", "into `", "update `"],
+    ),
+    ("ClickHouse", &["mergetree", "lowcardinality(", "nullable(", "datetime64("]),
+    ("SQL Server", &["[dbo].", "nvarchar(", "getdate()"]),
+];
+
+/// What only PostgreSQL understands, of what migrations use often.
+const OURS: [&str; 15] = [
+    "timestamptz",
+    "jsonb",
+    "$$",
+    "serial",
+    "::",
+    "plpgsql",
+    "concurrently",
+    "text[]",
+    "create extension",
+    "bytea",
+    "with time zone",
+    "create type",
+    "uuid_generate",
+    "gen_random_uuid",
+    "public.",
+];
+
+/// Whether a folder is called after a database.
+pub fn names_one(folder: &str) -> bool {
+    OTHERS.iter().any(|(word, _)| *word == folder) || matches!(folder, "postgres" | "postgresql" | "pg")
+}
+
+/// The other database that a path says its SQL is for.
+pub fn of_path(relative: &Path) -> Option<&'static str> {
+    let lower = relative.to_string_lossy().to_lowercase();
+    let folders = relative.parent().map(|parent| parent.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let words: Vec<&str> = folders.split(['/', '\\', '.', '_', '-']).collect();
+    let named =
+        OTHERS.into_iter().find(|(word, _)| words.contains(word) || lower.contains(&format!(".{word}.")));
+    let inside = || INSIDE.into_iter().find(|(part, _)| words.iter().any(|word| word.contains(part)));
+    named.or_else(inside).map(|(_, title)| title)
+}
+
+/// Whether a file's name says that it is for PostgreSQL alone; gives the name of the file that it stands in for.
+pub fn stands_in_for(relative: &str) -> Option<String> {
+    [".postgres.", ".postgresql.", ".pg."]
+        .into_iter()
+        .find(|infix| relative.contains(infix))
+        .map(|infix| relative.replacen(infix, ".", 1))
+}
+
+/// The other database that the texts of a folder's files are for: something in them only that one understands, and
+/// nothing only PostgreSQL does.
+pub fn of_texts<'a>(texts: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let mut found = None;
+    for text in texts {
+        let bare: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+            .map(|line| line.to_lowercase() + "\n")
+            .collect();
+        if OURS.iter().any(|mark| bare.contains(mark)) {
+            return None;
+        }
+        found = found.or_else(|| {
+            MARKS
+                .iter()
+                .find(|(_, marks)| marks.iter().any(|mark| bare.contains(mark)))
+                .map(|(name, _)| *name)
+        });
+    }
+    found
+}
+
+/// The other database that the nearest Cargo.toml has its driver talk to: `features = ["sqlite"]` without
+/// `"postgres"`.
+pub fn of_manifest(folder: &Path, top: &Path) -> Option<&'static str> {
+    let path = super::runner::nearest(folder, top, "Cargo.toml")?;
+    let manifest: toml::Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+    let dependencies = manifest.get("dependencies")?.as_table()?;
+    let features: Vec<&str> = ["sqlx", "diesel", "refinery"]
+        .iter()
+        .filter_map(|name| dependencies.get(*name)?.get("features")?.as_array())
+        .flatten()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    let has = |start: &str| features.iter().any(|feature| feature.contains(start));
+    if has("postgres") {
+        return None;
+    }
+    [("sqlite", "SQLite"), ("mysql", "MySQL")].into_iter().find(|(start, _)| has(start)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_their_database() {
+        let of = |path: &str| of_path(Path::new(path));
+        assert_eq!(of("db/migrations_sqlite/1_a.sql"), Some("SQLite"));
+        assert_eq!(of("db/riversqlite/migration/1_a.sql"), Some("SQLite"));
+        assert_eq!(of("db/1_a.mysql.up.sql"), Some("MySQL"));
+        assert_eq!(of("db/1_drop_mysql_compat.up.sql"), None);
+        assert_eq!(of("db/postgres/1_a.sql"), None);
+    }
+
+    #[test]
+    fn texts_tell_their_database() {
+        let of = |text: &str| of_texts([text].into_iter());
+        assert_eq!(of("CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT);"), Some("SQLite"));
+        assert_eq!(of("CREATE TABLE `a` (id INT);"), Some("MySQL"));
+        assert_eq!(of("CREATE TABLE a (x String) ENGINE = MergeTree ORDER BY x;"), Some("ClickHouse"));
+        assert_eq!(of("-- no AUTOINCREMENT here\nCREATE TABLE a (id bigint);"), None);
+        assert_eq!(of("CREATE TABLE a (id bigserial, sqlite_file text);"), None);
+    }
+}

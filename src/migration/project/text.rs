@@ -1,0 +1,76 @@
+//! The text of migration files: bytes that may be no UTF-8, and files too large to count in.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{ProjectError, Request};
+use crate::source::Span;
+
+/// Larger files are refused: a span counts bytes in 32 bits.
+const LARGEST: u64 = u32::MAX as u64;
+
+/// The text of a file, and what is wrong with it.
+pub(super) type Read = (Arc<str>, Option<(Span, String)>);
+
+pub(super) fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
+    match request.texts.get(path) {
+        Some(bytes) => Ok(decode(bytes.clone())),
+        None => read(path),
+    }
+}
+
+fn read(path: &Path) -> Result<Read, ProjectError> {
+    let unreadable = |error| ProjectError::Unreadable { path: path.to_owned(), error };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
+        return Err(ProjectError::TooLarge(path.to_owned()));
+    }
+    Ok(decode(std::fs::read(path).map_err(unreadable)?))
+}
+
+/// Bytes as text, and what is wrong with them. Offsets stay those of the bytes: each byte that isn't UTF-8 becomes `?`.
+pub(super) fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(Span, String)>) {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        let little = bytes[0] == 0xFF; // two bytes are there: it starts with them
+        let units = bytes[2..].chunks_exact(2).map(|pair| match (pair, little) {
+            ([a, b], true) => u16::from_le_bytes([*a, *b]),
+            ([a, b], false) => u16::from_be_bytes([*a, *b]),
+            _ => 0,
+        });
+        let text: String =
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        let message = "the file is UTF-16, which PostgreSQL can't read; save it as UTF-8".to_owned();
+        return (text.into(), Some((Span::at(0), message)));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => (text.into(), None),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let mut bytes = error.into_bytes();
+            let wrong = bytes.get(at).copied().unwrap_or(0);
+            let mut from = at;
+            while let Err(error) = std::str::from_utf8(&bytes[from..]) {
+                from += error.valid_up_to();
+                bytes[from] = b'?'; // in bounds: the error is at this byte
+            }
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let message = format!(
+                "byte 0x{wrong:02X} is not UTF-8: PostgreSQL would reject it, or store other characters than meant; save the file as UTF-8"
+            );
+            (text.into(), Some((Span::new(at, at + 1), message)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_keep_their_places() {
+        let (text, problem) = decode(b"SELECT 'a\xE9b\xFF';".to_vec());
+        assert_eq!(&*text, "SELECT 'a?b?';");
+        assert_eq!(problem.unwrap().0, Span::new(9, 10));
+        let (text, problem) = decode(vec![0xFF, 0xFE, b'a', 0, b'b', 0]);
+        assert_eq!((&*text, problem.is_some()), ("ab", true));
+    }
+}
