@@ -32,43 +32,50 @@ use crate::source::LineIndex;
     Suppress a finding with a comment before the statement or on its line:\n  \
     -- rollsafe: ignore drop_column -- reading code removed in release 42")]
 pub struct LintArgs {
-    /// Files, folders or globs; `-` for standard input. Without any: the migrations of this repository, of which
-    /// those are judged that the change at hand adds or edits
-    paths: Vec<PathBuf>,
-    /// Judge what has changed since this revision forked off, uncommitted changes included [default: the branch
-    /// that the change is to be merged into]
-    #[arg(long, value_name = "REVISION", conflicts_with_all = ["staged", "all"])]
-    since: Option<String>,
-    /// Judge what is staged for the next commit
-    #[arg(long, conflicts_with = "all")]
-    staged: bool,
-    /// Judge every migration
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    scope: Scope,
     #[command(flatten)]
     output: OutputArgs,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+}
+
+/// Which migrations are judged, and how they run.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Scope {
+    /// Files, folders or globs; `-` for standard input. Without any: the migrations of this repository, of which
+    /// those are judged that the change at hand adds or edits
+    pub(super) paths: Vec<PathBuf>,
+    /// Judge what has changed since this revision forked off, uncommitted changes included [default: the branch
+    /// that the change is to be merged into]
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["staged", "all"])]
+    pub(super) since: Option<String>,
+    /// Judge what is staged for the next commit
+    #[arg(long, conflicts_with = "all")]
+    pub(super) staged: bool,
+    /// Judge every migration
+    #[arg(long)]
+    pub(super) all: bool,
     /// Switch on codes or categories that are off by default; `all` for everything
     #[arg(long, value_name = "CODE|CATEGORY", value_delimiter = ',')]
-    select: Vec<String>,
+    pub(super) select: Vec<String>,
     /// Switch off codes or categories
     #[arg(long, value_name = "CODE|CATEGORY", value_delimiter = ',')]
-    ignore: Vec<String>,
+    pub(super) ignore: Vec<String>,
     /// The PostgreSQL major version that the migrations run on, 12 to 18 [default: 18]
     #[arg(long, value_name = "MAJOR", value_parser = clap::value_parser!(u16).range(12..=18))]
-    postgres_version: Option<u16>,
+    pub(super) postgres_version: Option<u16>,
     /// Each migration runs in a transaction (true), or statement by statement (false); by default what the
     /// file itself says counts
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
-    assume_in_transaction: Option<bool>,
+    pub(super) assume_in_transaction: Option<bool>,
     /// The tool that runs the migrations, when it isn't recognised: flyway, goose, sqlx, psql …
     #[arg(long, value_name = "TOOL")]
-    runner: Option<String>,
+    pub(super) runner: Option<String>,
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or structure.sql
     #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
+    pub(super) schema: Option<PathBuf>,
 }
 
 /// `--fail-on`
@@ -145,6 +152,30 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
 }
 
 fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, LintOptions, FailOn), String> {
+    let (project, options) = gather(&arguments.scope, loaded)?;
+    let fail_on = match (arguments.fail_on, loaded.config.lint.fail_on.as_deref()) {
+        (Some(flag), _) => flag,
+        (None, Some(word)) => {
+            FailOn::from_str(word, true).map_err(|error| format!("lint.fail-on: {error}"))?
+        }
+        (None, None) => FailOn::Error,
+    };
+    let report = judge(&project, &options);
+    Ok((project, report, options, fail_on))
+}
+
+/// Lints what is judged of a project.
+pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
+    let mut report = LintReport::default();
+    for part in &project.parts {
+        report.append(lint::lint(&part.migrations, options));
+    }
+    add_problems(project, &mut report);
+    report
+}
+
+/// Finds and reads the migrations, and says how to judge them.
+pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, LintOptions), String> {
     let config = &loaded.config;
     // Paths in the configuration are relative to its file.
     let base =
@@ -192,19 +223,7 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
     notes.append(&mut project.notes);
     project.notes = notes;
     let options = options(arguments, loaded, &relative)?;
-    let fail_on = match (arguments.fail_on, config.lint.fail_on.as_deref()) {
-        (Some(flag), _) => flag,
-        (None, Some(word)) => {
-            FailOn::from_str(word, true).map_err(|error| format!("lint.fail-on: {error}"))?
-        }
-        (None, None) => FailOn::Error,
-    };
-    let mut report = LintReport::default();
-    for part in &project.parts {
-        report.append(lint::lint(&part.migrations, &options));
-    }
-    add_problems(&project, &mut report);
-    Ok((project, report, options, fail_on))
+    Ok((project, options))
 }
 
 fn no_migrations(notes: &[String]) -> String {
@@ -220,7 +239,7 @@ fn no_migrations(notes: &[String]) -> String {
 /// Which files the change at hand adds and edits, by their paths from here, and staged texts.
 type Changed = (Option<BTreeMap<PathBuf, Change>>, HashMap<PathBuf, Vec<u8>>);
 
-fn change(arguments: &LintArgs, notes: &mut Vec<String>) -> Result<Changed, String> {
+fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String> {
     let selection = match (&arguments.since, arguments.staged) {
         (Some(revision), _) => Selection::Since(revision.clone()),
         (None, true) => Selection::Staged,
@@ -268,7 +287,7 @@ fn change(arguments: &LintArgs, notes: &mut Vec<String>) -> Result<Changed, Stri
 }
 
 fn options(
-    arguments: &LintArgs,
+    arguments: &Scope,
     loaded: &Loaded,
     relative: &dyn Fn(&PathBuf) -> PathBuf,
 ) -> Result<LintOptions, String> {

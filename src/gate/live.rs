@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Target {
     /// As `regclass` prints it.
     pub name: String,
+    /// With its schema, quoted, for `to_regclass`.
+    pub qualified: String,
     /// The strongest mode, as in the manual.
     pub mode: String,
     /// Its heap is written anew, or an index is built from it.
@@ -237,7 +239,7 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 ORDER BY xact_start NULLS LAST, pid";
 
 const RELATIONS: &str = "
-SELECT n.name, c.oid, coalesce(pg_table_size(c.oid), 0)::int8, coalesce(pg_indexes_size(c.oid), 0)::int8,
+SELECT n.place, c.oid, coalesce(pg_table_size(c.oid), 0)::int8, coalesce(pg_indexes_size(c.oid), 0)::int8,
        greatest(coalesce(c.reltuples, 0), 0)::int8,
        CASE WHEN c.relfrozenxid IS NULL OR c.relfrozenxid = '0'::xid THEN 0 ELSE age(c.relfrozenxid) END::int8,
        c.reltoastrelid
@@ -289,7 +291,13 @@ fn slots_sql(version: u32) -> String {
     )
 }
 
-/// Looks at the server.
+/// A name printed with no search_path as it is printed with `search_path = public`.
+fn in_public(name: String) -> String {
+    name.strip_prefix("public.").map(str::to_owned).unwrap_or(name)
+}
+
+/// Looks at the server, in a session without a search_path (so that no object of the database can stand in for one of
+/// PostgreSQL's) and read-only: see `postgres::connection::begin_reading`.
 ///
 /// # Errors
 /// When a query is refused, or the connection breaks.
@@ -315,16 +323,16 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
     facts.disk_free = local_disk(&row);
     sessions(client, &mut facts)?;
 
-    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    let names: Vec<&str> = targets.iter().map(|target| target.qualified.as_str()).collect();
     let mut oids: Vec<u32> = Vec::new();
     let mut with_toast: Vec<u32> = Vec::new();
-    for row in client.query(RELATIONS, &[&names])? {
+    for (row, target) in client.query(RELATIONS, &[&names])?.iter().zip(targets) {
         let oid: Option<u32> = row.get(1);
         oids.extend(oid);
         with_toast.extend(oid);
         with_toast.extend(row.get::<_, Option<u32>>(6).filter(|toast| *toast != 0));
         facts.relations.push(RelationFacts {
-            name: row.get(0),
+            name: target.name.clone(),
             exists: oid.is_some(),
             table_bytes: row.get(2),
             index_bytes: row.get(3),
@@ -338,7 +346,7 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
             pid: row.get(0),
             role: row.get(1),
             application: row.get(2),
-            relation: row.get(3),
+            relation: in_public(row.get(3)),
             mode: crate::migration::lock_mode::LockMode::from_name(&mode)
                 .map_or(mode, |mode| mode.as_str().to_owned()),
             granted: row.get(5),
@@ -368,14 +376,14 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
         });
     }
     for row in client.query(INVALID, &[])? {
-        facts.invalid_indexes.push((row.get(0), row.get(1)));
+        facts.invalid_indexes.push((in_public(row.get(0)), in_public(row.get(1))));
     }
     for row in client.query(VACUUMS, &[])? {
         // Without the right to see it the progress of others is all NULL.
         match row.get::<_, Option<u32>>(0) {
             None => facts.vacuums_hidden = true,
             Some(oid) if with_toast.contains(&oid) => facts.vacuums.push(Vacuum {
-                relation: row.get(1),
+                relation: in_public(row.get(1)),
                 wraparound: row.get(2),
                 phase: row.get::<_, Option<String>>(3).unwrap_or_default(),
             }),

@@ -13,6 +13,7 @@ use crate::migration::migration::{Direction, Migration};
 use crate::migration::parse;
 use crate::migration::project::Project;
 use crate::migration::statement::{Body, ObjectKind};
+use crate::postgres::sql_text::quote_identifier;
 use crate::source::Span;
 
 /// What is to be released.
@@ -162,6 +163,7 @@ pub fn release(project: &Project, report: &LintReport, pending: Pending) -> Rele
     release.targets = targets
         .into_iter()
         .map(|(name, (mode, written))| Target {
+            qualified: qualified(&name),
             name: name.to_string(),
             mode: mode.as_str().to_owned(),
             written,
@@ -190,6 +192,11 @@ fn is_of(file: &FileReport, migration: &Migration) -> bool {
 fn key(name: &QName) -> (String, String) {
     let schema = if name.schema.is_empty() { "public" } else { name.schema.as_str() };
     (schema.to_owned(), name.name.to_string())
+}
+
+fn qualified(name: &QName) -> String {
+    let (schema, table) = key(name);
+    format!("{}.{}", quote_identifier(&schema), quote_identifier(&table))
 }
 
 /// The tables that a migration makes.
