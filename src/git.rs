@@ -186,6 +186,16 @@ fn read_status(listed: &[u8], files: &mut BTreeMap<PathBuf, Status>) {
     }
 }
 
+/// The revision that is checked out, in full, with `+` behind it where something differs from it.
+///
+/// # Errors
+/// When there is no repository or no commit, or git can't be started.
+pub fn revision(folder: &Path) -> Result<String, GitError> {
+    let revision = line(folder, &["rev-parse", "HEAD"])?;
+    let changed = !line(folder, &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    Ok(if changed { format!("{revision}+") } else { revision })
+}
+
 /// The staged text of a file.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ pub mod files;
 pub mod finding;
 pub mod gate;
 pub mod git;
+pub mod html;
 pub mod migration;
 pub mod pages;
 pub mod postgres;

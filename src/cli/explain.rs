@@ -78,6 +78,11 @@ pub fn explain(arguments: &ExplainArgs, _style: Style) -> Outcome {
     }
 }
 
+/// Whether there is a page of this code.
+pub(super) fn exists(code: &str) -> bool {
+    all_pages().iter().any(|(known, ..)| *known == code)
+}
+
 /// The code most like `word`, among all pages.
 fn nearest_page(word: &str) -> Option<&'static str> {
     all_pages()

@@ -2,6 +2,7 @@
 
 mod backup;
 mod explain;
+mod gate;
 mod lint;
 mod output;
 mod verify_backup;
@@ -54,6 +55,7 @@ enum Command {
     Lint(lint::LintArgs),
     Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
+    Gate(Box<gate::GateArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
     Config(ConfigArgs),
@@ -137,6 +139,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
         },
         Command::VerifyBackup(arguments) => match load(&cli.global) {
             Ok(loaded) => verify_backup::run(&arguments, &loaded, style, around),
+            Err(error) => Outcome::failed(error),
+        },
+        Command::Gate(arguments) => match load(&cli.global) {
+            Ok(loaded) => gate::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
         },
         Command::Backup(arguments) => backup::run(&arguments),

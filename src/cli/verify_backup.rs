@@ -98,7 +98,15 @@ pub fn run(arguments: &VerifyBackupArgs, loaded: &Loaded, style: Style, around: 
 }
 
 fn options(arguments: &VerifyBackupArgs, config: &BackupConfig) -> Result<VerifyOptions, String> {
-    let mut flags = arguments.verify.clone();
+    let mut options = with_settings(arguments.verify.clone(), config)?;
+    if !arguments.migrations.is_empty() {
+        options.expected_tables.push(tables_of(&arguments.migrations)?);
+    }
+    Ok(options)
+}
+
+/// Flags and, where a flag is missing, settings.
+pub(super) fn with_settings(mut flags: VerifyArgs, config: &BackupConfig) -> Result<VerifyOptions, String> {
     if let (None, Some(size)) = (flags.min_size, &config.min_size) {
         flags.min_size = Some(parse_size(size).map_err(|error| format!("backup.min-size: {error}"))?);
     }
@@ -110,11 +118,7 @@ fn options(arguments: &VerifyBackupArgs, config: &BackupConfig) -> Result<Verify
     }
     flags.free_space_factor = flags.free_space_factor.or(config.free_space_factor);
     flags.not_empty.extend(config.must_not_be_empty.iter().cloned());
-    let mut options = flags.options();
-    if !arguments.migrations.is_empty() {
-        options.expected_tables.push(tables_of(&arguments.migrations)?);
-    }
-    Ok(options)
+    Ok(flags.options())
 }
 
 /// The tables that are there once all these migrations have run.
@@ -139,13 +143,13 @@ fn tables_of(paths: &[PathBuf]) -> Result<ExpectedTables, String> {
 }
 
 /// A bar on standard error while a dump is read, where that is a terminal.
-struct Progress {
+pub(super) struct Progress {
     stop: Arc<std::sync::atomic::AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Progress {
-    fn start(options: &VerifyOptions, gauge: Arc<Gauge>, around: Surroundings) -> Progress {
+    pub(super) fn start(options: &VerifyOptions, gauge: Arc<Gauge>, around: Surroundings) -> Progress {
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         if !around.progress {
             return Progress { stop, thread: None };
@@ -172,7 +176,7 @@ impl Progress {
         Progress { stop, thread: Some(thread) }
     }
 
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // Only the drawing could have failed.

@@ -137,7 +137,7 @@ struct User {
 }
 
 /// The operating system's name for who runs rollsafe, PostgreSQL's default for the role.
-pub(super) fn own_name() -> String {
+pub fn own_name() -> String {
     let uid = rustix::process::geteuid().as_raw();
     // Users of a directory service aren't in the file.
     password_file()
