@@ -59,14 +59,23 @@ pub struct LintConfig {
     pub rules: BTreeMap<String, String>,
     /// Other severities for some paths.
     pub overrides: Vec<Override>,
+    /// Patterns of migrations that are never judged; they count as history.
+    pub exclude: Vec<String>,
+    /// The baseline: findings that are known.
+    pub baseline: Option<PathBuf>,
+    /// Heed the suppression comments of squawk too.
+    pub squawk_comments: Option<bool>,
 }
 
 /// `[[lint.overrides]]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Override {
-    /// Globs.
+    /// Patterns, relative to the configuration file.
     pub paths: Vec<String>,
+    /// Patterns of files that are left out of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Code or category = error, warning, notice or off.
     pub rules: BTreeMap<String, String>,
 }

@@ -6,6 +6,7 @@
 //! each other.
 
 pub mod backup;
+pub mod baseline;
 pub mod cli;
 pub mod config;
 pub mod files;
@@ -15,6 +16,8 @@ pub mod git;
 pub mod html;
 pub mod migration;
 pub mod pages;
+pub mod patterns;
+pub mod place;
 pub mod postgres;
 pub mod rehearsal;
 pub mod report;

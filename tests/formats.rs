@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rollsafe::finding::Severity;
 use rollsafe::migration::lint::{self, LintOptions, LintReport};
 use rollsafe::migration::migration::Migration;
-use rollsafe::report::place::Places;
+use rollsafe::place::Places;
 use rollsafe::report::terminal::Style;
 use rollsafe::report::{self, Document, FORMATS, Linted, Report, Sources};
 

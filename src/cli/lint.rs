@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::baseline::BaselineArgs;
 use super::explain::documents;
 use super::output::OutputArgs;
 use super::{Outcome, Surroundings};
@@ -18,7 +19,8 @@ use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Project, Request, runners};
 use crate::migration::rules::{Change, RuleOptions};
 use crate::migration::session;
-use crate::report::place::Places;
+use crate::patterns::Patterns;
+use crate::place::Places;
 use crate::report::terminal::Style;
 use crate::report::{Linted, Report, Sources};
 use crate::source::LineIndex;
@@ -36,6 +38,8 @@ pub struct LintArgs {
     scope: Scope,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    baseline: BaselineArgs,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -119,12 +123,12 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         Ok(here) => here,
         Err(error) => return Outcome::failed(format!("no working directory: {error}")),
     };
-    let judged = match arguments.output.check().and_then(|()| lint(arguments, loaded)) {
+    let places = Places::of(&here);
+    let judged = match arguments.output.check().and_then(|()| lint(arguments, loaded, &places)) {
         Ok(judged) => judged,
         Err(message) => return Outcome::failed(message),
     };
-    let (project, report, options, fail_on) = judged;
-    let sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
+    let Judged { project, report, options, fail_on, sources } = judged;
     let told = Report {
         command: "lint",
         findings: &report.findings,
@@ -132,7 +136,7 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         sources: &sources,
         fails_from: fail_on.severity(),
         documents: &documents(),
-        places: &Places::of(&here),
+        places: &places,
         lint: Some(Linted {
             report: &report,
             postgres_version: options.rules.version,
@@ -151,8 +155,21 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
     Outcome { stdout: delivered.stdout, stderr, code }
 }
 
-fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, LintOptions, FailOn), String> {
-    let (project, options) = gather(&arguments.scope, loaded)?;
+/// What was judged, and what came of it.
+struct Judged {
+    project: Project,
+    report: LintReport,
+    options: LintOptions,
+    fail_on: FailOn,
+    sources: Sources,
+}
+
+fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged, String> {
+    let mut scope = arguments.scope.clone();
+    // A baseline is about all that is there.
+    scope.all |=
+        arguments.baseline.writes() && scope.paths.is_empty() && scope.since.is_none() && !scope.staged;
+    let (mut project, options) = gather(&scope, loaded)?;
     let fail_on = match (arguments.fail_on, loaded.config.lint.fail_on.as_deref()) {
         (Some(flag), _) => flag,
         (None, Some(word)) => {
@@ -160,8 +177,19 @@ fn lint(arguments: &LintArgs, loaded: &Loaded) -> Result<(Project, LintReport, L
         }
         (None, None) => FailOn::Error,
     };
-    let report = judge(&project, &options);
-    Ok((project, report, options, fail_on))
+    let mut report = judge(&project, &options);
+    let mut sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
+    let configured = loaded.config.lint.baseline.as_ref().map(|path| base_of(loaded).join(path));
+    let configured =
+        configured.map(|path| path.strip_prefix(&places.here).map(PathBuf::from).unwrap_or(path));
+    let note = arguments.baseline.apply(configured, &mut report, &mut sources, places, &options)?;
+    project.notes.extend(note);
+    Ok(Judged { project, report, options, fail_on, sources })
+}
+
+/// The folder that paths in the configuration are relative to.
+fn base_of(loaded: &Loaded) -> PathBuf {
+    loaded.path.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default()
 }
 
 /// Lints what is judged of a project.
@@ -178,8 +206,7 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
 pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, LintOptions), String> {
     let config = &loaded.config;
     // Paths in the configuration are relative to its file.
-    let base =
-        loaded.path.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
+    let base = base_of(loaded);
     let relative = |path: &PathBuf| match std::env::current_dir() {
         Ok(here) => {
             base.join(path).strip_prefix(&here).map(PathBuf::from).unwrap_or_else(|_| base.join(path))
@@ -222,8 +249,35 @@ pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, Lin
     }
     notes.append(&mut project.notes);
     project.notes = notes;
-    let options = options(arguments, loaded, &relative)?;
+    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    let places = Places::of(&here);
+    exclude(&mut project, &config.lint.exclude, &base, &places)?;
+    let options = options(arguments, loaded, &base, &places, &relative)?;
     Ok((project, options))
+}
+
+/// Makes history of the migrations that the configuration excludes.
+fn exclude(
+    project: &mut Project,
+    patterns: &[String],
+    base: &std::path::Path,
+    places: &Places,
+) -> Result<(), String> {
+    let excluded = Patterns::new(patterns, base, places).map_err(|error| format!("lint.exclude: {error}"))?;
+    let mut count = 0;
+    for migration in project.parts.iter_mut().flat_map(|part| &mut part.migrations) {
+        if migration.judged && excluded.matches(&migration.path) {
+            migration.judged = false;
+            count += 1;
+        }
+    }
+    if count > 0 {
+        project.notes.push(format!(
+            "{} excluded by lint.exclude, and so history",
+            crate::report::terminal::counted(count, "migration")
+        ));
+    }
+    Ok(())
 }
 
 fn no_migrations(notes: &[String]) -> String {
@@ -289,6 +343,8 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
 fn options(
     arguments: &Scope,
     loaded: &Loaded,
+    base: &std::path::Path,
+    places: &Places,
     relative: &dyn Fn(&PathBuf) -> PathBuf,
 ) -> Result<LintOptions, String> {
     let config = &loaded.config;
@@ -318,15 +374,14 @@ fn options(
         severities.set(&config::code_or_category(word)?, None);
     }
     for one in &config.lint.overrides {
-        let mut globs = globset::GlobSetBuilder::new();
-        for pattern in &one.paths {
-            let glob = globset::Glob::new(pattern).map_err(|error| format!("lint.overrides: {error}"))?;
-            globs.add(glob);
-        }
-        let globs = globs.build().map_err(|error| format!("lint.overrides: {error}"))?;
+        let patterns = |written: &[String]| {
+            Patterns::new(written, base, places).map_err(|error| format!("lint.overrides: {error}"))
+        };
+        let (meant, except) = (patterns(&one.paths)?, patterns(&one.exclude)?);
         for (word, severity) in &one.rules {
             severities.set_for(
-                globs.clone(),
+                &meant,
+                &except,
                 &config::code_or_category(word)?,
                 config::severity_or_off(severity)?,
             );

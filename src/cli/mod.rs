@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and what each command gives back. Nothing is printed here.
 
 mod backup;
+mod baseline;
 mod explain;
 mod gate;
 mod lint;

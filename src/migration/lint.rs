@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::finding::{Category, Finding, Hold, Severity, Suppressed};
 use crate::pages;
+use crate::patterns::Patterns;
 use crate::source::{LineIndex, Location, Span};
 
 use super::catalog::Catalog;
@@ -31,7 +32,8 @@ pub struct Severities {
 
 #[derive(Clone, Debug)]
 struct PathSeverity {
-    paths: globset::GlobSet,
+    paths: Patterns,
+    except: Patterns,
     code: String,
     severity: Option<Severity>,
 }
@@ -42,9 +44,20 @@ impl Severities {
         self.changed.push((code_or_category.to_owned(), severity));
     }
 
-    /// As [`Severities::set`], for files that match.
-    pub fn set_for(&mut self, paths: globset::GlobSet, code_or_category: &str, severity: Option<Severity>) {
-        self.by_path.push(PathSeverity { paths, code: code_or_category.to_owned(), severity });
+    /// As [`Severities::set`], for files that `paths` mean and `except` doesn't.
+    pub fn set_for(
+        &mut self,
+        paths: &Patterns,
+        except: &Patterns,
+        code_or_category: &str,
+        severity: Option<Severity>,
+    ) {
+        self.by_path.push(PathSeverity {
+            paths: paths.clone(),
+            except: except.clone(),
+            code: code_or_category.to_owned(),
+            severity,
+        });
     }
 
     /// The severity of a code before anything that depends on the path; `None` is off.
@@ -71,7 +84,9 @@ impl Severities {
         default: Option<Severity>,
     ) -> Option<Severity> {
         let by_path = self.by_path.iter().rev().find(|by| {
-            (by.code == code || by.code == category.as_str() || by.code == "all") && by.paths.is_match(path)
+            (by.code == code || by.code == category.as_str() || by.code == "all")
+                && by.paths.matches(path)
+                && !by.except.matches(path)
         });
         match by_path {
             Some(by) => by.severity,

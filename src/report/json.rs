@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fingerprint::fingerprints;
-use super::place::slashed;
 use super::terminal::Style;
 use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
 use crate::migration::effects::Effects;
+use crate::place::slashed;
 use crate::source::Location;
 
 /// Version of the contract.

@@ -10,7 +10,7 @@ pub mod gitlab;
 pub mod json;
 pub mod junit;
 pub mod markdown;
-pub mod place;
+
 pub mod rdjson;
 pub mod sarif;
 pub mod snippet;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::finding::{Category, Finding, Severity, Suppressed};
 use crate::migration::lint::LintReport;
-use place::Places;
+use crate::place::Places;
 use terminal::Style;
 
 /// The texts of files that findings are in.

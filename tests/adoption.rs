@@ -1,0 +1,147 @@
+//! Adopting rollsafe in an old repository: the baseline, patterns of paths, and what is excluded.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const ORDERS: &str = "CREATE TABLE orders (id bigint PRIMARY KEY, note text, status text);\n";
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    files.iter().for_each(|(name, text)| write(folder.path(), name, text));
+    folder
+}
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    std::fs::create_dir_all(path.parent().expect("in a folder")).expect("made");
+    std::fs::write(path, text).expect("written");
+}
+
+fn rollsafe(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollsafe"));
+    command.env_remove("GITHUB_ACTIONS").env_remove("GITLAB_CI");
+    command.current_dir(folder).args(arguments).output().expect("it runs")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn codes(folder: &Path, arguments: &[&str]) -> Vec<String> {
+    let mut all = vec!["lint", "--format", "json"];
+    all.extend(arguments);
+    let output = rollsafe(folder, &all);
+    let value: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let name = |finding: &serde_json::Value| {
+        format!("{} {}", finding["path"].as_str().unwrap_or(""), finding["code"].as_str().unwrap_or(""))
+    };
+    value["findings"].as_array().expect("a list").iter().map(name).collect()
+}
+
+#[test]
+fn a_baseline_holds_back_what_was_there() {
+    let folder = folder(&[
+        ("db/migrations/V1__orders.sql", ORDERS),
+        ("db/migrations/V2__drop.sql", "SET lock_timeout = '1s';\nALTER TABLE orders DROP COLUMN note;\n"),
+    ]);
+    let root = folder.path();
+    assert_eq!(rollsafe(root, &["lint", "--all"]).status.code(), Some(1));
+    let written = rollsafe(root, &["lint", "--write-baseline", "known.json"]);
+    assert_eq!(written.status.code(), Some(0), "{}", said(&written));
+    assert!(said(&written).contains("to known.json"), "{}", said(&written));
+    let first = std::fs::read_to_string(root.join("known.json")).unwrap();
+    write(root, "rollsafe.toml", "[lint]\nbaseline = \"known.json\"\n");
+    // From a folder below, too.
+    let output = rollsafe(&root.join("db"), &["lint", "--all"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("suppressed"), "{}", said(&output));
+
+    // Lines move, a comment comes, another statement comes before: only the new one is told.
+    write(
+        root,
+        "db/migrations/V2__drop.sql",
+        "-- moved\n\nSET lock_timeout = '1s';\nALTER TABLE orders DROP COLUMN status;\nALTER TABLE orders\n  DROP COLUMN note;\n",
+    );
+    let found = codes(root, &["--all"]);
+    assert!(found.iter().any(|one| one.ends_with(" drop_column")), "{found:?}");
+    let output = said(&rollsafe(root, &["lint", "--all"]));
+    assert!(output.contains("orders.status") && !output.contains("orders.note goes"), "{output}");
+
+    // What is mended is told as an entry that does nothing any more, and writing again takes it out.
+    write(root, "db/migrations/V2__drop.sql", "SELECT 1;\n");
+    let found = codes(root, &["--all"]);
+    assert_eq!(found, ["known.json suppression_unused"]);
+    // Only what was judged can be stale.
+    assert_eq!(codes(root, &["db/migrations/V1__orders.sql"]), Vec::<String>::new());
+    rollsafe(root, &["lint", "--write-baseline", "known.json"]);
+    let second = std::fs::read_to_string(root.join("known.json")).unwrap();
+    assert!(first.contains("drop_column") && !second.contains("drop_column"), "{first}{second}");
+}
+
+#[test]
+fn entries_of_files_that_were_not_judged_stay_and_files_may_be_renamed() {
+    let folder = folder(&[
+        ("db/migrations/V1__orders.sql", ORDERS),
+        ("db/migrations/V2__a.sql", "ALTER TABLE orders DROP COLUMN note;\n"),
+        ("db/migrations/V3__b.sql", "ALTER TABLE orders DROP COLUMN status;\n"),
+    ]);
+    let root = folder.path();
+    rollsafe(root, &["lint", "--write-baseline", "known.json"]);
+    let whole = std::fs::read_to_string(root.join("known.json")).unwrap();
+    rollsafe(root, &["lint", "--write-baseline", "known.json", "db/migrations/V3__b.sql"]);
+    assert_eq!(std::fs::read_to_string(root.join("known.json")).unwrap(), whole);
+    std::fs::rename(root.join("db/migrations/V3__b.sql"), root.join("db/migrations/V4__b.sql")).unwrap();
+    assert_eq!(codes(root, &["--all", "--baseline", "known.json"]), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_baseline_is_refused() {
+    let folder = folder(&[("db/migrations/V1__orders.sql", ORDERS), ("other.json", "{\"a\": 1}")]);
+    for (arguments, expected) in [
+        (&["lint", "--all", "--baseline", "none.json"][..], "--write-baseline none.json"),
+        (&["lint", "--all", "--baseline", "other.json"], "is no baseline"),
+        (&["lint", "--all", "--write-baseline", "other.json"], "is no baseline"),
+        (&["lint", "--all", "--write-baseline", "no/where.json"], "doesn't exist"),
+    ] {
+        let output = rollsafe(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("other.json")).unwrap(), "{\"a\": 1}");
+}
+
+#[test]
+fn patterns_count_from_the_configuration_wherever_one_stands() {
+    let drop = "ALTER TABLE orders DROP COLUMN note;\n";
+    let folder = folder(&[
+        ("db/migrations/V1__orders.sql", ORDERS),
+        ("db/migrations/V2__a.sql", drop),
+        ("db/migrations/V3__keep.sql", "ALTER TABLE orders DROP COLUMN status;\n"),
+        (
+            "rollsafe.toml",
+            "[lint]\nignore = [\"lock_timeout_missing\"]\n\n[[lint.overrides]]\npaths = [\"db/migrations/*\"]\n\
+             exclude = [\"*__keep.sql\"]\nrules = { drop_column = \"off\" }\n",
+        ),
+    ]);
+    let root = folder.path();
+    for (from, arguments) in [("", &["--all"][..]), ("db/migrations", &["--all"]), ("db", &["migrations"])] {
+        let found = codes(&root.join(from), arguments);
+        assert!(
+            found.len() == 1 && found[0].ends_with("V3__keep.sql drop_column"),
+            "from {from:?}: {found:?}"
+        );
+    }
+    write(
+        root,
+        "rollsafe.toml",
+        "[lint]\nignore = [\"lock_timeout_missing\"]\nexclude = [\"V3*\", \"/db/migrations/V2__a.sql\"]\n",
+    );
+    assert_eq!(codes(root, &["--all"]), Vec::<String>::new());
+    let output = rollsafe(&root.join("db"), &["lint", "--all"]);
+    assert!(said(&output).contains("2 migrations excluded by lint.exclude"), "{}", said(&output));
+    write(root, "rollsafe.toml", "[lint]\nexclude = [\"a{\"]\n");
+    let output = rollsafe(root, &["lint", "--all"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("lint.exclude"), "{}", said(&output));
+}
