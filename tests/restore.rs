@@ -642,3 +642,44 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn what_a_killed_run_left_on_a_server_of_ones_own_is_dropped_by_the_next() {
+    let own = start(&ClusterOptions::default());
+    let mut client = own.connect(SUPERUSER, "postgres").unwrap();
+    let ours = "rollsafe: for a trial restore, dropped when that ends; made at 1700000000";
+    for sql in [
+        "CREATE ROLE rollsafe_restore_1f2e LOGIN",
+        &format!("COMMENT ON ROLE rollsafe_restore_1f2e IS '{ours}'"),
+        "CREATE DATABASE rollsafe_verify_1f2e OWNER rollsafe_restore_1f2e",
+        &format!("COMMENT ON DATABASE rollsafe_verify_1f2e IS '{ours}'"),
+        // Of that name, but somebody else's; ours, but in use.
+        "CREATE DATABASE rollsafe_verify_shop",
+        "CREATE DATABASE rollsafe_verify_used",
+        &format!("COMMENT ON DATABASE rollsafe_verify_used IS '{ours}'"),
+    ] {
+        client.batch_execute(sql).unwrap();
+    }
+    let _user = own.connect(SUPERUSER, "rollsafe_verify_used").unwrap();
+    let (archive, expected) = read(&shop().dump("leftovers.custom", &["--format=custom"]));
+    let options = Options { url: Some(url_of(&own, SUPERUSER)), ..Options::default() };
+    let restored = restore_with(&archive, &expected, &options);
+    let note = restored.notes.iter().find(|note| note.contains("killed run")).expect("a note");
+    assert!(note.contains("rollsafe_verify_1f2e, rollsafe_restore_1f2e"), "{note}");
+    let there = databases_and_roles(&own).join(" ");
+    assert!(there.contains("rollsafe_verify_shop") && there.contains("rollsafe_verify_used"), "{there}");
+    assert!(!there.contains("1f2e"), "{there}");
+}
+
+#[test]
+fn large_objects_are_compared_by_content() {
+    let (archive, mut expected) = read(&shop().dump("objects.custom", &["--format=custom"]));
+    assert_whole(&restore_with(&archive, &expected, &Options::default()));
+    let mut other = RowSum::default();
+    other.add(b"something else");
+    if let Some(objects) = &mut expected.large_objects {
+        objects.checksum = Some(other.checksum());
+    }
+    let restored = restore_with(&archive, &expected, &Options::default());
+    assert!(!restored.is_whole(), "as many objects and bytes, but other ones: {:?}", restored.large_objects);
+}

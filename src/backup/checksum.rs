@@ -82,6 +82,12 @@ impl fmt::Display for Checksum {
     }
 }
 
+impl serde::Serialize for Checksum {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Hashes a row that comes in pieces, because it is too long to be held.
 #[derive(Clone)]
 pub struct RowHasher {

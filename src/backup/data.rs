@@ -755,8 +755,11 @@ impl Gathered {
             objects.missing.clear();
             objects.missing_count = 0;
         }
-        self.result.expected.large_objects =
-            Some(LargeObjects { count: objects.count, bytes: objects.bytes });
+        self.result.expected.large_objects = Some(LargeObjects {
+            count: objects.count,
+            bytes: objects.bytes,
+            checksum: Some(self.objects.checksum()),
+        });
     }
 
     pub(super) fn finish(mut self) -> DataResult {

@@ -6,6 +6,7 @@ pub mod contents;
 pub mod data;
 pub mod encoding;
 pub mod evidence;
+pub mod expected;
 pub mod json;
 pub mod keys;
 pub mod location;

@@ -12,6 +12,7 @@ use super::contents::{Contents, contents};
 use super::data::{DataOptions, DataResult, Gathered, InsertRows, Wanted, row_plan};
 use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
+use super::restore::ObjectSum;
 use super::rows::{RowPlan, RowReader};
 use super::schema::{Schema, copy_target};
 
@@ -70,7 +71,7 @@ struct PlainReader {
     /// What came behind the last ending.
     after_end: bool,
     last_cut: bool,
-    objects: LargeObjectFacts,
+    objects: ObjectSum,
     declared: Vec<u32>,
 }
 
@@ -94,7 +95,7 @@ impl PlainReader {
             cluster_completed: false,
             after_end: false,
             last_cut: false,
-            objects: LargeObjectFacts::default(),
+            objects: ObjectSum::default(),
             declared: vec![],
         }
     }
@@ -207,7 +208,16 @@ impl PlainReader {
         self.declared.dedup();
         self.result.contents.large_objects = std::mem::take(&mut self.declared);
         let mut data = self.gathered.finish();
-        data.large_objects = self.objects;
+        let found = self.objects.finish();
+        data.large_objects = LargeObjectFacts {
+            count: found.count,
+            bytes: found.bytes,
+            checksum: found.checksum.map(|checksum| checksum.to_string()),
+            ..LargeObjectFacts::default()
+        };
+        if self.format == Format::Plain {
+            data.expected.large_objects = Some(found);
+        }
         let count = data.large_objects.count;
         let declared = self.result.contents.large_objects.len() as u64;
         data.large_objects.missing_count = declared.saturating_sub(count);
@@ -230,11 +240,13 @@ impl PlainReader {
         let Some(call) = sql.strip_prefix("SELECT pg_catalog.lo") else { return false };
         if let Some(rest) = call.strip_prefix("_create('") {
             self.declared.extend(rest.split('\'').next().and_then(|oid| oid.parse::<u32>().ok()));
-        } else if call.starts_with("_open('") {
-            self.objects.count += 1;
+        } else if let Some(rest) = call.strip_prefix("_open('") {
+            self.objects.begin(rest.split('\'').next().and_then(|oid| oid.parse().ok()).unwrap_or(0));
         } else if let Some(data) = call.strip_prefix("write(0, '\\x") {
-            self.objects.bytes += data.split('\'').next().map_or(0, |hex| hex.len() as u64 / 2);
-        } else if !call.starts_with("_close(") {
+            self.objects.write(&from_hex(data.split('\'').next().unwrap_or("")));
+        } else if call.starts_with("_close(") {
+            self.objects.end();
+        } else {
             return false;
         }
         true
@@ -367,6 +379,18 @@ impl TextSink for PlainReader {
         let wanted = self.wanted.as_ref().unwrap_or(&default);
         self.gathered.rows(&self.database, &statement, &plan, rows, problems, None, wanted);
     }
+}
+
+/// The bytes that hexadecimal digits write; what isn't one ends them.
+fn from_hex(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    text.as_bytes()
+        .chunks_exact(2)
+        .map_while(|two| match two {
+            [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8), // below 256
+            _ => None,
+        })
+        .collect()
 }
 
 fn merge(into: &mut Contents, mut found: Contents) {

@@ -10,6 +10,7 @@ use super::lint::FailOn;
 use super::{Outcome, Surroundings};
 use crate::backup::archive::input::Gauge;
 use crate::backup::evidence::ExpectedTables;
+use crate::backup::expected::{self, ExpectedError};
 use crate::backup::options::{VerifyArgs, VerifyOptions, parse_size, parse_time};
 use crate::backup::report::{self, Look};
 use crate::backup::verify::{self, Verdict};
@@ -33,6 +34,12 @@ pub struct VerifyBackupArgs {
     /// Tables that these migrations make must be in the dump
     #[arg(long, value_name = "DIR", help_heading = "Comparison")]
     migrations: Vec<PathBuf>,
+    /// Tables of this snapshot (rollsafe snapshot) must be in the dump
+    #[arg(long, value_name = "FILE", help_heading = "Comparison")]
+    snapshot: Option<PathBuf>,
+    /// Tables that this live database has must be in the dump; it is only read
+    #[arg(long, value_name = "URL", help_heading = "Comparison")]
+    expect_from: Option<String>,
     /// How to report
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
@@ -102,6 +109,14 @@ fn options(arguments: &VerifyBackupArgs, config: &BackupConfig) -> Result<Verify
     if !arguments.migrations.is_empty() {
         options.expected_tables.push(tables_of(&arguments.migrations)?);
     }
+    if let Some(path) = &arguments.snapshot {
+        let tables = expected::of_snapshot(path).map_err(|error| told(&error))?;
+        options.expected_tables.push(tables);
+    }
+    if let Some(url) = &arguments.expect_from {
+        let tables = expected::of_database(url).map_err(|error| told(&error))?;
+        options.expected_tables.push(tables);
+    }
     Ok(options)
 }
 
@@ -119,6 +134,11 @@ pub(super) fn with_settings(mut flags: VerifyArgs, config: &BackupConfig) -> Res
     flags.free_space_factor = flags.free_space_factor.or(config.free_space_factor);
     flags.not_empty.extend(config.must_not_be_empty.iter().cloned());
     Ok(flags.options())
+}
+
+fn told(error: &ExpectedError) -> String {
+    let hint = error.hint().map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
+    format!("{error}{hint}")
 }
 
 /// The tables that are there once all these migrations have run.

@@ -9,6 +9,7 @@ pub mod connection;
 mod directory;
 pub mod ephemeral;
 mod guard;
+pub mod guest;
 mod interrupt;
 pub mod psql;
 pub mod snapshot;

@@ -12,7 +12,8 @@ use crate::postgres::tools::Tool;
 use crate::postgres::unprivileged::RunAs;
 
 use super::errors::{self, ErrorClass, RestoreError};
-use super::target::{Plan, Target};
+use super::plan::Plan;
+use super::target::Target;
 use super::{Options, RestoreFailure, Restored};
 
 /// Runs pg_restore on what the plan leaves in.
@@ -34,19 +35,15 @@ pub(super) fn run(
     restored.jobs = if parallel { options.jobs.max(1) } else { 1 };
     let (_kept, list) = write_list(archive, plan, target, options)?;
     let path = archive.path.canonicalize().unwrap_or_else(|_| archive.path.clone());
-    let (arguments, environment) = target.pg_restore_arguments();
     let limit = deadline.saturating_duration_since(Instant::now());
-    let mut run = Run::new(&program, limit)
-        .args(arguments)
+    let mut run = target
+        .lead(Run::new(&program, limit))
         .args(["--no-owner", "--no-tablespaces"])
         .arg("--use-list")
         .arg(&list)
         .run_as(who_can_read(&path, target.run_as()));
     if restored.jobs > 1 {
         run = run.arg("--jobs").arg(restored.jobs.to_string());
-    }
-    for (name, value) in environment {
-        run = run.env(name, value);
     }
     let (stderr, status) = match run.arg(&path).to_end() {
         Ok(ended) => (ended.stderr, Some(ended.status)),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde::Serialize;
@@ -13,9 +14,10 @@ use crate::postgres::sql_text::quote_literal;
 
 use super::errors::{ErrorClass, server_message};
 use super::names::{column_names, copy_target, split_relation};
-use super::target::{Plan, Target};
+use super::plan::Plan;
+use super::target::Target;
 use super::zone::Samples;
-use super::{Expected, ExpectedTable, LargeObjects, RestoreFailure, Restored};
+use super::{Expected, ExpectedTable, RestoreFailure, Restored, objects};
 
 /// One table: rows in the dump, rows restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -74,6 +76,11 @@ const AS_PG_DUMP: &str = "SET search_path = ''; SET datestyle = ISO; SET interva
      SET extra_float_digits = 3; SET bytea_output = hex; SET synchronize_seqscans = off; SET row_security = off; \
      SET timezone = 'UTC'; SET default_transaction_read_only = on";
 
+/// Why something was left out of the comparison.
+const TOO_LATE: &str = "the comparison's time limit was reached (--restore-stop)";
+/// What looking into the catalogs may take in any case.
+const LEAST: Duration = Duration::from_secs(60);
+
 const UNREADABLE_NAME: &str = "its name is written in an encoding that isn't read";
 
 /// A name of the table of contents as the server knows it; none where the reader could not tell.
@@ -98,6 +105,7 @@ pub(super) fn compare(
     expected: &Expected,
     target: &Target,
     samples: Samples,
+    deadline: Instant,
     restored: &mut Restored,
 ) -> Result<(), RestoreFailure> {
     let doubtful = doubtful_entries(archive, plan, target, restored);
@@ -115,11 +123,19 @@ pub(super) fn compare(
             false => archive.toc.encoding.name.as_str(),
         };
         let encoding = format!("ENCODING {}", quote_literal(encoding));
-        compare_tables(archive, &tables, &doubtful, &mut client, &samples, &encoding, restored);
-        restored.sequences.extend(sequences_behind(&mut client)?);
+        compare_tables(archive, &tables, &doubtful, &mut client, &samples, &encoding, deadline, restored);
+        allow(&mut client, deadline);
+        match sequences_behind(&mut client) {
+            Ok(behind) => restored.sequences.extend(behind),
+            Err(_) if Instant::now() >= deadline => {
+                restored.notes.push(format!("sequences were not held against their tables: {TOO_LATE}"));
+            }
+            Err(error) => return Err(error),
+        }
     }
     if !archive.format.is_text() {
         let mut catalog = target.connect_admin(target.database(""))?;
+        allow(&mut catalog, deadline.max(Instant::now() + LEAST));
         catalog
             .batch_execute("SET search_path = ''")
             .map_err(|error| RestoreFailure::server("set up the session", error))?;
@@ -127,15 +143,22 @@ pub(super) fn compare(
         compare_sequence_values(archive, &doubtful, &mut catalog, restored)?;
     }
     if let Some(expected) = expected.large_objects {
-        match large_objects(target) {
+        match objects::read(target, deadline) {
             Ok(found) => restored.large_objects = Some((expected, found)),
             Err(error) => {
-                let why = server_message(&error);
+                let why = error.with_causes();
                 restored.notes.push(format!("large objects could not be compared: {why}"));
             }
         }
     }
     Ok(())
+}
+
+/// Gives the session's statements the time that is left; false when there is none.
+pub(super) fn allow(client: &mut Client, deadline: Instant) -> bool {
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    let left = left.min(i32::MAX as u128);
+    client.batch_execute(&format!("SET statement_timeout = {left}")).is_ok() && left > 1
 }
 
 /// Entries that may be missing without that telling against the dump.
@@ -152,6 +175,7 @@ fn doubtful_entries(archive: &Archive, plan: &Plan, target: &Target, restored: &
     Plan::dependents(archive, missing)
 }
 
+#[allow(clippy::too_many_arguments)]
 fn compare_tables(
     archive: &Archive,
     tables: &BTreeMap<&str, &ExpectedTable>,
@@ -159,6 +183,7 @@ fn compare_tables(
     client: &mut Client,
     samples: &Samples,
     encoding: &str,
+    deadline: Instant,
     restored: &mut Restored,
 ) {
     let doubtful_tables: BTreeSet<(&str, &str)> = archive
@@ -184,6 +209,11 @@ fn compare_tables(
         };
         let name = name.as_str();
         comparison.name = name.to_owned();
+        if !allow(client, deadline) {
+            comparison.not_compared = Some(TOO_LATE.to_owned());
+            compared.push(comparison);
+            continue;
+        }
         match read_table(client, name, table, encoding) {
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);
@@ -194,6 +224,9 @@ fn compare_tables(
                         differing.push((compared.len(), *key));
                     }
                 }
+            }
+            Err(_) if Instant::now() >= deadline => {
+                comparison.not_compared = Some(TOO_LATE.to_owned());
             }
             Err(why) => {
                 let is_doubtful = split_relation(name).is_some_and(|(schema, name)| {
@@ -217,7 +250,17 @@ fn compare_tables(
         compared.push(comparison);
     }
     if !differing.is_empty() {
-        compare_again(archive, tables, client, samples, encoding, &differing, &mut compared, restored);
+        if allow(client, deadline) {
+            compare_again(archive, tables, client, samples, encoding, &differing, &mut compared, restored);
+        }
+        // Nobody knows then whether they are only written differently.
+        for (nth, _) in differing.iter().filter(|_| Instant::now() >= deadline) {
+            if let Some(comparison) = compared.get_mut(*nth).filter(|it| it.same_content == Some(false)) {
+                comparison.same_content = None;
+                comparison.found_rows = None;
+                comparison.not_compared = Some(TOO_LATE.to_owned());
+            }
+        }
     }
     restored.tables.extend(compared);
 }
@@ -618,26 +661,6 @@ fn sequences_behind(client: &mut Client) -> Result<Vec<SequenceDifference>, Rest
         }
     }
     Ok(behind)
-}
-
-/// Counts the large objects of the database.
-fn large_objects(target: &Target) -> Result<LargeObjects, postgres::Error> {
-    // Only a superuser can read the table behind them; their owner can read each.
-    let (mut client, size) = if target.is_scratch() {
-        (
-            target.connect_admin_plainly()?,
-            "SELECT pg_catalog.sum(pg_catalog.length(data)) FROM pg_catalog.pg_largeobject",
-        )
-    } else {
-        let size = "SELECT pg_catalog.sum(pg_catalog.length(pg_catalog.lo_get(oid))) FROM pg_catalog.pg_largeobject_metadata";
-        (target.connect_plainly()?, size)
-    };
-    let sql = format!(
-        "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata), COALESCE(({size}), 0)::bigint"
-    );
-    let row = client.query_one(&sql, &[])?;
-    let (count, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    Ok(LargeObjects { count: count.unsigned_abs(), bytes: bytes.unsigned_abs() })
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::backup::archive::Archive;
 use crate::postgres::cluster::ScratchCluster;
 
-use super::target::{Plan, Target};
+use super::plan::Plan;
+use super::target::Target;
 use super::{Options, RestoreFailure, Restored, fill, plan_of};
 
 /// A scratch cluster with the dump's databases in it. Dropping it removes the cluster.

@@ -12,6 +12,8 @@ mod compare;
 mod errors;
 pub mod keep;
 mod names;
+mod objects;
+mod plan;
 mod script;
 mod target;
 mod zone;
@@ -23,12 +25,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::backup::archive::{Archive, Format};
-use crate::backup::checksum::RowSum;
+use crate::backup::checksum::{Checksum, RowSum};
 use crate::postgres::child::RunError;
 use crate::postgres::cluster::ClusterError;
+use crate::postgres::connection::ConnectionError;
 use crate::postgres::tools::ToolsError;
 
 pub use compare::{ObjectDifference, SequenceDifference, TableComparison};
+pub(crate) use objects::ObjectSum;
+
 pub use errors::{ErrorClass, RestoreError};
 
 /// How to restore.
@@ -39,7 +44,7 @@ pub struct Options {
     pub url: Option<String>,
     /// Where a scratch cluster goes; see [`crate::postgres::cluster::Options::scratch_directory`].
     pub scratch_directory: Option<PathBuf>,
-    /// When a restore is stopped.
+    /// When a restore is stopped; and the comparison after it, which has as long again.
     pub hard_limit: Duration,
     /// Parallel jobs of pg_restore, where the format allows them.
     pub jobs: usize,
@@ -108,6 +113,20 @@ pub struct LargeObjects {
     pub count: u64,
     /// Bytes of all of them.
     pub bytes: u64,
+    /// The sum of the hashes of OID and content, where the content was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
+}
+
+impl LargeObjects {
+    /// Whether nothing speaks against both being the same.
+    pub fn agrees(&self, other: &LargeObjects) -> bool {
+        let content = match (self.checksum, other.checksum) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => true,
+        };
+        content && self.count == other.count && self.bytes == other.bytes
+    }
 }
 
 /// What a restore showed.
@@ -169,7 +188,7 @@ impl Restored {
             && self.errors_of_backup().next().is_none()
             && self.tables.iter().all(TableComparison::is_equal)
             && self.objects.is_empty()
-            && self.large_objects.is_none_or(|(expected, found)| expected == found)
+            && self.large_objects.is_none_or(|(expected, found)| expected.agrees(&found))
     }
 
     /// Whether tables were left out of the comparison altogether, for lack of an extension or a right here:
@@ -207,6 +226,9 @@ pub enum RestoreFailure {
         /// What the server said.
         source: postgres::Error,
     },
+    /// The user's server can't be reached.
+    #[error("the restore URL can't be used: {0}")]
+    Connection(ConnectionError),
     /// The connection URL can't be used.
     #[error("the restore URL can't be used: {0}")]
     Url(String),
@@ -254,6 +276,7 @@ impl RestoreFailure {
         match self {
             RestoreFailure::Cluster(error) => error.hint(),
             RestoreFailure::Tools(error) => Some(error.hint()),
+            RestoreFailure::Connection(error) => error.hint().map(str::to_owned),
             RestoreFailure::Tool(message) if message.contains("compress") => Some(format!(
                 "this pg_restore was built without that compression; name another one:\n  export {}=/path/to/postgresql/bin",
                 crate::postgres::tools::VARIABLE
@@ -282,24 +305,25 @@ pub fn restore(
     let (mut restored, samples) = fill(archive, &plan, &target, options)?;
     if !restored.stopped {
         let started = Instant::now();
-        compare::compare(archive, &plan, expected, &target, samples, &mut restored)?;
+        let deadline = started + options.hard_limit;
+        compare::compare(archive, &plan, expected, &target, samples, deadline, &mut restored)?;
         restored.compare_seconds = started.elapsed().as_secs_f64();
     }
     target.finish(&mut restored);
     Ok(restored)
 }
 
-fn plan_of(archive: &Archive) -> target::Plan {
+fn plan_of(archive: &Archive) -> plan::Plan {
     match archive.format {
-        Format::Plain | Format::Cluster => target::Plan::of_text(archive),
-        Format::Custom | Format::Directory | Format::Tar => target::Plan::of_toc(archive),
+        Format::Plain | Format::Cluster => plan::Plan::of_text(archive),
+        Format::Custom | Format::Directory | Format::Tar => plan::Plan::of_toc(archive),
     }
 }
 
 /// Brings the dump into `target`, timed.
 fn fill(
     archive: &Archive,
-    plan: &target::Plan,
+    plan: &plan::Plan,
     target: &target::Target,
     options: &Options,
 ) -> Result<(Restored, zone::Samples), RestoreFailure> {

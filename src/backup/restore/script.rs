@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use postgres::error::SqlState;
-use postgres::{Client, NoTls};
+use postgres::{CancelToken, Client};
 
 use crate::backup::archive::input::Gauge;
 use crate::backup::archive::plain::{TextReader, TextSink};
@@ -165,8 +165,8 @@ pub(super) fn run(
     restored.jobs = 1;
     let gauge: Arc<Gauge> = Arc::default();
     let text = text.clone().on(&gauge);
-    let client = target.connect(target.database(""))?;
-    let watch = Watch::new(&client);
+    let mut client = target.connect(target.database(""))?;
+    let watch = Watch::new(target, &mut client);
     let (sender, receiver) = sync_channel(16);
     let mut loader = Loader::new(client, target, &watch, restored);
     let outcome = std::thread::scope(|scope| {
@@ -244,16 +244,33 @@ impl TextSink for Sending<'_> {
 }
 
 /// Cancels what the server is doing when the time is up.
-struct Watch {
-    state: Mutex<(bool, postgres::CancelToken)>,
+struct Watch<'a> {
+    target: &'a Target,
+    state: Mutex<Watched>,
     woken: Condvar,
     struck: AtomicBool,
 }
 
-impl Watch {
-    fn new(client: &Client) -> Watch {
+/// Whom to stop.
+struct Watched {
+    dismissed: bool,
+    pid: i32,
+    token: CancelToken,
+}
+
+impl Watched {
+    fn of(client: &mut Client) -> Watched {
+        // Asking can't fail on a session just begun; then there is nobody to stop.
+        let pid = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).map_or(0, |row| row.get(0));
+        Watched { dismissed: false, pid, token: client.cancel_token() }
+    }
+}
+
+impl<'a> Watch<'a> {
+    fn new(target: &'a Target, client: &mut Client) -> Watch<'a> {
         Watch {
-            state: Mutex::new((false, client.cancel_token())),
+            target,
+            state: Mutex::new(Watched::of(client)),
             woken: Condvar::new(),
             struck: AtomicBool::new(false),
         }
@@ -262,13 +279,13 @@ impl Watch {
     fn stand_guard(&self, deadline: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if state.0 {
+            if state.dismissed {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.struck.store(true, Ordering::SeqCst);
-                let _ = state.1.cancel_query(NoTls);
+                self.target.cancel(state.pid, &state.token);
             }
             // Struck already: again every second, in case the cancel came between two statements.
             let wait = if left.is_zero() { std::time::Duration::from_secs(1) } else { left };
@@ -276,12 +293,13 @@ impl Watch {
         }
     }
 
-    fn watch(&self, client: &Client) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = client.cancel_token();
+    fn watch(&self, client: &mut Client) {
+        let watched = Watched::of(client);
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = watched;
     }
 
     fn dismiss(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).dismissed = true;
         self.woken.notify_all();
     }
 
@@ -293,7 +311,7 @@ impl Watch {
 struct Loader<'a> {
     client: Client,
     target: &'a Target,
-    watch: &'a Watch,
+    watch: &'a Watch<'a>,
     restored: &'a mut Restored,
     encoding: String,
     samples: Samples,
@@ -306,7 +324,12 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(client: Client, target: &'a Target, watch: &'a Watch, restored: &'a mut Restored) -> Loader<'a> {
+    fn new(
+        client: Client,
+        target: &'a Target,
+        watch: &'a Watch<'a>,
+        restored: &'a mut Restored,
+    ) -> Loader<'a> {
         Loader {
             client,
             target,
@@ -546,7 +569,7 @@ impl<'a> Loader<'a> {
         if let Some(database) = connected_database(line) {
             self.database = self.target.database(&database).to_owned();
             self.client = self.target.connect(&self.database)?;
-            self.watch.watch(&self.client);
+            self.watch.watch(&mut self.client);
             self.encoding = "UTF8".to_owned();
             self.session.clear();
         } else if !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ") {
@@ -558,7 +581,7 @@ impl<'a> Loader<'a> {
     /// A new connection in the state of the one before.
     fn reconnect(&mut self) -> Result<(), RestoreFailure> {
         self.client = self.target.connect(&self.database)?;
-        self.watch.watch(&self.client);
+        self.watch.watch(&mut self.client);
         for sql in &self.session {
             self.client
                 .batch_execute(sql)

@@ -1,24 +1,22 @@
 //! Where a dump is restored: a scratch cluster, or a new database on a server of the user's own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use postgres::config::Host;
-use postgres::{Client, Config, NoTls};
+use postgres::{CancelToken, Client, NoTls};
 
-use crate::backup::archive::{Archive, Format};
+use crate::postgres::child::Run;
 use crate::postgres::cluster::{Options as ClusterOptions, SUPERUSER, ScratchCluster};
+use crate::postgres::connection::{Connection, ConnectionError, Limits};
+use crate::postgres::guest::{self, Guest};
 use crate::postgres::sql_text::{quote_identifier, quote_literal};
 use crate::postgres::tools::{Installation, Installations, Tool, Wanted};
 use crate::postgres::unprivileged::RunAs;
 use crate::postgres::version::PgVersion;
 
 use super::errors::server_message;
-use super::names::{database_options, extension_in, roles_in};
-use super::script::{Scan, ScanSink};
+use super::plan::{Plan, PlannedDatabase};
 use super::{NotRestored, Options, RestoreFailure, Restored};
 
 /// The role that restores. It owns the databases and may nothing else.
@@ -26,184 +24,18 @@ const RESTORER: &str = "rollsafe_restore";
 /// The database on a scratch cluster; that of a cluster's dump have their own names.
 const DATABASE: &str = "rollsafe_restore";
 
-/// Kinds of entries that only a superuser can create, or that would reach out to other servers.
-const SUPERUSER_KINDS: &[(&str, &str)] = &[
-    ("EVENT TRIGGER", "only a superuser can create one"),
-    ("SUBSCRIPTION", "it would connect to another server"),
-    ("SUBSCRIPTION TABLE", "it would connect to another server"),
-    ("FOREIGN DATA WRAPPER", "only a superuser can create one"),
-    ("SERVER", "it would connect to another server"),
-    ("USER MAPPING", "it would connect to another server"),
-    ("FOREIGN TABLE", "its rows are on another server"),
-    ("ACCESS METHOD", "only a superuser can create one"),
-    ("OPERATOR CLASS", "only a superuser can create one"),
-    ("OPERATOR FAMILY", "only a superuser can create one"),
-    ("TEXT SEARCH PARSER", "only a superuser can create one"),
-    ("TEXT SEARCH TEMPLATE", "only a superuser can create one"),
-    ("TRANSFORM", "only a superuser can create one"),
-    ("SECURITY LABEL", "it needs a label provider"),
-    ("PUBLICATION TABLES IN SCHEMA", "only a superuser can create one"),
-    ("SUBSCRIPTION", "it would connect to another server"),
-];
-
-/// What must be there before a dump is restored, and what of it is left out.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    /// The version that the server must have at least.
-    pub(super) version: Option<PgVersion>,
-    /// The databases: one without a name, or those of a cluster's dump.
-    databases: BTreeMap<String, PlannedDatabase>,
-    roles: BTreeSet<String>,
-    /// Entries left out, by dump id.
-    pub(super) skipped: BTreeMap<i32, NotRestored>,
-    /// Entries of extensions, by dump id.
-    extension_entries: BTreeMap<i32, String>,
-    has_tablespaces: bool,
-    needs_pg_restore: bool,
-}
-
-#[derive(Debug, Default)]
-struct PlannedDatabase {
-    options: Vec<(&'static str, String)>,
-    extensions: Vec<(String, Option<String>)>,
-}
-
-impl Plan {
-    /// What an archive's table of contents asks for.
-    pub(super) fn of_toc(archive: &Archive) -> Plan {
-        let mut plan = Plan { needs_pg_restore: true, ..Plan::default() };
-        let mut database = PlannedDatabase::default();
-        if let Some(header) = &archive.header {
-            let version = |text: &Option<Vec<u8>>| {
-                text.as_deref().and_then(|text| PgVersion::find_in(&String::from_utf8_lossy(text)))
-            };
-            plan.version = version(&header.server_version).max(version(&header.pg_dump_version));
-        }
-        for entry in &archive.toc.entries {
-            let kind = entry.kind.as_str();
-            plan.has_tablespaces |= entry.tablespace.as_deref().is_some_and(|name| !name.is_empty());
-            if let Some(owner) = entry.owner.as_deref().filter(|owner| !owner.is_empty()) {
-                roles_in(&format!("TO {}", quote_identifier(owner)), &mut plan.roles);
-            }
-            match kind {
-                "ACL" | "DEFAULT ACL" | "POLICY" => roles_in(&entry.definition, &mut plan.roles),
-                "DATABASE" => database.options = database_options(&entry.definition),
-                "EXTENSION" => {
-                    let (name, schema) =
-                        extension_in(&entry.definition).unwrap_or_else(|| (entry.tag.clone(), None));
-                    plan.extension_entries.insert(entry.dump_id, name.clone());
-                    database.extensions.push((name, schema));
-                }
-                _ => {}
-            }
-            let by_superuser =
-                SUPERUSER_KINDS.iter().find(|(name, _)| *name == kind).map(|(_, why)| *why).or_else(|| {
-                    let definition = entry.definition.as_str();
-                    let is_c = matches!(kind, "FUNCTION" | "PROCEDURE")
-                        && [" LANGUAGE c\n", " LANGUAGE c ", " LANGUAGE internal"]
-                            .iter()
-                            .any(|c| definition.contains(c));
-                    let all_tables = kind == "PUBLICATION" && definition.contains("FOR ALL TABLES");
-                    (is_c || all_tables).then_some("only a superuser can create one")
-                });
-            if let Some(why) = by_superuser {
-                let what = format!("{kind} {}", entry.qualified());
-                plan.skipped.insert(entry.dump_id, NotRestored { what, why: why.to_owned() });
-            }
-        }
-        // A header without an encoding entry, from a damaged dump: the default is as good as any.
-        if !database.options.iter().any(|(name, _)| *name == "ENCODING") {
-            database.options.push(("ENCODING", archive.toc.encoding.name.clone()));
-        }
-        plan.databases.insert(String::new(), database);
-        plan
-    }
-
-    /// The encoding that the rows of the dump's database `name` are in.
-    pub(super) fn encoding(&self, name: &str) -> &str {
-        self.databases
-            .get(name)
-            .and_then(|database| database.options.iter().find(|(option, _)| *option == "ENCODING"))
-            .map_or("UTF8", |(_, encoding)| encoding)
-    }
-
-    /// What a plain dump asks for: reads it up to its first rows (a cluster's to its end).
-    pub(super) fn of_text(archive: &Archive) -> Plan {
-        let mut plan = Plan::default();
-        let mut scan =
-            PlanScan { plan: &mut plan, database: String::new(), whole: archive.format == Format::Cluster };
-        Scan::default().read(archive, &mut scan);
-        plan.databases.entry(String::new()).or_default();
-        plan
-    }
-
-    /// The entries that can't be there because they depend on `missing` ones, with these.
-    pub(super) fn dependents(archive: &Archive, missing: impl IntoIterator<Item = i32>) -> BTreeSet<i32> {
-        let mut gone: BTreeSet<i32> = missing.into_iter().collect();
-        if gone.is_empty() {
-            return gone;
-        }
-        // Entries come after what they depend on, but for a few loops: twice is enough for those.
-        for _ in 0..2 {
-            for entry in &archive.toc.entries {
-                if entry.dependencies.iter().any(|id| gone.contains(id)) {
-                    gone.insert(entry.dump_id);
-                }
-            }
-        }
-        gone
-    }
-}
-
-/// Collects what a plain dump asks for.
-struct PlanScan<'a> {
-    plan: &'a mut Plan,
-    database: String,
-    whole: bool,
-}
-
-impl ScanSink for PlanScan<'_> {
-    fn comment(&mut self, line: &str) {
-        for start in ["Dumped from database version ", "Dumped by pg_dump version "] {
-            if let Some(version) = line.strip_prefix(start).and_then(PgVersion::find_in) {
-                self.plan.version = self.plan.version.max(Some(version));
-            }
-        }
-    }
-
-    fn connect(&mut self, database: &str) {
-        self.database = database.to_owned();
-    }
-
-    fn statement(&mut self, sql: &str) -> ControlFlow<()> {
-        let here = self.plan.databases.entry(self.database.clone()).or_default();
-        if let Some(extension) = extension_in(sql) {
-            here.extensions.push(extension);
-        } else if let Some(encoding) = super::script::client_encoding(sql) {
-            here.options.retain(|(name, _)| *name != "ENCODING");
-            here.options.push(("ENCODING", encoding));
-        } else if let Some(name) = super::script::created_database(sql) {
-            self.plan.databases.entry(name).or_default().options = database_options(sql);
-        } else {
-            let starts = |word: &str| super::names::strip_words(sql, &[word]).is_some();
-            if starts("GRANT")
-                || starts("REVOKE")
-                || super::names::strip_words(sql, &["CREATE", "ROLE"]).is_some()
-            {
-                roles_in(sql, &mut self.plan.roles);
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn rows(&mut self) -> ControlFlow<()> {
-        if self.whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    }
-}
-
 enum Server {
     Scratch(Arc<ScratchCluster>),
-    Own { admin: Box<Config>, ssl_mode: String },
+    Own(Box<Own>),
+}
+
+/// A server of the user's own.
+struct Own {
+    /// As the user named it.
+    connection: Connection,
+    guest: Guest,
+    /// A session in the database that was made: it tells other runs that somebody is there.
+    session: Mutex<Option<Client>>,
 }
 
 /// A server with an empty database, ready for a dump. Dropping it removes what it made.
@@ -320,7 +152,7 @@ impl Target {
     pub(super) fn cluster(&self) -> Option<&Arc<ScratchCluster>> {
         match &self.server {
             Server::Scratch(cluster) => Some(cluster),
-            Server::Own { .. } => None,
+            Server::Own(_) => None,
         }
     }
 
@@ -330,17 +162,14 @@ impl Target {
     }
 
     fn own(plan: &Plan, url: &str) -> Result<Target, RestoreFailure> {
-        let mut admin: Config =
-            url.parse().map_err(|error: postgres::Error| RestoreFailure::Url(server_message(&error)))?;
-        admin.application_name("rollsafe").connect_timeout(Duration::from_secs(30));
+        let unusable = |error: ConnectionError| RestoreFailure::Connection(error);
+        let connection = Connection::new(Some(url)).map_err(unusable)?;
         if plan.databases.len() > 1 {
             return Err(RestoreFailure::Url(
                 "a dump of a whole cluster can only be restored into a scratch cluster".to_owned(),
             ));
         }
-        let mut client = admin
-            .connect(NoTls)
-            .map_err(|error| RestoreFailure::server("connect to the restore URL", error))?;
+        let mut client = connection.connect(&unhurried()).map_err(unusable)?;
         let row = client
             .query_one(
                 "SELECT current_setting('server_version_num')::int, r.rolname::text, r.rolsuper, r.rolcreatedb
@@ -366,8 +195,15 @@ impl Target {
             None
         };
         let (user, is_superuser): (String, bool) = (row.get(1), row.get(2));
+        let mut notes =
+            vec!["owners and privileges were left out: the roles of your server aren't touched".to_owned()];
+        let gone = guest::remove_leftovers(&mut client);
+        if !gone.is_empty() {
+            notes.push(format!("dropped what a killed run had left on your server: {}", gone.join(", ")));
+        }
+        let own = Own { guest: Guest::new(&connection), connection, session: Mutex::default() };
         let mut target = Target {
-            server: Server::Own { admin: Box::new(admin), ssl_mode: "prefer".to_owned() },
+            server: Server::Own(Box::new(own)),
             version,
             restorer: user,
             password: None,
@@ -377,13 +213,11 @@ impl Target {
             missing_extensions: BTreeSet::new(),
             made_schemas: BTreeSet::new(),
             not_restored: vec![],
-            notes: vec![
-                "owners and privileges were left out: the roles of your server aren't touched".to_owned(),
-            ],
+            notes,
         };
         if is_superuser {
             // A superuser's restore would run whatever the dump says, as the superuser.
-            target.restorer = format!("{RESTORER}_{}", unique());
+            target.restorer = format!("{}{}", guest::ROLE, unique());
             target.password = Some(secret());
         }
         Ok(target)
@@ -399,6 +233,10 @@ impl Target {
             sql.push_str(" BYPASSRLS");
             if let Some(password) = &self.password {
                 sql.push_str(&format!(" PASSWORD {}", quote_literal(password)));
+            }
+            if let Server::Own(own) = &self.server {
+                own.guest.add_role(&self.restorer);
+                sql.push_str(&format!("; {}", Guest::comment("ROLE", &self.restorer)));
             }
             client
                 .batch_execute(&sql)
@@ -422,7 +260,7 @@ impl Target {
         let here = match &self.server {
             Server::Scratch(_) if name.is_empty() => DATABASE.to_owned(),
             Server::Scratch(_) => name.to_owned(),
-            Server::Own { .. } => format!("rollsafe_verify_{}", unique()),
+            Server::Own(_) => format!("{}{}", guest::DATABASE, unique()),
         };
         self.make_database_called(name, &here, planned)
     }
@@ -457,6 +295,9 @@ impl Target {
             let mut plain = encoding.clone();
             plain.extend([("LC_COLLATE", "C".to_owned()), ("LC_CTYPE", "C".to_owned())]);
             let attempts = [create(&planned.options), create(&encoding), create(&plain)];
+            if let Server::Own(own) = &self.server {
+                own.guest.add_database(here);
+            }
             let mut first_error = None;
             let made = attempts.iter().any(|sql| match client.batch_execute(sql) {
                 Ok(()) => true,
@@ -479,6 +320,13 @@ impl Target {
             }
         }
         self.databases.insert(name.to_owned(), here.to_owned());
+        if let Server::Own(own) = &self.server {
+            client
+                .batch_execute(&Guest::comment("DATABASE", here))
+                .map_err(|error| RestoreFailure::server(format!("comment on the database {here}"), error))?;
+            let session = self.connect_admin(here)?;
+            *own.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        }
         if self.made_restorer {
             // Before 15 the superuser owns it, and the dump's comments and grants on it would fail.
             let mut inside = self.connect_admin(here)?;
@@ -555,78 +403,68 @@ impl Target {
 
     /// A connection as the role that restores.
     pub(super) fn connect(&self, database: &str) -> Result<Client, RestoreFailure> {
-        let action = || format!("connect to the database {database} as {}", self.restorer);
-        self.config(database).connect(NoTls).map_err(|error| RestoreFailure::server(action(), error))
+        match &self.server {
+            Server::Scratch(cluster) => cluster.connect(&self.restorer, database).map_err(|error| {
+                let action = format!("connect to the database {database} as {}", self.restorer);
+                RestoreFailure::server(action, error)
+            }),
+            Server::Own(own) => {
+                self.as_restorer(own, database).connect(&unhurried()).map_err(RestoreFailure::Connection)
+            }
+        }
     }
 
-    fn config(&self, database: &str) -> Config {
-        match &self.server {
-            Server::Scratch(cluster) => cluster.config(&self.restorer, database),
-            Server::Own { admin, .. } => {
-                let mut config = admin.as_ref().clone();
-                config.dbname(database).user(&self.restorer);
-                if let Some(password) = &self.password {
-                    config.password(password);
-                }
-                config
-            }
+    fn as_restorer(&self, own: &Own, database: &str) -> Connection {
+        let there = own.connection.with_database(database);
+        match &self.password {
+            Some(password) => there.with_role(&self.restorer, Some(password)),
+            None => there,
         }
     }
 
     /// A connection as the superuser (or as the URL's role) that reads nothing but catalogs.
     pub(super) fn connect_admin(&self, database: &str) -> Result<Client, RestoreFailure> {
-        let config = match &self.server {
-            Server::Scratch(cluster) => cluster.config(SUPERUSER, database),
-            Server::Own { admin, .. } => {
-                let mut config = admin.as_ref().clone();
-                if self.databases.values().any(|it| it == database) {
-                    config.dbname(database);
-                }
-                config
-            }
-        };
-        config
-            .connect(NoTls)
-            .map_err(|error| RestoreFailure::server(format!("connect to the database {database}"), error))
-    }
-
-    /// As [`Target::connect`] to the dump's database, for who tells the error himself.
-    pub(super) fn connect_plainly(&self) -> Result<Client, postgres::Error> {
-        self.config(self.database("")).connect(NoTls)
-    }
-
-    /// As [`Target::connect_admin`] to the dump's database, for who tells the error himself.
-    pub(super) fn connect_admin_plainly(&self) -> Result<Client, postgres::Error> {
         match &self.server {
-            Server::Scratch(cluster) => cluster.connect(SUPERUSER, self.database("")),
-            Server::Own { .. } => self.connect_plainly(),
+            Server::Scratch(cluster) => cluster.connect(SUPERUSER, database).map_err(|error| {
+                RestoreFailure::server(format!("connect to the database {database}"), error)
+            }),
+            Server::Own(own) => {
+                // Its role may enter the database that the user named, and those made here.
+                let made = self.databases.values().any(|it| it == database);
+                let there =
+                    if made { own.connection.with_database(database) } else { own.connection.clone() };
+                there.connect(&unhurried()).map_err(RestoreFailure::Connection)
+            }
         }
     }
 
-    /// Arguments and environment that send pg_restore to the database.
-    pub(super) fn pg_restore_arguments(&self) -> (Vec<OsString>, Vec<(&'static str, String)>) {
+    /// Stops what the session `pid`, whose token it is, does.
+    pub(super) fn cancel(&self, pid: i32, token: &CancelToken) {
+        match &self.server {
+            Server::Scratch(_) => {
+                let _ = token.cancel_query(NoTls);
+            }
+            // By way of a session of the same role: that is encrypted as the user wants it.
+            Server::Own(own) => {
+                if let Ok(mut client) = self.as_restorer(own, self.database("")).connect(&unhurried()) {
+                    let _ = client.execute("SELECT pg_catalog.pg_cancel_backend($1)", &[&pid]);
+                }
+            }
+        }
+    }
+
+    /// Lets pg_restore go to the database.
+    pub(super) fn lead(&self, run: Run) -> Run {
         let database = self.database("");
         match &self.server {
-            Server::Scratch(cluster) => (cluster.arguments(&self.restorer, database), vec![]),
-            Server::Own { admin, ssl_mode } => {
-                let mut arguments: Vec<OsString> = vec!["--no-password".into(), "--no-acl".into()];
-                arguments.extend(["--username", &self.restorer, "--dbname", database].map(OsString::from));
-                if let Some(host) = admin.get_hosts().first() {
-                    arguments.push("--host".into());
-                    arguments.push(match host {
-                        Host::Tcp(name) => name.into(),
-                        Host::Unix(path) => path.into(),
-                    });
+            Server::Scratch(cluster) => run.args(cluster.arguments(&self.restorer, database)),
+            Server::Own(own) => {
+                let connection = self.as_restorer(own, database);
+                let mut run = run.keep_pg_environment().args(connection.arguments()).arg("--no-acl");
+                for (name, value) in connection.environment() {
+                    run = run.env(name, value);
                 }
-                if let Some(port) = admin.get_ports().first() {
-                    arguments.extend(["--port".into(), port.to_string().into()]);
-                }
-                let mut environment = vec![("PGSSLMODE", ssl_mode.clone())];
-                let password = self.password.clone().or_else(|| {
-                    admin.get_password().map(|password| String::from_utf8_lossy(password).into_owned())
-                });
-                environment.extend(password.map(|password| ("PGPASSWORD", password)));
-                (arguments, environment)
+                run
             }
         }
     }
@@ -640,7 +478,7 @@ impl Target {
     pub(super) fn run_as(&self) -> RunAs {
         match &self.server {
             Server::Scratch(cluster) => cluster.run_as().clone(),
-            Server::Own { .. } => RunAs::Myself,
+            Server::Own(_) => RunAs::Myself,
         }
     }
 
@@ -650,7 +488,7 @@ impl Target {
             Server::Scratch(cluster) => {
                 cluster.directory().parent().unwrap_or(cluster.directory()).display().to_string()
             }
-            Server::Own { .. } => "the server of the restore URL".to_owned(),
+            Server::Own(_) => "the server of the restore URL".to_owned(),
         }
     }
 
@@ -705,40 +543,9 @@ impl Target {
 
     /// Drops what was made on a server of the user's own; a scratch cluster goes by itself.
     fn clean_up(&mut self) -> Vec<String> {
-        let Server::Own { admin, .. } = &self.server else { return vec![] };
-        let mut left = vec![];
-        let databases = std::mem::take(&mut self.databases);
-        let mut client = match admin.connect(NoTls) {
-            Ok(client) => client,
-            Err(error) => {
-                let names: Vec<_> = databases.into_values().collect();
-                return vec![format!(
-                    "the database {} is still there: {}; drop it with: DROP DATABASE {}",
-                    names.join(", "),
-                    server_message(&error),
-                    names.first().map(|name| quote_identifier(name)).unwrap_or_default()
-                )];
-            }
-        };
-        for name in databases.into_values() {
-            // Connections of a pg_restore that was stopped may linger.
-            let _ = client.execute(
-                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1",
-                &[&name],
-            );
-            let sql = format!("DROP DATABASE IF EXISTS {}", quote_identifier(&name));
-            if let Err(error) = client.batch_execute(&sql) {
-                left.push(format!("could not drop the database {name}: {}", server_message(&error)));
-            }
-        }
-        if self.made_restorer {
-            self.made_restorer = false;
-            let sql = format!("DROP ROLE IF EXISTS {}", quote_identifier(&self.restorer));
-            if let Err(error) = client.batch_execute(&sql) {
-                left.push(format!("could not drop the role {}: {}", self.restorer, server_message(&error)));
-            }
-        }
-        left
+        let Server::Own(own) = &self.server else { return vec![] };
+        own.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        own.guest.remove()
     }
 }
 
@@ -746,6 +553,17 @@ impl Drop for Target {
     fn drop(&mut self) {
         // Nobody is left to tell.
         let _ = self.clean_up();
+    }
+}
+
+/// Restoring takes as long as it takes: only being let in is limited.
+fn unhurried() -> Limits {
+    Limits {
+        connect: Duration::from_secs(30),
+        statement: Duration::ZERO,
+        lock: Duration::ZERO,
+        idle: Duration::ZERO,
+        read_only: false,
     }
 }
 

@@ -42,8 +42,16 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
         }
     }
     if let Some((dump, restored)) = evidence.restored.as_ref().and_then(|restored| restored.large_objects)
-        && dump != restored
+        && !dump.agrees(&restored)
     {
+        if (dump.count, dump.bytes) == (restored.count, restored.bytes) {
+            let message = format!(
+                "the content of the {} large objects isn't the same after the restore, with {} bytes before and after",
+                dump.count, dump.bytes
+            );
+            sink.push(Found::new(message).help("what the server said is told by restore_failed"));
+            return;
+        }
         sink.push(
             Found::new(format!(
                 "{} large objects with {} bytes are in the dump, and {} with {} bytes after the restore",

@@ -19,7 +19,7 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
         .collect();
     for expected in &evidence.expected_tables {
         for table in expected.tables.iter().filter(|table| !here.contains(table.as_str())) {
-            sink.push(Found::new(format!("{table} isn't in the backup, and {} know it", expected.by)).on(table).help(
+            sink.push(Found::new(format!("{table} isn't in the backup; by {} it must be there", expected.by)).on(table).help(
                 "look for -t, -n, -T or -N in the pg_dump command, and whether it was run on the right database",
             ));
         }

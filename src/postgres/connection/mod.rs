@@ -217,6 +217,16 @@ impl Connection {
         other
     }
 
+    /// The same database as another role, with its password where it has one.
+    pub fn with_role(&self, name: &str, password: Option<&str>) -> Connection {
+        let mut other = self.clone();
+        other.explicit.retain(|(key, _)| *key != "user" && *key != "password");
+        other.explicit.push(("user", name.to_owned()));
+        other.explicit.extend(password.map(|password| ("password", password.to_owned())));
+        other.given = Some(text::written(&other.explicit));
+        other
+    }
+
     /// Arguments for psql, pg_dump and pg_restore. Other users of the machine can see them, so the
     /// password isn't among them.
     pub fn arguments(&self) -> Vec<OsString> {
