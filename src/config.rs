@@ -1,12 +1,13 @@
 //! Configuration: `rollsafe.toml`, found upward from the working directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::finding::{Category, Severity};
+use crate::migration::custom::{self, CustomRule, Definition};
 
 /// The file's name.
 pub const FILE: &str = "rollsafe.toml";
@@ -23,6 +24,9 @@ pub struct Config {
     pub lint: LintConfig,
     /// `verify-backup`.
     pub backup: BackupConfig,
+    /// Rules of the project's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custom_rules: Vec<CustomRuleConfig>,
     /// `gate`.
     pub gate: crate::gate::limits::GateConfig,
 }
@@ -78,6 +82,100 @@ pub struct Override {
     pub exclude: Vec<String>,
     /// Code or category = error, warning, notice or off.
     pub rules: BTreeMap<String, String>,
+}
+
+/// `[[custom-rules]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CustomRuleConfig {
+    /// The code, as in reports and suppressions.
+    pub code: toml::Spanned<String>,
+    /// error, warning (unless said otherwise) or notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// The category; `convention` unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// What is wrong and why.
+    pub message: String,
+    /// What to do instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The condition, in CEL.
+    pub when: toml::Spanned<String>,
+}
+
+impl CustomRuleConfig {
+    fn definition(&self) -> Definition {
+        Definition {
+            code: self.code.get_ref().clone(),
+            severity: self.severity.unwrap_or(Severity::Warning),
+            category: self.category.unwrap_or(Category::Convention),
+            message: self.message.clone(),
+            help: self.help.clone(),
+            when: self.when.get_ref().clone(),
+        }
+    }
+}
+
+impl Config {
+    /// The project's own rules, ready to be asked.
+    ///
+    /// # Errors
+    /// The first that can't be, as [`parse`] tells it; none where the configuration came from there.
+    pub fn custom_rules(&self) -> Result<Vec<CustomRule>, String> {
+        self.custom_rules
+            .iter()
+            .map(|rule| {
+                custom::compile(rule.definition())
+                    .map_err(|problem| format!("custom-rules: {}: {}", rule.code.get_ref(), problem.message))
+            })
+            .collect()
+    }
+
+    /// As [`code_or_category`], the codes of the project's own rules included.
+    ///
+    /// # Errors
+    /// When there is no such code or category.
+    pub fn code_or_category(&self, word: &str) -> Result<String, String> {
+        let name = word.replace('-', "_");
+        match self.custom_rules.iter().any(|rule| *rule.code.get_ref() == name) {
+            true => Ok(name),
+            false => code_or_category(word),
+        }
+    }
+}
+
+/// Checks the project's own rules; what is wrong is told with its line.
+fn check_custom_rules(text: &str, rules: &[CustomRuleConfig]) -> Result<(), String> {
+    let line_of = |at: usize| text.get(..at).map_or(0, |before| before.matches('\n').count()) + 1;
+    let mut known = BTreeSet::new();
+    for rule in rules {
+        let code = rule.code.get_ref();
+        custom::check_code(code, &known).map_err(|message| {
+            format!("line {}: custom-rules: {message}", line_of(rule.code.span().start))
+        })?;
+        known.insert(code.clone());
+        if rule.message.trim().is_empty() {
+            return Err(format!(
+                "line {}: custom-rules: {code} has no message",
+                line_of(rule.code.span().start)
+            ));
+        }
+        custom::compile(rule.definition()).map_err(|problem| {
+            let line = line_of(rule.when.span().start);
+            let mut message = format!("line {line}: custom-rules: `when` of {code}: {}", problem.message);
+            let when = rule.when.get_ref();
+            if let Some(at) = problem.at.filter(|at| when.is_char_boundary(*at)) {
+                let start = when[..at].rfind('\n').map_or(0, |newline| newline + 1); // a boundary
+                let shown = when[start..].lines().next().unwrap_or("");
+                let gap = " ".repeat(when[start..at].chars().count());
+                message.push_str(&format!("\n  {shown}\n  {gap}^"));
+            }
+            message
+        })?;
+    }
+    Ok(())
 }
 
 /// `[backup]`
@@ -161,6 +259,7 @@ pub fn parse(text: &str) -> Result<Config, String> {
     {
         severity_or_off(severity).map_err(|error| format!("lint.rules: {code}: {error}"))?;
     }
+    check_custom_rules(text, &config.custom_rules)?;
     Ok(config)
 }
 

@@ -1,10 +1,13 @@
 //! `rollsafe explain` and `rollsafe rules`: the pages, carried in the binary.
 
+use std::borrow::Cow;
+
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Outcome;
 use crate::finding::{Category, Severity};
+use crate::migration::custom::{CustomRule, Definition};
 use crate::migration::rules::RULES;
 use crate::pages::{self, Facts};
 use crate::report::terminal::Style;
@@ -36,15 +39,28 @@ pub enum ListFormat {
     Json,
 }
 
-/// All pages, in the order of lists: code, page, facts.
-fn all_pages() -> Vec<(&'static str, &'static str, Facts<'static>)> {
+/// All pages, in the order of lists, the project's own rules included: code, page, facts.
+fn all_pages(custom: &[CustomRule]) -> Vec<(&str, Cow<'_, str>, Facts<'_>)> {
     let migration = RULES.iter().map(|rule| (rule.code, rule.page));
     let backup = crate::backup::rules::RULES.iter().map(|rule| (rule.code, rule.page));
-    migration.chain(backup).filter_map(|(code, page)| Some((code, page, pages::facts(page)?))).collect()
+    migration
+        .chain(backup)
+        .filter_map(|(code, page)| Some((code, Cow::Borrowed(page), pages::facts(page)?)))
+        .chain(custom.iter().map(|custom| {
+            let own = &*custom.definition;
+            let facts = Facts {
+                summary: own.message.lines().next().unwrap_or(""),
+                category: own.category,
+                severity: Some(own.severity),
+                since: "",
+            };
+            (own.code.as_str(), own_page(own).into(), facts)
+        }))
+        .collect()
 }
 
-/// The documents of the linter's codes.
-pub fn documents() -> Vec<Document<'static>> {
+/// The documents of the linter's codes, the project's own included.
+pub fn documents(custom: &[CustomRule]) -> Vec<Document<'_>> {
     let known = RULES.iter().filter_map(|rule| Some((rule, pages::facts(rule.page)?)));
     known
         .map(|(rule, facts)| Document {
@@ -55,23 +71,50 @@ pub fn documents() -> Vec<Document<'static>> {
             since: facts.since,
             prose: pages::prose(rule.page).into(),
         })
+        .chain(custom.iter().map(|custom| {
+            let own = &custom.definition;
+            Document {
+                code: &own.code,
+                summary: &own.message,
+                category: own.category,
+                severity: Some(own.severity),
+                since: "",
+                prose: own_page(own).into(),
+            }
+        }))
         .collect()
 }
 
+/// What can be told of a project's own rule.
+fn own_page(own: &Definition) -> String {
+    let mut page = format!("# {}\n\n## Why\n{}\n", own.code, own.message);
+    if let Some(help) = &own.help {
+        page.push_str(&format!("\n## What to do\n{help}\n"));
+    }
+    page.push_str(&format!("\n## When it is found\n```cel\n{}\n```\n", own.when.trim()));
+    page
+}
+
 /// `rollsafe explain CODE`
-pub fn explain(arguments: &ExplainArgs, _style: Style) -> Outcome {
+pub fn explain(arguments: &ExplainArgs, custom: &[CustomRule], _style: Style) -> Outcome {
     let code = arguments.code.replace('-', "_");
-    match all_pages().into_iter().find(|(known, ..)| *known == code) {
+    match all_pages(custom).into_iter().find(|(known, ..)| *known == code) {
         Some((_, page, facts)) => {
             let severity = facts.severity.map_or("off by default", Severity::as_str);
-            let prose = pages::prose(page);
+            let prose = pages::prose(&page);
             let (heading, rest) = prose.split_once('\n').unwrap_or((&prose, ""));
             Outcome::ok(format!(
-                "{heading}\n\n{} ({}, {severity}; since {})\n{rest}",
-                facts.summary, facts.category, facts.since
+                "{heading}\n\n{} ({}, {severity}; {})\n{rest}",
+                facts.summary,
+                facts.category,
+                if facts.since.is_empty() {
+                    "of this project".to_owned()
+                } else {
+                    format!("since {}", facts.since)
+                }
             ))
         }
-        None => Outcome::failed(match nearest_page(&code) {
+        None => Outcome::failed(match nearest_page(&code, custom) {
             Some(near) => format!("there is no code `{}`; did you mean `{near}`?", arguments.code),
             None => format!("there is no code `{}`; `rollsafe rules` lists them", arguments.code),
         }),
@@ -80,12 +123,12 @@ pub fn explain(arguments: &ExplainArgs, _style: Style) -> Outcome {
 
 /// Whether there is a page of this code.
 pub(super) fn exists(code: &str) -> bool {
-    all_pages().iter().any(|(known, ..)| *known == code)
+    all_pages(&[]).iter().any(|(known, ..)| *known == code)
 }
 
 /// The code most like `word`, among all pages.
-fn nearest_page(word: &str) -> Option<&'static str> {
-    all_pages()
+fn nearest_page<'a>(word: &str, custom: &'a [CustomRule]) -> Option<&'a str> {
+    all_pages(custom)
         .into_iter()
         .map(|(code, ..)| (strsim::jaro_winkler(code, word), code))
         .filter(|(likeness, _)| *likeness > 0.85)
@@ -94,7 +137,7 @@ fn nearest_page(word: &str) -> Option<&'static str> {
 }
 
 /// `rollsafe rules`
-pub fn rules(arguments: &RulesArgs, _style: Style) -> Outcome {
+pub fn rules(arguments: &RulesArgs, custom: &[CustomRule], _style: Style) -> Outcome {
     let category: Option<Category> = match arguments.category.as_deref().map(str::parse).transpose() {
         Ok(category) => category,
         Err(error) => {
@@ -102,7 +145,7 @@ pub fn rules(arguments: &RulesArgs, _style: Style) -> Outcome {
             return Outcome::failed(format!("{error}: use {}", known.join(", ")));
         }
     };
-    let mut pages = all_pages();
+    let mut pages = all_pages(custom);
     pages.retain(|(_, _, facts)| category.is_none_or(|category| facts.category == category));
     pages.sort_by_key(|(_, _, facts)| facts.category);
     match arguments.format {
@@ -115,7 +158,7 @@ pub fn rules(arguments: &RulesArgs, _style: Style) -> Outcome {
                         "category": facts.category,
                         "severity": facts.severity.map_or("off", Severity::as_str),
                         "summary": facts.summary,
-                        "since": facts.since,
+                        "since": Some(facts.since).filter(|since| !since.is_empty()),
                     })
                 })
                 .collect();

@@ -135,7 +135,7 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         suppressed: &report.suppressed,
         sources: &sources,
         fails_from: fail_on.severity(),
-        documents: &documents(),
+        documents: &documents(&options.custom),
         places: &places,
         lint: Some(Linted {
             report: &report,
@@ -362,16 +362,16 @@ fn options(
 
     let mut severities = Severities::default();
     for word in config.lint.select.iter().chain(&arguments.select) {
-        select(&mut severities, &config::code_or_category(word)?);
+        select(&mut severities, &config.code_or_category(word)?);
     }
     for word in &config.lint.ignore {
-        severities.set(&config::code_or_category(word)?, None);
+        severities.set(&config.code_or_category(word)?, None);
     }
     for (word, severity) in &config.lint.rules {
-        severities.set(&config::code_or_category(word)?, config::severity_or_off(severity)?);
+        severities.set(&config.code_or_category(word)?, config::severity_or_off(severity)?);
     }
     for word in &arguments.ignore {
-        severities.set(&config::code_or_category(word)?, None);
+        severities.set(&config.code_or_category(word)?, None);
     }
     for one in &config.lint.overrides {
         let patterns = |written: &[String]| {
@@ -382,7 +382,7 @@ fn options(
             severities.set_for(
                 &meant,
                 &except,
-                &config::code_or_category(word)?,
+                &config.code_or_category(word)?,
                 config::severity_or_off(severity)?,
             );
         }
@@ -392,7 +392,7 @@ fn options(
         Some(path) => Some(read_schema(path)?),
         None => None,
     };
-    Ok(LintOptions { rules, severities, schema })
+    Ok(LintOptions { rules, severities, schema, custom: config.custom_rules()? })
 }
 
 /// Switches on what is off by default: at the severity of its page, or as a warning where the page says off.

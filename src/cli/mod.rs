@@ -147,8 +147,18 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
             Err(error) => Outcome::failed(error),
         },
         Command::Backup(arguments) => backup::run(&arguments),
-        Command::Explain(arguments) => explain::explain(&arguments, style),
-        Command::Rules(arguments) => explain::rules(&arguments, style),
+        Command::Explain(arguments) => {
+            match load(&cli.global).and_then(|loaded| loaded.config.custom_rules()) {
+                Ok(custom) => explain::explain(&arguments, &custom, style),
+                Err(error) => Outcome::failed(error),
+            }
+        }
+        Command::Rules(arguments) => {
+            match load(&cli.global).and_then(|loaded| loaded.config.custom_rules()) {
+                Ok(custom) => explain::rules(&arguments, &custom, style),
+                Err(error) => Outcome::failed(error),
+            }
+        }
         Command::Config(_) => match load(&cli.global) {
             Ok(loaded) => show_config(&loaded),
             Err(error) => Outcome::failed(error),

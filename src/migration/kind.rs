@@ -1,6 +1,8 @@
 //! What a statement is called: "ALTER TABLE", "CREATE INDEX".
 
-use super::statement::{Body, QueryKind, ReindexTarget, SetScope, Statement, TransactionControl};
+use super::statement::{
+    ActionKind, Body, QueryKind, ReindexTarget, SetScope, Statement, TransactionControl, TriggerState,
+};
 
 impl Statement {
     /// The statement's kind as reports show it: its first words, in capitals.
@@ -100,5 +102,65 @@ impl Statement {
             Body::NotUnderstood => "?",
         };
         fixed.to_owned()
+    }
+}
+
+impl ActionKind {
+    /// What an action of ALTER TABLE is called: "ADD COLUMN", "SET NOT NULL".
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            ActionKind::AddColumn { .. } => "ADD COLUMN",
+            ActionKind::DropColumn { .. } => "DROP COLUMN",
+            ActionKind::SetType { .. } => "ALTER COLUMN TYPE",
+            ActionKind::SetDefault { .. } => "SET DEFAULT",
+            ActionKind::DropDefault { .. } => "DROP DEFAULT",
+            ActionKind::SetNotNull { .. } => "SET NOT NULL",
+            ActionKind::DropNotNull { .. } => "DROP NOT NULL",
+            ActionKind::SetExpression { .. } => "SET EXPRESSION",
+            ActionKind::DropExpression { .. } => "DROP EXPRESSION",
+            ActionKind::AddIdentity { .. } => "ADD GENERATED",
+            ActionKind::AlterIdentity { .. } => "SET GENERATED",
+            ActionKind::DropIdentity { .. } => "DROP IDENTITY",
+            ActionKind::SetStatistics { .. } => "SET STATISTICS",
+            ActionKind::SetColumnOptions { .. } | ActionKind::SetOptions { .. } => "SET",
+            ActionKind::SetStorage { .. } => "SET STORAGE",
+            ActionKind::SetCompression { .. } => "SET COMPRESSION",
+            ActionKind::AddConstraint(_) => "ADD CONSTRAINT",
+            ActionKind::AlterConstraint { .. } => "ALTER CONSTRAINT",
+            ActionKind::ValidateConstraint { .. } => "VALIDATE CONSTRAINT",
+            ActionKind::DropConstraint { .. } => "DROP CONSTRAINT",
+            ActionKind::RenameColumn { .. } => "RENAME COLUMN",
+            ActionKind::RenameConstraint { .. } => "RENAME CONSTRAINT",
+            ActionKind::RenameTo { .. } => "RENAME TO",
+            ActionKind::SetSchema { .. } => "SET SCHEMA",
+            ActionKind::OwnerTo { .. } => "OWNER TO",
+            ActionKind::Trigger { state, .. } => match state {
+                TriggerState::Disable => "DISABLE TRIGGER",
+                _ => "ENABLE TRIGGER",
+            },
+            ActionKind::Rule { state, .. } => match state {
+                TriggerState::Disable => "DISABLE RULE",
+                _ => "ENABLE RULE",
+            },
+            ActionKind::RowSecurity { enable: true } => "ENABLE ROW LEVEL SECURITY",
+            ActionKind::RowSecurity { enable: false } => "DISABLE ROW LEVEL SECURITY",
+            ActionKind::ForceRowSecurity { force: true } => "FORCE ROW LEVEL SECURITY",
+            ActionKind::ForceRowSecurity { force: false } => "NO FORCE ROW LEVEL SECURITY",
+            ActionKind::ClusterOn { .. } => "CLUSTER ON",
+            ActionKind::SetWithoutCluster => "SET WITHOUT CLUSTER",
+            ActionKind::SetWithoutOids => "SET WITHOUT OIDS",
+            ActionKind::SetAccessMethod { .. } => "SET ACCESS METHOD",
+            ActionKind::SetTablespace { .. } => "SET TABLESPACE",
+            ActionKind::SetLogged => "SET LOGGED",
+            ActionKind::SetUnlogged => "SET UNLOGGED",
+            ActionKind::Inherit { .. } => "INHERIT",
+            ActionKind::NoInherit { .. } => "NO INHERIT",
+            ActionKind::OfType { .. } => "OF",
+            ActionKind::NotOfType => "NOT OF",
+            ActionKind::ReplicaIdentity { .. } => "REPLICA IDENTITY",
+            ActionKind::AttachPartition { .. } => "ATTACH PARTITION",
+            ActionKind::DetachPartition { .. } => "DETACH PARTITION",
+            ActionKind::Harmless => "OTHER",
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::patterns::Patterns;
 use crate::source::{LineIndex, Location, Span};
 
 use super::catalog::Catalog;
+use super::custom::CustomRule;
 use super::effects::Effects;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
@@ -104,6 +105,8 @@ pub struct LintOptions {
     pub severities: Severities,
     /// What exists before the first migration, where a schema or snapshot told it.
     pub schema: Option<Catalog>,
+    /// The project's own rules.
+    pub custom: Vec<CustomRule>,
 }
 
 /// What linting found.
@@ -193,6 +196,21 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
                 default: facts.severity,
             })
         })
+        .chain(options.custom.iter().filter_map(|custom| {
+            let (category, severity) = (custom.definition.category, Some(custom.definition.severity));
+            let code = &custom.definition.code;
+            options.severities.anywhere(code, category, severity).then_some(ActiveRule {
+                rule: custom.rule,
+                category,
+                default: severity,
+            })
+        }))
+        .collect();
+    let custom: Vec<CustomRule> = options
+        .custom
+        .iter()
+        .filter(|custom| rules.iter().any(|active| std::ptr::eq(active.rule, custom.rule)))
+        .cloned()
         .collect();
 
     let mut catalog = match &options.schema {
@@ -204,7 +222,7 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
         None => Catalog::empty(),
     };
 
-    let mut walk = Walk::new(migrations, &scripts, &rules, &options.rules);
+    let mut walk = Walk::new(migrations, &scripts, &rules, &options.rules).with_custom(&custom);
     let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
     let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
     let mut history = 0;
@@ -418,7 +436,9 @@ fn report(
             }
         }
         findings.extend(
-            suppression_findings(&suppressions, &used).into_iter().filter_map(|(code, one)| told(code, one)),
+            suppression_findings(&suppressions, &used, &options.custom)
+                .into_iter()
+                .filter_map(|(code, one)| told(code, one)),
         );
         held.sort_by(|a, b| order(&a.finding).cmp(&order(&b.finding)));
         held.dedup_by(|a, b| a.finding == b.finding);
@@ -492,7 +512,11 @@ fn hold_back<'a>(
     held
 }
 
-fn suppression_findings(suppressions: &[Suppression], used: &[Vec<bool>]) -> Vec<(&'static str, Said)> {
+fn suppression_findings(
+    suppressions: &[Suppression],
+    used: &[Vec<bool>],
+    custom: &[CustomRule],
+) -> Vec<(&'static str, Said)> {
     let mut found = Vec::new();
     let mut say = |code: &'static str, span: Span, message: String, help: Option<String>| {
         found.push((code, Said { span, migration: None, message, help, fix: None }));
@@ -511,7 +535,9 @@ fn suppression_findings(suppressions: &[Suppression], used: &[Vec<bool>]) -> Vec
             if *used {
                 continue;
             }
-            if super::rules::rule(code).is_some() || code.parse::<Category>().is_ok() || code == "all" {
+            let own = custom.iter().any(|custom| custom.definition.code == *code);
+            if own || super::rules::rule(code).is_some() || code.parse::<Category>().is_ok() || code == "all"
+            {
                 say(
                     "suppression_unused",
                     *span,

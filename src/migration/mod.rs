@@ -1,6 +1,7 @@
 //! Migrations: from SQL text to what each statement does to the database.
 
 pub mod catalog;
+pub mod custom;
 pub mod effects;
 mod kind;
 pub mod lint;

@@ -1,6 +1,7 @@
 //! The walk through one migration: statement by statement, with session, catalog, effects and rules.
 
 use super::catalog::{Born, Catalog};
+use super::custom::{CustomRule, Noted, Surrounds};
 use super::effects::{self, Effects};
 use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
@@ -28,6 +29,7 @@ pub(super) struct Walk<'a> {
     scripts: &'a [Script],
     rules: &'a [ActiveRule],
     options: &'a RuleOptions,
+    custom: &'a [CustomRule],
     session: Session,
 }
 
@@ -45,7 +47,31 @@ impl<'a> Walk<'a> {
         rules: &'a [ActiveRule],
         options: &'a RuleOptions,
     ) -> Self {
-        Walk { migrations, scripts, rules, options, session: Session::default() }
+        Walk { migrations, scripts, rules, options, custom: &[], session: Session::default() }
+    }
+
+    /// Asks a project's own rules too.
+    pub fn with_custom(mut self, custom: &'a [CustomRule]) -> Self {
+        self.custom = custom;
+        self
+    }
+
+    /// What surrounds a statement of a migration, for a project's own rules.
+    fn surrounds<'m>(
+        &self,
+        migration: &'m Migration,
+        path: &'m str,
+        text: &'m str,
+        session: &Session,
+    ) -> Surrounds<'m> {
+        Surrounds {
+            path,
+            direction: migration.direction,
+            run: &migration.run,
+            postgres_version: self.options.version,
+            in_transaction: session.in_transaction(),
+            text,
+        }
     }
 
     /// A session for the next migration: settings don't carry over, as one tool's connection may be another's;
@@ -128,6 +154,8 @@ impl<'a> Walk<'a> {
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
         let mut slow_in = None;
+        let path =
+            if self.custom.is_empty() { String::new() } else { crate::place::slashed(&migration.path) };
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
@@ -189,7 +217,18 @@ impl<'a> Walk<'a> {
                 effects,
             };
             hold(&mut self.session, &record.effects, place, index as u32);
+            let noted = (!self.custom.is_empty()).then(|| {
+                // What a block does is judged at the statements inside it.
+                let effects =
+                    if runs_others(statement) { Effects::default() } else { record.effects.clone() };
+                let noted = Noted::before(statement, &effects, catalog, &self.session);
+                (noted, effects, self.session.clone())
+            });
             self.advance(statement, &migration.text, catalog, born, &mut returns, rolls_back);
+            if let Some((noted, effects, session)) = noted {
+                let surrounds = self.surrounds(migration, &path, &migration.text, &session);
+                walked.said.extend(noted.judge(self.custom, statement, &effects, catalog, &surrounds));
+            }
             self.leave(migration, statement, place, &units);
             walked.records.push(record);
         }
@@ -280,12 +319,24 @@ impl<'a> Walk<'a> {
                 }
             }
             said.extend(here);
+            let noted = (!walk.custom.is_empty())
+                .then(|| Noted::before(&inner.statement, &effects, catalog, &session));
             let born = Born::Here {
                 migration: index as u32,
                 transaction: walk.session.transaction,
                 maybe_old: inner.conditional,
             };
             catalog.apply(&inner.statement, text, &session, born);
+            if let Some(noted) = noted {
+                let migration = &migrations[index]; // the caller enumerates them
+                let path = crate::place::slashed(&migration.path);
+                let surrounds = walk.surrounds(migration, &path, text, &session);
+                let mut here = noted.judge(walk.custom, &inner.statement, &effects, catalog, &surrounds);
+                if source.migration != index {
+                    here.iter_mut().for_each(|(_, one)| one.span = statement.span);
+                }
+                said.extend(here);
+            }
             all.push(effects);
         });
         for (span, name) in unread(statement, catalog) {

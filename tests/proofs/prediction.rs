@@ -35,6 +35,7 @@ pub fn effects_of(sql: &str, setup: &[&str], version: u32, in_transaction: bool)
         },
         severities,
         schema: None,
+        ..LintOptions::default()
     };
     let mut run = migration(sql, true);
     run.run.runner_transaction = in_transaction;

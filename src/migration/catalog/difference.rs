@@ -185,7 +185,8 @@ fn same_type(a: &TypeName, b: &TypeName) -> bool {
         || b.name.name.value.is_empty()
 }
 
-fn written(type_name: &TypeName) -> String {
+/// A type as it would be written: `varchar(50)`, `text[]`.
+pub fn written(type_name: &TypeName) -> String {
     let modifiers: Vec<String> = type_name.modifiers.iter().map(i64::to_string).collect();
     let list = if modifiers.is_empty() { String::new() } else { format!("({})", modifiers.join(",")) };
     format!("{}{list}{}", type_name.name, "[]".repeat(type_name.dimensions as usize))

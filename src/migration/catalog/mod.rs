@@ -23,7 +23,7 @@ use compact_str::CompactString;
 use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
 
 pub use apply::Applied;
-pub use difference::difference;
+pub use difference::{difference, written as written_type};
 pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
     Relation, RelationKind, Size, Trigger,
