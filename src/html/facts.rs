@@ -224,7 +224,10 @@ fn of_gate(gate: &GateReport, facts: &mut Facts) {
         head.push(("asked by", format!("{} on {}", gate.asked.by, gate.asked.host)));
     }
     head.extend(gate.asked.revision.as_ref().map(|revision| ("revision", revision.clone())));
-    head.push(("migrations", format!("{} pending; {}", gate.release.migrations.len(), gate.release.pending.said)));
+    head.push((
+        "migrations",
+        format!("{} pending; {}", gate.release.migrations.len(), gate.release.pending.said),
+    ));
     if let Some(backup) = &gate.backup {
         head.push(("backup", format!("{}, {}, {}", backup.path, size(backup.bytes), backup.verdict)));
     }
@@ -315,7 +318,9 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
     facts.backward = timeline(rehearsal, &backward);
     phases(rehearsal, facts);
     for (runs, way) in [(&forward, "up"), (&backward, "down")] {
-        facts.statements.extend(runs.iter().flat_map(|run| run.statements.iter().map(|one| statement(run, one, way))));
+        facts
+            .statements
+            .extend(runs.iter().flat_map(|run| run.statements.iter().map(|one| statement(run, one, way))));
     }
     facts.missed = facts.statements.iter().filter(|row| !row.missed.is_empty()).count();
     facts.more_statements = facts.statements.split_off(ROWS_SHOWN.min(facts.statements.len()));
@@ -344,7 +349,10 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
         duration(rehearsal.probes.lock_sample_seconds)
     ));
     if !rehearsal.server.settings.is_empty() {
-        facts.foot.push(format!("The server differs from one in production by {}.", rehearsal.server.settings.join(", ")));
+        facts.foot.push(format!(
+            "The server differs from one in production by {}.",
+            rehearsal.server.settings.join(", ")
+        ));
     }
 }
 
@@ -363,7 +371,8 @@ fn meter(label: &'static str, seconds: f64, limit: f64, more: String) -> Meter {
 fn meters(rehearsal: &Rehearsal, facts: &mut Facts) {
     let limits = &rehearsal.limits;
     let there = rehearsal.extrapolation.as_ref();
-    let measured = |seconds: f64| format!("{} measured, carried over to production's size", duration(seconds));
+    let measured =
+        |seconds: f64| format!("{} measured, carried over to production's size", duration(seconds));
     if rehearsal.migrations.iter().any(|run| run.start.is_some()) {
         let here = rehearsal.migrate_seconds();
         let judged = there.map_or(here, |there| there.migrate_seconds.max(here));
@@ -371,7 +380,9 @@ fn meters(rehearsal: &Rehearsal, facts: &mut Facts) {
         facts.meters.push(meter("migrations", judged, limits.migrate, more));
     }
     if rehearsal.probes.sent > 0 {
-        for (label, of) in [("longest stall of reads", Access::Reads), ("longest stall of writes", Access::Writes)] {
+        for (label, of) in
+            [("longest stall of reads", Access::Reads), ("longest stall of writes", Access::Writes)]
+        {
             let longest = rehearsal
                 .tables
                 .iter()
@@ -389,21 +400,40 @@ fn meters(rehearsal: &Rehearsal, facts: &mut Facts) {
                 .filter(|stall| stall.of == of)
                 .max_by(|a, b| a.seconds_there.total_cmp(&b.seconds_there));
             facts.meters.push(match (longest, worst_there) {
-                (Some((here, _)), Some(worst)) if worst.seconds_there > here => {
-                    meter(label, worst.seconds_there, limits.stall, format!("{}; {}", worst.table, measured(here)))
-                }
+                (Some((here, _)), Some(worst)) if worst.seconds_there > here => meter(
+                    label,
+                    worst.seconds_there,
+                    limits.stall,
+                    format!("{}; {}", worst.table, measured(here)),
+                ),
                 (Some((here, table)), _) => meter(label, here, limits.stall, table),
                 (None, _) => meter(label, 0.0, limits.stall, "none seen".to_owned()),
             });
         }
     }
     if let Some(downs) = rehearsal.rollback.downs.as_ref().filter(|downs| downs.status != Status::NotRun) {
-        let judged = there.and_then(|there| there.rollback_seconds).map_or(downs.seconds, |there| there.max(downs.seconds));
-        facts.meters.push(meter("way back by down migrations", judged, limits.rollback, word(downs.status).to_owned()));
+        let judged = there
+            .and_then(|there| there.rollback_seconds)
+            .map_or(downs.seconds, |there| there.max(downs.seconds));
+        facts.meters.push(meter(
+            "way back by down migrations",
+            judged,
+            limits.rollback,
+            word(downs.status).to_owned(),
+        ));
     }
-    if let Some(restore) = rehearsal.rollback.restore.as_ref().filter(|restore| restore.status != Status::NotRun) {
-        let judged = there.and_then(|there| there.restore_seconds).map_or(restore.seconds, |there| there.max(restore.seconds));
-        facts.meters.push(meter("way back by the backup", judged, limits.rollback, word(restore.status).to_owned()));
+    if let Some(restore) =
+        rehearsal.rollback.restore.as_ref().filter(|restore| restore.status != Status::NotRun)
+    {
+        let judged = there
+            .and_then(|there| there.restore_seconds)
+            .map_or(restore.seconds, |there| there.max(restore.seconds));
+        facts.meters.push(meter(
+            "way back by the backup",
+            judged,
+            limits.rollback,
+            word(restore.status).to_owned(),
+        ));
     }
 }
 
@@ -455,12 +485,20 @@ fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str) -> State
         crate::migration::lock_mode::LockMode::from_name(mode)
             .is_none_or(|mode| mode > crate::migration::lock_mode::LockMode::RowExclusive)
     };
-    let measured_locks: Vec<String> =
-        one.locks.iter().filter(|lock| strong(&lock.mode)).map(|lock| mode(&lock.relation, &lock.mode)).collect();
+    let measured_locks: Vec<String> = one
+        .locks
+        .iter()
+        .filter(|lock| strong(&lock.mode))
+        .map(|lock| mode(&lock.relation, &lock.mode))
+        .collect();
     let mut compared = Vec::new();
     if let Some(predicted) = &one.predicted {
-        let predicted_locks: Vec<String> =
-            predicted.locks.iter().filter(|lock| strong(&lock.mode)).map(|lock| mode(&lock.relation, &lock.mode)).collect();
+        let predicted_locks: Vec<String> = predicted
+            .locks
+            .iter()
+            .filter(|lock| strong(&lock.mode))
+            .map(|lock| mode(&lock.relation, &lock.mode))
+            .collect();
         compared.push(pair("locks", &predicted_locks, &measured_locks));
         compared.push(pair("written anew", &predicted.rewrites, &one.rewrites));
         compared.push(pair("read in full", &predicted.scans, &one.scans));
@@ -542,7 +580,8 @@ fn ways(rehearsal: &Rehearsal, facts: &mut Facts) {
             .data
             .iter()
             .map(|one| {
-                let after = one.rows_after.map_or("the table is gone".to_owned(), |rows| format!("{rows} after"));
+                let after =
+                    one.rows_after.map_or("the table is gone".to_owned(), |rows| format!("{rows} after"));
                 let mut said = format!("{}: {} rows before, {after}", one.table, one.rows_before);
                 if !one.columns.is_empty() {
                     said.push_str(&format!("; other values in {}", one.columns.join(", ")));
@@ -554,9 +593,13 @@ fn ways(rehearsal: &Rehearsal, facts: &mut Facts) {
             })
             .collect();
         let errors = downs.steps.iter().flat_map(|step| {
-            let missing = step.migration.path.is_empty().then(|| format!("{}: has no down migration", step.undoes));
+            let missing =
+                step.migration.path.is_empty().then(|| format!("{}: has no down migration", step.undoes));
             let failed = step.migration.statements.iter().filter_map(|one| one.error.as_ref());
-            failed.map(|of| format!("{}: {}", step.migration.path, error(of))).chain(missing).collect::<Vec<_>>()
+            failed
+                .map(|of| format!("{}: {}", step.migration.path, error(of)))
+                .chain(missing)
+                .collect::<Vec<_>>()
         });
         facts.ways.push(Way {
             name: "By down migrations",
@@ -652,13 +695,15 @@ fn finding(finding: &Finding) -> FindingRow {
 }
 
 fn tables(rehearsal: &Rehearsal) -> Vec<TableRow> {
-    let rows = |sum: &Option<report::TableSum>| sum.as_ref().map_or("–".to_owned(), |sum| sum.rows.to_string());
+    let rows =
+        |sum: &Option<report::TableSum>| sum.as_ref().map_or("–".to_owned(), |sum| sum.rows.to_string());
     let mut tables: Vec<TableRow> = rehearsal
         .tables
         .iter()
         .map(|table| {
             let of = &table.rows;
-            let differs = |sum: &Option<report::TableSum>| sum.is_some() && of.before.is_some() && *sum != of.before;
+            let differs =
+                |sum: &Option<report::TableSum>| sum.is_some() && of.before.is_some() && *sum != of.before;
             TableRow {
                 name: table.name.clone(),
                 size: size(table.bytes),

@@ -25,7 +25,9 @@ pub fn page(rehearsal: Option<&Rehearsal>, gate: Option<&GateReport>) -> String 
         .and_then(|()| engine.add_template("style.css", include_str!("style.css")))
         .and_then(|()| engine.get_template("page.html"))
         .and_then(|template| template.render(Serde(facts::facts(rehearsal, gate))));
-    rendered.unwrap_or_else(|error| format!("<!doctype html><title>rollsafe</title><pre>{}</pre>", text(&error.to_string())))
+    rendered.unwrap_or_else(|error| {
+        format!("<!doctype html><title>rollsafe</title><pre>{}</pre>", text(&error.to_string()))
+    })
 }
 
 fn text(text: &str) -> String {
@@ -41,12 +43,8 @@ mod tests {
     const HOSTILE: &str = "\"><script>alert('x')</script>&amp;\u{202e}`${7*7}`{{7*7}}";
 
     fn hostile() -> Rehearsal {
-        let lock = LockRun {
-            relation: HOSTILE.into(),
-            mode: HOSTILE.into(),
-            released: 1.0,
-            ..LockRun::default()
-        };
+        let lock =
+            LockRun { relation: HOSTILE.into(), mode: HOSTILE.into(), released: 1.0, ..LockRun::default() };
         let statement = StatementRun {
             text: HOSTILE.into(),
             kind: HOSTILE.into(),

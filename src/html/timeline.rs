@@ -115,10 +115,16 @@ impl Scale {
         times.sort_by(f64::total_cmp);
         times.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
         let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else {
-            return Scale { points: vec![(0.0, 0.0), (1.0, 100.0)], stretched: false, least_width: LEAST_WIDTH };
+            return Scale {
+                points: vec![(0.0, 0.0), (1.0, 100.0)],
+                stretched: false,
+                least_width: LEAST_WIDTH,
+            };
         };
-        let pieces: Vec<(f64, f64)> = times.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
-        let covered = |piece: &(f64, f64)| intervals.iter().any(|(start, end)| *start <= piece.0 && piece.1 <= *end);
+        let pieces: Vec<(f64, f64)> =
+            times.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
+        let covered =
+            |piece: &(f64, f64)| intervals.iter().any(|(start, end)| *start <= piece.0 && piece.1 <= *end);
         let total = (last - first).max(1e-9);
         // What lies between statements needn't be wide.
         let least = |piece: &(f64, f64)| if covered(piece) { LEAST_PIXELS } else { 3.0 };
@@ -189,8 +195,8 @@ impl Scale {
 /// A round number of seconds near to `seconds`.
 fn nice(seconds: f64) -> f64 {
     const STEPS: [f64; 22] = [
-        0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0,
-        1800.0, 3600.0, 21_600.0,
+        0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0,
+        300.0, 600.0, 1800.0, 3600.0, 21_600.0,
     ];
     STEPS.into_iter().find(|step| *step >= seconds).unwrap_or(86_400.0)
 }
@@ -209,9 +215,9 @@ pub fn timeline(rehearsal: &Rehearsal, runs: &[&MigrationRun]) -> Timeline {
         .map(|one| (one.start, one.start + one.seconds))
         .collect();
     intervals.extend(runs.iter().filter_map(begun));
-    let window = intervals.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |window, one| {
-        (window.0.min(one.0), window.1.max(one.1))
-    });
+    let window = intervals
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |window, one| (window.0.min(one.0), window.1.max(one.1)));
     if intervals.is_empty() {
         return Timeline::default();
     }
@@ -328,7 +334,10 @@ fn lane(
                 x,
                 width,
                 label: code.to_owned(),
-                title: format!("{} on {name} for {held}, statement {}: {}", lock.mode, statement.id, statement.text),
+                title: format!(
+                    "{} on {name} for {held}, statement {}: {}",
+                    lock.mode, statement.id, statement.text
+                ),
                 class,
                 id: statement.id,
             });
@@ -338,7 +347,9 @@ fn lane(
     let stalls = |of: Access| -> Vec<&Stall> {
         let all = table.map_or(&[][..], |table| &table.stalls);
         all.iter()
-            .filter(|stall| stall.of == of && inside(stall) && stall.statement.is_none_or(|id| ids.contains(&id)))
+            .filter(|stall| {
+                stall.of == of && inside(stall) && stall.statement.is_none_or(|id| ids.contains(&id))
+            })
             .collect()
     };
     let bands = |of: Access, what: &str| -> Vec<Band> {

@@ -69,6 +69,8 @@ pub struct Session {
     unknown: bool,
     /// A number for each transaction (outside one: for each statement) of the run.
     pub transaction: u32,
+    /// The highest number given so far.
+    highest: u32,
     /// Locks that the open transaction holds.
     pub held: Vec<HeldLock>,
     /// PREPARE: queries by name.
@@ -85,6 +87,7 @@ impl Default for Session {
             opened: None,
             unknown: false,
             transaction: 1,
+            highest: 1,
             held: Vec::new(),
             prepared: HashMap::new(),
         }
@@ -120,7 +123,7 @@ impl Session {
     /// A transaction begins.
     pub fn begin(&mut self, by: Opened) {
         self.opened = Some(by);
-        self.transaction += 1;
+        self.number();
         self.at_begin = Some(self.settings.clone());
     }
 
@@ -141,15 +144,30 @@ impl Session {
         self.at_begin = None;
         self.opened = None;
         self.held.clear();
-        self.transaction += 1;
+        self.number();
     }
 
     /// A statement has run outside any transaction: its locks are gone, and the next one is another transaction.
     pub fn end_statement(&mut self) {
         if self.opened.is_none() {
             self.held.clear();
-            self.transaction += 1;
+            self.number();
         }
+    }
+
+    fn number(&mut self) {
+        self.highest = self.highest.max(self.transaction) + 1;
+        self.transaction = self.highest;
+    }
+
+    /// The highest number that a transaction got so far.
+    pub fn highest(&self) -> u32 {
+        self.highest.max(self.transaction)
+    }
+
+    /// Numbers up to this one have been given elsewhere.
+    pub fn skip_to(&mut self, number: u32) {
+        self.highest = self.highest.max(number);
     }
 
     /// SET, RESET.

@@ -31,6 +31,9 @@ pub(super) struct Walk<'a> {
     options: &'a RuleOptions,
     custom: &'a [CustomRule],
     session: Session,
+    /// The run of all pending migrations that is under way, in one transaction as far as nobody ended it; whether
+    /// its migrations are judged. What has run before is another run.
+    run: Option<bool>,
 }
 
 /// Catalogs to come back to.
@@ -47,7 +50,7 @@ impl<'a> Walk<'a> {
         rules: &'a [ActiveRule],
         options: &'a RuleOptions,
     ) -> Self {
-        Walk { migrations, scripts, rules, options, custom: &[], session: Session::default() }
+        Walk { migrations, scripts, rules, options, custom: &[], session: Session::default(), run: None }
     }
 
     /// Asks a project's own rules too.
@@ -80,17 +83,34 @@ impl<'a> Walk<'a> {
         let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
         let exits = migration.exits.is_some_and(|exits| script.statements.iter().any(exits));
         let units = Units::of(migration, script);
-        if around_all && !exits && self.session.opened() == Some(Opened::Runner) {
+        // A COMMIT inside one of them ends the transaction for all that follow.
+        if around_all && !exits && self.run == Some(migration.judged) {
             return units;
         }
-        let transaction = self.session.transaction + 1;
+        self.run = (around_all && !exits).then_some(migration.judged);
+        let used = self.session.highest();
         self.session = Session::default();
-        self.session.transaction = transaction;
+        self.session.skip_to(used);
+        self.session.transaction = used + 1;
         self.session.set_unknown_runner(!migration.runner_known);
-        if (migration.run.runner_transaction || around_all) && !exits {
+        if (migration.run.runner_transaction || migration.run.one_transaction_for_all) && !exits {
             self.session.begin(Opened::Runner);
         }
         units
+    }
+
+    /// A way back is another run than the one that is under way: what to come back to behind it.
+    fn set_aside(&self, migration: &Migration) -> Option<(Session, Option<bool>)> {
+        (migration.direction == Direction::Down).then(|| (self.session.clone(), self.run))
+    }
+
+    /// Behind a way back.
+    fn resume(&mut self, aside: Option<(Session, Option<bool>)>) {
+        let Some((session, run)) = aside else { return };
+        let used = self.session.highest();
+        self.session = session;
+        self.session.skip_to(used);
+        self.run = run;
     }
 
     /// Before the statement at `place`: a query string of several statements is a transaction of its own, and
@@ -130,6 +150,7 @@ impl<'a> Walk<'a> {
     pub fn replay(&mut self, index: usize, catalog: &mut Catalog) {
         let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
         catalog.set_migration(index as u32);
+        let aside = self.set_aside(migration);
         let units = self.open(migration, script);
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
@@ -143,12 +164,14 @@ impl<'a> Walk<'a> {
             self.leave(migration, statement, place, &units);
         }
         self.close(migration);
+        self.resume(aside);
     }
 
     /// Judges one migration; the catalog is changed as the migration changes the database.
     pub fn judge(&mut self, index: usize, catalog: &mut Catalog) -> Walked {
         let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
         catalog.set_migration(index as u32);
+        let aside = self.set_aside(migration);
         let units = self.open(migration, script);
         let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), said: Vec::new() };
         let mut returns = Returns::default();
@@ -250,6 +273,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.close(migration);
+        self.resume(aside);
         walked
     }
 

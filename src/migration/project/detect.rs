@@ -73,6 +73,7 @@ fn by_configuration(folder: &Folder<'_>) -> Vec<Detected> {
             .inside
             .iter()
             .find(|name| folder.root.join(name).is_file())
+            .or_else(|| runner.signs.beside.iter().find(|name| lies_beside(folder, name)))
             .or_else(|| {
                 runner.signs.above.iter().find(|name| nearest(folder.root, folder.top, name).is_some())
             })
@@ -84,6 +85,11 @@ fn by_configuration(folder: &Folder<'_>) -> Vec<Detected> {
     // What lies in the folder itself says more than what lies above it.
     found.sort_by_key(|one| !folder.root.join(one.because).is_file());
     found
+}
+
+/// Whether a file of that name lies beside one of the first migrations.
+fn lies_beside(folder: &Folder<'_>, name: &str) -> bool {
+    folder.files.iter().take(SAMPLE).any(|file| folder.root.join(file).with_file_name(name).is_file())
 }
 
 fn by_content(folder: &Folder<'_>) -> Vec<Detected> {

@@ -8,7 +8,7 @@ pub mod ledger;
 mod order;
 pub mod runner;
 pub mod runners;
-mod sections;
+pub mod sections;
 mod text;
 
 use std::collections::{BTreeMap, HashMap};
@@ -319,6 +319,7 @@ fn with_runner(
             });
         }
     }
+    ups_first(&mut named);
     if !left.is_empty() {
         let shown: Vec<String> = left.iter().take(3).map(|file| file.display().to_string()).collect();
         let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
@@ -342,6 +343,20 @@ fn with_runner(
     Ok(part)
 }
 
+/// Puts each way back behind what it undoes, where both have the same version.
+fn ups_first(named: &mut [(PathBuf, String, Named, bool)]) {
+    let mut start = 0;
+    while start < named.len() {
+        let version = named[start].2.version.clone(); // within: just compared
+        let end =
+            named[start..].iter().position(|one| one.2.version != version).map_or(named.len(), |n| start + n);
+        if !version.is_empty() {
+            named[start..end].sort_by_key(|one| one.2.direction == Direction::Down); // stable
+        }
+        start = end;
+    }
+}
+
 /// Notes how the change at hand came by each file.
 fn mark_changes(migrations: &mut [Migration], request: &Request) {
     let Some(changed) = &request.changed else { return };
@@ -362,7 +377,12 @@ fn without_runner(
     project: &mut Project,
 ) -> Result<Part, ProjectError> {
     let mut files: Vec<(PathBuf, bool)> = files.into_iter().collect();
-    files.sort_by(|a, b| order::compare(&a.0, &b.0));
+    let is_down = |path: &Path| order::direction_of(path) == Direction::Down;
+    files.sort_by(|(a, _), (b, _)| {
+        order::compare(&order::stem(a), &order::stem(b))
+            .then_with(|| is_down(a).cmp(&is_down(b)))
+            .then_with(|| order::compare(a, b))
+    });
     let mut part = Part { root, ..Part::default() };
     let texts: Vec<_> = files.par_iter().map(|(path, _)| text_of(path, request)).collect();
     for ((path, judged), text) in files.into_iter().zip(texts) {
@@ -428,6 +448,10 @@ fn add(
     }
     let found = sections::cut(&text, runner.sections);
     let found: Vec<(sections::Section, Arc<str>)> = match runner.sections {
+        Sections::Own(cut) => match cut(&text) {
+            Some(found) => found.into_iter().map(|(section, kept)| (section, kept.into())).collect(),
+            None => found.into_iter().map(|section| (section, text.clone())).collect(),
+        },
         Sections::Gathered(_) if found.len() > 1 => {
             sections::gather(&text, found).into_iter().map(|(section, kept)| (section, kept.into())).collect()
         }
@@ -482,5 +506,13 @@ fn pair(migrations: &mut [Migration]) {
     for migration in migrations.iter_mut().filter(|migration| migration.direction == Direction::Down) {
         let stem = order::stem(&migration.path);
         migration.undoes = by_stem.get(&stem).or_else(|| by_version.get(&migration.version)).copied();
+    }
+    // Where a file holds several migrations with their ways back, each undoes the one before it.
+    for index in 1..migrations.len() {
+        let (before, rest) = migrations.split_at_mut(index);
+        let (Some(migration), Some(last)) = (rest.first_mut(), before.last()) else { continue };
+        if migration.direction == Direction::Down && migration.path == last.path {
+            migration.undoes = if last.direction == Direction::Up { Some(index - 1) } else { last.undoes };
+        }
     }
 }

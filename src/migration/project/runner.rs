@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ledger::Ledger;
+use super::sections::Section;
 use crate::migration::migration::Direction;
 use crate::migration::statement::{Body, ObjectKind, ReindexTarget, Statement};
 
@@ -45,6 +46,8 @@ pub struct Signs {
     pub inside: &'static [&'static str],
     /// Files in a folder above, up to the repository's root.
     pub above: &'static [&'static str],
+    /// Files beside a migration's file.
+    pub beside: &'static [&'static str],
     /// (folder, file): folders inside the migrations folder whose files are of one history, where the file lies beside
     /// them or one above.
     pub nested: &'static [(&'static str, &'static str)],
@@ -60,10 +63,20 @@ pub struct Signs {
     pub usual: Option<fn(&str) -> bool>,
 }
 
+impl Signs {
+    /// Whether anything in a repository can give the tool away.
+    pub fn recognisable(&self) -> bool {
+        let Signs { inside, above, beside, nested: _, folder, content, unique, manifest, usual } = self;
+        let listed = [inside, above, beside, folder, content].iter().any(|signs| !signs.is_empty());
+        listed || !manifest.is_empty() || unique.is_some() || usual.is_some()
+    }
+}
+
 /// No signs: only for `..NO_SIGNS` in descriptions.
 pub const NO_SIGNS: Signs = Signs {
     inside: &[],
     above: &[],
+    beside: &[],
     nested: &[],
     folder: &[],
     content: &[],
@@ -105,6 +118,9 @@ pub enum Sections {
     /// As `Lines`, but all sections of one direction are one migration, in one transaction unless one of them says
     /// that there is none.
     Gathered(fn(&str) -> Option<Opens>),
+    /// The tool's own way: sections with their text, in which what belongs to others is blanked out; `None`: the file is
+    /// none of the tool's.
+    Own(fn(&str) -> Option<Vec<(Section, String)>>),
     /// A line that separates up (before it) from down (behind it).
     Separator(fn(&str) -> bool),
 }

@@ -24,7 +24,8 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches(['\n', '\r']);
         let opens = match sections {
-            Sections::Whole => return whole(),
+            // `Own` cuts by itself.
+            Sections::Whole | Sections::Own(_) => return whole(),
             Sections::Lines(opens) | Sections::Gathered(opens) => {
                 opens(bare).map(|opens| (opens.direction, opens.transaction))
             }
@@ -73,7 +74,7 @@ pub fn gather(text: &str, found: Vec<Section>) -> Vec<(Section, String)> {
 }
 
 /// As many blanks as `text` has bytes; line breaks stay.
-fn blank(out: &mut String, text: &str) {
+pub fn blank(out: &mut String, text: &str) {
     out.extend(text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 

@@ -37,7 +37,7 @@ pub static RUNNER: Runner = Runner {
 pub static FOLDERS: Runner = Runner {
     name: "drizzle-1",
     title: "Drizzle (1.0 and newer)",
-    signs: Signs { above: &[], unique: Some(|path| path.ends_with("/snapshot.json")), ..NO_SIGNS },
+    signs: Signs { beside: &["snapshot.json"], ..NO_SIGNS },
     named: numbered_folder,
     order: Order::Text,
     sections: Sections::Whole,

@@ -1,9 +1,11 @@
 //! Liquibase formatted SQL: changesets in files that begin with `--liquibase formatted sql`; one transaction for
-//! each changeset unless it says `runInTransaction:false`.
+//! each changeset unless it says `runInTransaction:false`. `--rollback` lines are its way back; changesets for other
+//! databases (`dbms:`) are blanked out.
 
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
+use crate::migration::project::sections::{Section, blank};
 
 pub static RUNNER: Runner = Runner {
     name: "liquibase",
@@ -17,7 +19,7 @@ pub static RUNNER: Runner = Runner {
         path.ends_with(".sql").then(|| Named { version: path.to_owned(), direction: Direction::Up })
     },
     order: Order::Text,
-    sections: Sections::Lines(changeset),
+    sections: Sections::Own(changesets),
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
@@ -36,15 +38,106 @@ pub static RUNNER: Runner = Runner {
     }),
 };
 
-fn changeset(line: &str) -> Option<Opens> {
+/// The rest of a `--changeset` line, in which a colon stands between author and id.
+fn changeset(line: &str) -> Option<&str> {
+    let rest = comment(line, "changeset")?;
+    rest.contains(':').then_some(rest)
+}
+
+/// What follows a word at the beginning of a comment; case doesn't matter.
+fn comment<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let comment = line.trim_start().strip_prefix("--")?.trim_start();
-    let rest =
-        comment.get(..9).filter(|word| word.eq_ignore_ascii_case("changeset")).map(|_| &comment[9..])?;
-    let attributes = rest.trim().to_ascii_lowercase();
-    attributes.contains(':').then_some(Opens {
-        direction: Direction::Up,
-        transaction: Some(!attributes.contains("runintransaction:false")),
-    })
+    comment.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word))?;
+    comment.get(word.len()..)
+}
+
+/// A changeset while it is read: text with everything else blanked out.
+struct Changeset {
+    from: usize,
+    transaction: bool,
+    here: bool,
+    up: String,
+    down: String,
+    says_down: bool,
+}
+
+/// Changesets with their ways back, in order; `None`: no changeset in the file.
+fn changesets(text: &str) -> Option<Vec<(Section, String)>> {
+    let mut found: Vec<Changeset> = Vec::new();
+    let mut at = 0;
+    // Inside `/* liquibase rollback … */`.
+    let mut in_block = false;
+    for line in text.split_inclusive('\n') {
+        if let Some(attributes) = changeset(line) {
+            let attributes = attributes.to_ascii_lowercase();
+            let here = attributes.split_once("dbms:").is_none_or(|(_, list)| {
+                let list = list.split_whitespace().next().unwrap_or("").trim_matches('"');
+                let mut names = list.split(',');
+                if list.starts_with('!') {
+                    !names.any(|n| n == "!postgresql")
+                } else {
+                    names.any(|n| n == "postgresql")
+                }
+            });
+            let mut padding = String::with_capacity(text.len());
+            blank(&mut padding, &text[..at]); // lines end there
+            found.push(Changeset {
+                from: at,
+                transaction: !attributes.contains("runintransaction:false"),
+                here,
+                up: padding.clone(),
+                down: padding,
+                says_down: false,
+            });
+        }
+        at += line.len();
+        let Some(open) = found.last_mut() else { continue };
+        let lower = line.trim_start().to_ascii_lowercase();
+        if lower.starts_with("/* liquibase rollback") || lower.starts_with("/*liquibase rollback") {
+            in_block = true;
+            open.says_down = true;
+        } else if in_block {
+            if line.contains("*/") {
+                in_block = false;
+            } else {
+                blank(&mut open.up, line);
+                open.down.push_str(line);
+                continue;
+            }
+        } else if let Some(way_back) = comment(line, "rollback") {
+            open.says_down = true;
+            let nothing =
+                ["empty", "not required"].iter().any(|word| way_back.trim().eq_ignore_ascii_case(word));
+            let kept = if nothing { "" } else { way_back };
+            blank(&mut open.down, &line[..line.len() - kept.len()]); // `way_back` is the line's end
+            open.down.push_str(kept);
+            blank(&mut open.up, line);
+            continue;
+        } else {
+            open.up.push_str(line);
+            blank(&mut open.down, line);
+            continue;
+        }
+        blank(&mut open.up, line);
+        blank(&mut open.down, line);
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let mut sections = Vec::new();
+    for one in found.into_iter().filter(|one| one.here) {
+        let range = one.from..one.up.len();
+        let section = |direction| Section {
+            range: range.clone(),
+            direction: Some(direction),
+            transaction: Some(one.transaction),
+        };
+        sections.push((section(Direction::Up), one.up));
+        if one.says_down {
+            sections.push((section(Direction::Down), one.down));
+        }
+    }
+    Some(sections)
 }
 
 /// `author:id@file`. Liquibase tells changesets apart by the file's whole path too, below a root that only its command
@@ -52,7 +145,7 @@ fn changeset(line: &str) -> Option<Opens> {
 fn key(migration: &Migration, relative: &str) -> Option<String> {
     let section = migration.source.get(migration.range.clone())?;
     let line = section.lines().find(|line| changeset(line).is_some())?;
-    let names = line.split_once("changeset").map(|(_, names)| names.trim())?;
+    let names = changeset(line)?.trim();
     let (author, rest) = quoted(names, ':')?;
     let (id, attributes) = quoted(rest.trim_start(), ' ').unwrap_or((rest.trim(), ""));
     let first = migration.source.lines().next().unwrap_or("");

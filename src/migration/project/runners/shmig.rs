@@ -1,4 +1,5 @@
-//! shmig: `-- ==== UP ====` and `-- ==== DOWN ====`, run by psql in one transaction.
+//! shmig: `-- ====  UP  ====` and `-- ==== DOWN ====`, run by psql statement by statement; its template puts BEGIN and COMMIT
+//! into the sections.
 
 use crate::migration::migration::Direction;
 use crate::migration::project::ledger::*;
@@ -7,22 +8,22 @@ use crate::migration::project::runner::*;
 pub static RUNNER: Runner = Runner {
     name: "shmig",
     title: "shmig",
-    signs: Signs { above: &["shmig.conf"], content: &["-- ==== up ===="], ..NO_SIGNS },
+    signs: Signs { above: &["shmig.conf"], content: &["-- ====  up  ====", "-- ==== up ===="], ..NO_SIGNS },
     named: numbered,
     order: Order::Number,
     sections: Sections::Lines(section),
-    around: Around::Migration,
+    around: Around::Nothing,
     unit: Unit::Statement,
     switch: &[],
-    alone: "it can't: run the statement by other means",
+    alone: "leave out BEGIN and COMMIT in this section",
     psql: true,
     ledger: Some(Ledger { tables: &["shmig_version"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
 };
 
 fn section(line: &str) -> Option<Opens> {
-    let direction = match line.trim() {
-        "-- ==== UP ====" => Direction::Up,
-        "-- ==== DOWN ====" => Direction::Down,
+    let direction = match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["--", "====", "UP", "===="] => Direction::Up,
+        ["--", "====", "DOWN", "===="] => Direction::Down,
         _ => return None,
     };
     Some(Opens { direction, transaction: None })

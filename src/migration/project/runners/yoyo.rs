@@ -16,8 +16,12 @@ pub static RUNNER: Runner = Runner {
         ..NO_SIGNS
     },
     named: |path| {
-        let direction = if path.ends_with(".rollback.sql") { Direction::Down } else { Direction::Up };
-        path.ends_with(".sql").then(|| Named { version: path.to_owned(), direction })
+        let stem = path.strip_suffix(".sql")?;
+        let (version, direction) = match stem.strip_suffix(".rollback") {
+            Some(version) => (version, Direction::Down),
+            None => (stem, Direction::Up),
+        };
+        Some(Named { version: version.to_owned(), direction })
     },
     order: Order::Text,
     sections: Sections::Whole,
