@@ -29,6 +29,8 @@ pub struct Config {
     pub custom_rules: Vec<CustomRuleConfig>,
     /// `gate`.
     pub gate: crate::gate::limits::GateConfig,
+    /// `runbook`.
+    pub runbook: crate::runbook::RunbookConfig,
 }
 
 /// `[project]`

@@ -21,5 +21,6 @@ pub mod place;
 pub mod postgres;
 pub mod rehearsal;
 pub mod report;
+pub mod runbook;
 pub mod snapshot;
 pub mod source;

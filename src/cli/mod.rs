@@ -6,6 +6,7 @@ mod explain;
 mod gate;
 mod lint;
 mod output;
+mod runbook;
 mod verify_backup;
 
 use std::io::Read;
@@ -57,6 +58,7 @@ enum Command {
     Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Gate(Box<gate::GateArgs>),
+    Runbook(Box<runbook::RunbookArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
     Config(ConfigArgs),
@@ -144,6 +146,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
         },
         Command::Gate(arguments) => match load(&cli.global) {
             Ok(loaded) => gate::run(&arguments, &loaded, style, around),
+            Err(error) => Outcome::failed(error),
+        },
+        Command::Runbook(arguments) => match load(&cli.global) {
+            Ok(loaded) => runbook::run(&arguments, &loaded, around),
             Err(error) => Outcome::failed(error),
         },
         Command::Backup(arguments) => backup::run(&arguments),

@@ -211,8 +211,8 @@ fn stall(rehearsal: &Rehearsal, id: &'static str, of: Access) -> Check {
     let judged = |stall: &(String, f64, Option<f64>)| stall.2.map_or(stall.1, |there| there.max(stall.1));
     stalls.sort_by(|a, b| judged(b).total_cmp(&judged(a)).then_with(|| a.0.cmp(&b.0)));
     let what = match of {
-        Access::Reads => "reads",
-        Access::Writes => "writes",
+        Access::Reads => "reads of",
+        Access::Writes => "writes to",
     };
     let value = match stalls.first() {
         None => format!("none seen longer than {}", duration(rehearsal.probes.shortest_stall_seconds)),
@@ -225,10 +225,10 @@ fn stall(rehearsal: &Rehearsal, id: &'static str, of: Access) -> Check {
     let over: Vec<String> = stalls
         .iter()
         .filter(|stall| judged(stall) > limit)
-        .map(|stall| format!("{what} of {} stood still for {}", stall.0, duration(judged(stall))))
+        .map(|stall| format!("{what} {} stood still for {}", stall.0, duration(judged(stall))))
         .collect();
     Check::judged(id, value, shown, worst <= limit)
-        .because(format!("{what} stand still for longer than users wait; the findings say which statement, and how to do it without"))
+        .because(format!("{} stand still for longer than users wait; the findings say which statement, and how to do it without", what.split(" ").next().unwrap_or(what)))
         .with(over)
 }
 
@@ -322,7 +322,7 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
         said.push(if schema + data == 0 {
             "down migrations: equal".to_owned()
         } else {
-            format!("down migrations: {schema} objects and {data} tables differ")
+            format!("down migrations: {} differ", counted(schema, data))
         });
         details.extend(
             comparison.rolled_back.iter().map(|one| format!("after the downs: {} {}", one.kind, one.name)),
@@ -338,7 +338,7 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
         said.push(if schema + data == 0 {
             "backup: equal".to_owned()
         } else {
-            format!("backup: {schema} objects and {data} tables differ")
+            format!("backup: {} differ", counted(schema, data))
         });
         details.extend(
             restore
@@ -356,6 +356,16 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
     Check::judged("back_as_before", said.join("; "), "one way back equal", equal)
         .because("going back doesn't bring back what was: mend the down migrations")
         .with(details)
+}
+
+/// "1 object and 2 tables"
+fn counted(objects: usize, tables: usize) -> String {
+    let one = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    match (objects, tables) {
+        (0, tables) => one(tables, "table"),
+        (objects, 0) => one(objects, "object"),
+        (objects, tables) => format!("{} and the rows of {}", one(objects, "object"), one(tables, "table")),
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,8 @@ struct Meter {
 #[derive(Debug, Serialize)]
 struct CheckGroup {
     name: &'static str,
+    /// The one reason why none of them was made.
+    skipped: Option<(String, String)>,
     checks: Vec<CheckRow>,
 }
 
@@ -258,8 +260,18 @@ fn of_gate(gate: &GateReport, facts: &mut Facts) {
                 }
             })
             .collect();
+        let skipped = checks.first().and_then(|first| {
+            let reason = first.reason.clone()?;
+            let same = checks.iter().all(|one| {
+                one.class == "unknown"
+                    && one.value == "–"
+                    && one.answer == first.answer
+                    && one.reason == first.reason
+            });
+            same.then(|| (first.answer.to_owned(), format!("{} checks: {reason}", checks.len())))
+        });
         if !checks.is_empty() {
-            facts.groups.push(CheckGroup { name: group.as_str(), checks });
+            facts.groups.push(CheckGroup { name: group.as_str(), skipped, checks });
         }
     }
     facts.risk_limit = format!("{:.0}", gate.limits.risk_limit);

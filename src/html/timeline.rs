@@ -71,7 +71,7 @@ pub struct Lane {
     reads: Vec<Band>,
     writes: Vec<Band>,
     /// The longest stalls, in words.
-    worst: String,
+    worst: Vec<String>,
     /// All of it in words, for those who don't see it.
     said: String,
     #[serde(skip)]
@@ -109,8 +109,10 @@ struct Scale {
 }
 
 impl Scale {
-    fn new(intervals: &[(f64, f64)]) -> Scale {
-        let mut times: Vec<f64> = intervals.iter().flat_map(|(start, end)| [*start, *end]).collect();
+    /// `wide`: what must be seen, however short; `others`: what lies around it.
+    fn new(wide: &[(f64, f64)], others: &[(f64, f64)]) -> Scale {
+        let intervals = || wide.iter().chain(others);
+        let mut times: Vec<f64> = intervals().flat_map(|(start, end)| [*start, *end]).collect();
         times.retain(|time| time.is_finite());
         times.sort_by(f64::total_cmp);
         times.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
@@ -124,7 +126,7 @@ impl Scale {
         let pieces: Vec<(f64, f64)> =
             times.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect();
         let covered =
-            |piece: &(f64, f64)| intervals.iter().any(|(start, end)| *start <= piece.0 && piece.1 <= *end);
+            |piece: &(f64, f64)| wide.iter().any(|(start, end)| *start <= piece.0 && piece.1 <= *end);
         let total = (last - first).max(1e-9);
         // What lies between statements needn't be wide.
         let least = |piece: &(f64, f64)| if covered(piece) { LEAST_PIXELS } else { 3.0 };
@@ -169,8 +171,10 @@ impl Scale {
         let mut ticks: Vec<Tick> = Vec::new();
         let apart = 9.0 * LEAST_WIDTH / self.least_width;
         let mut add = |time: f64, x: f64| {
-            if ticks.iter().all(|tick| (tick.x - x).abs() >= apart) && x <= 100.0 - apart / 2.0 {
-                ticks.push(Tick { x: rounded(x), label: duration(time - zero) });
+            let label = duration(time - zero);
+            let fits = ticks.iter().all(|tick| (tick.x - x).abs() >= apart && tick.label != label);
+            if fits && x <= 100.0 - apart / 2.0 {
+                ticks.push(Tick { x: rounded(x), label });
             }
         };
         add(zero, 0.0);
@@ -214,15 +218,20 @@ pub fn timeline(rehearsal: &Rehearsal, runs: &[&MigrationRun]) -> Timeline {
         .filter(|one| one.status != Status::NotRun)
         .map(|one| (one.start, one.start + one.seconds))
         .collect();
-    intervals.extend(runs.iter().filter_map(begun));
+    let around: Vec<(f64, f64)> = runs.iter().filter_map(begun).collect();
+    if intervals.is_empty() {
+        // Run by a command that is a single thing: the migrations are what must be seen.
+        intervals = around.clone();
+    }
     let window = intervals
         .iter()
+        .chain(&around)
         .fold((f64::INFINITY, f64::NEG_INFINITY), |window, one| (window.0.min(one.0), window.1.max(one.1)));
     if intervals.is_empty() {
         return Timeline::default();
     }
     let inside = |stall: &Stall| stall.end > window.0 && stall.start < window.1;
-    let scale = Scale::new(&intervals);
+    let scale = Scale::new(&intervals, &around);
     let ids: std::collections::HashSet<u32> = statements.iter().map(|one| one.id).collect();
 
     let mut lanes: Vec<Lane> = Vec::new();
@@ -385,7 +394,7 @@ fn lane(
         locks,
         reads: bands(Access::Reads, "reads of"),
         writes: bands(Access::Writes, "writes to"),
-        worst: worst.join(", "),
+        worst,
         said: format!("{name}: {}", said.join("; ")),
         weight: ((reads.max(writes) * 1000.0) as u64, strongest),
     }
@@ -397,7 +406,7 @@ mod tests {
 
     #[test]
     fn the_short_stay_visible_beside_the_long() {
-        let scale = Scale::new(&[(0.0, 0.003), (0.003, 60.003), (60.003, 60.005)]);
+        let scale = Scale::new(&[(0.0, 0.003), (0.003, 60.003), (60.003, 60.005)], &[]);
         assert!(scale.stretched);
         let widths: Vec<f64> = [(0.0, 0.003), (0.003, 60.003), (60.003, 60.005)]
             .into_iter()
@@ -409,7 +418,7 @@ mod tests {
 
     #[test]
     fn positions_ascend_and_stay_inside() {
-        let scale = Scale::new(&[(-1.0, 2.0), (2.0, 2.0), (5.0, 9.0)]);
+        let scale = Scale::new(&[(-1.0, 2.0), (2.0, 2.0), (5.0, 9.0)], &[(-1.0, 2.5)]);
         let places: Vec<f64> = (-20..120).map(|tenth| scale.at(f64::from(tenth) / 10.0)).collect();
         assert!(places.is_sorted(), "{places:?}");
         assert!(places.iter().all(|x| (0.0..=100.0).contains(x)));

@@ -1,0 +1,678 @@
+//! What a template may name.
+
+use serde::Serialize;
+
+use super::commands::{self, PSQL, commands};
+use super::shell::quote;
+use super::{Language, Options};
+use crate::gate::GateReport;
+use crate::gate::check::Answer;
+use crate::gate::clock::{Instant, size};
+use crate::gate::release::Step;
+use crate::migration::lock_mode::LockMode;
+use crate::postgres::sql_text::quote_literal;
+use crate::postgres::version::PgVersion;
+use crate::rehearsal::report::{MigrationRun, Rehearsal, Status};
+
+/// The time-out of a step is so many times what was measured, and never less than a minute.
+const TIMEOUT_FACTOR: f64 = 3.0;
+
+/// Minutes of the parts of a release, as planned where nothing was measured.
+const PREPARATION: u64 = 30;
+const BACKUP: u64 = 20;
+const DEPLOY: u64 = 40;
+const CHECKS: u64 = 30;
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub struct Facts {
+    /// What is filled in by hand.
+    blank: &'static str,
+    version: &'static str,
+    written_at: String,
+    release: Option<String>,
+    revision: Option<String>,
+    start: Option<String>,
+    url: Option<String>,
+    database: Option<String>,
+    server_version: Option<String>,
+    gate: Option<GateFacts>,
+    runner: Option<Runner>,
+    pending: String,
+    migrations: Vec<MigrationFacts>,
+    /// The tool runs them one by one: a step each; otherwise one step for all.
+    one_by_one: bool,
+    all: Option<String>,
+    status: Option<String>,
+    ledger: Option<String>,
+    last_version: Option<String>,
+    first_version: Option<String>,
+    tables: Vec<TableFacts>,
+    /// SQL and command that record the rows of the affected tables.
+    record: Option<String>,
+    backup: BackupFacts,
+    timetable: Timetable,
+    rehearsed: Option<Rehearsed>,
+    back: Back,
+    limits: LimitFacts,
+    risks: Vec<RiskFacts>,
+    psql: &'static str,
+    activity: String,
+    blockers: String,
+}
+
+#[derive(Debug, Serialize)]
+struct GateFacts {
+    verdict: String,
+    asked_at: String,
+    by: String,
+    open: Vec<(String, String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Runner {
+    name: String,
+    title: String,
+    uses_jdbc: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct MigrationFacts {
+    number: usize,
+    path: String,
+    version: String,
+    down: Option<String>,
+    command: Option<String>,
+    back: Option<String>,
+    /// Sentences about what it does.
+    does: Vec<String>,
+    /// Tables whose reads, and whose writes, wait for it.
+    blocks_reads: Vec<String>,
+    blocks_writes: Vec<String>,
+    destroys: Vec<String>,
+    measured: Option<String>,
+    timeout: Option<String>,
+    stall: Option<String>,
+    failed: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TableFacts {
+    name: String,
+    rows: Option<u64>,
+    rows_from: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct BackupFacts {
+    path: Option<String>,
+    sha256: Option<String>,
+    size: Option<String>,
+    verdict: Option<String>,
+    created_at: Option<String>,
+    tables: Option<usize>,
+    min_size: String,
+    min_tables: u64,
+    restore: Option<String>,
+    restore_measured_in: &'static str,
+    restore_command: String,
+    needed: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Timetable {
+    rows: Vec<TimeRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct TimeRow {
+    /// `preparation`, `backup`, `migrations`, `application`, `checks`, `end`
+    part: &'static str,
+    from: String,
+    minutes: Option<u64>,
+    measured: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rehearsed {
+    at: String,
+    on: String,
+    total: String,
+    limit: String,
+    read_stall: Option<(String, String)>,
+    write_stall: Option<(String, String)>,
+    stall_limit: String,
+    failed: bool,
+    assumption: Option<String>,
+    not_checked: Vec<String>,
+    broken_queries: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Back {
+    limit: String,
+    hard_stop: String,
+    decision: String,
+    downs: Option<WayFacts>,
+    restore: Option<WayFacts>,
+    steps: Vec<BackStep>,
+    lost: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+struct WayFacts {
+    works: bool,
+    equal: bool,
+    seconds: String,
+}
+
+#[derive(Debug, Serialize)]
+struct BackStep {
+    number: usize,
+    undoes: String,
+    down: Option<String>,
+    command: Option<String>,
+    measured: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LimitFacts {
+    transaction_age: String,
+    idle: String,
+    free_connections: u32,
+    lag: String,
+    backup_age: String,
+    disk_factor: String,
+    risk: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RiskFacts {
+    score: String,
+    code: String,
+    path: String,
+    message: String,
+    accepted: Option<String>,
+}
+
+/// Works out what the template may name.
+pub fn facts(report: &GateReport, options: &Options) -> Facts {
+    let language = options.language;
+    let release = &report.release;
+    let rehearsal = report.rehearsal.as_ref();
+    let runner = release.runner.as_deref();
+    let folder = release.folders.first().map_or(".", String::as_str);
+    let general = commands(runner, folder, None);
+    let migrations: Vec<MigrationFacts> = release
+        .migrations
+        .iter()
+        .enumerate()
+        .map(|(index, step)| migration(index + 1, step, report, language))
+        .collect();
+    let one_by_one = !migrations.is_empty() && migrations.iter().all(|one| one.command.is_some());
+    let versions =
+        |step: Option<&Step>| step.map(|step| step.version.clone()).filter(|version| !version.is_empty());
+    let tables = tables(report);
+    Facts {
+        blank: "________",
+        version: env!("CARGO_PKG_VERSION"),
+        written_at: report.asked_at.to_string(),
+        release: report.asked.release.clone(),
+        revision: report.asked.revision.clone(),
+        start: options.start.map(|start| start.to_string()),
+        url: report.live.as_ref().map(|live| live.url.clone()),
+        database: report
+            .live
+            .as_ref()
+            .map(|live| live.database.clone())
+            .or_else(|| report.backup.as_ref().and_then(|backup| backup.database.clone())),
+        server_version: report
+            .live
+            .as_ref()
+            .map(|live| PgVersion::from_number(live.version).to_string())
+            .or_else(|| rehearsal.map(|rehearsal| rehearsal.server.version.clone())),
+        gate: options.judged.then(|| gate(report)),
+        runner: runner.map(|name| Runner {
+            name: name.to_owned(),
+            title: crate::migration::project::runners::runner(name)
+                .map_or(name.to_owned(), |runner| runner.title.to_owned()),
+            uses_jdbc: matches!(name, "flyway" | "liquibase"),
+        }),
+        pending: release.pending.said.clone(),
+        one_by_one,
+        all: general.all,
+        status: general.status,
+        ledger: commands::ledger_sql(runner).map(|sql| format!("{PSQL} -c {}", quote(&sql))),
+        last_version: versions(release.migrations.last()),
+        first_version: versions(release.migrations.first()),
+        record: record(&tables),
+        tables,
+        backup: backup(report, language),
+        timetable: timetable(report, options),
+        rehearsed: rehearsal.map(|rehearsal| rehearsed(rehearsal, language)),
+        back: back(report, &migrations, language),
+        limits: limits(report, language),
+        risks: risks(report),
+        psql: PSQL,
+        activity: format!(
+            "{PSQL} -c {}",
+            quote(
+                "SELECT pid, usename, state, now() - xact_start AS open_for, left(query, 60) AS query FROM \
+                 pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < now() - \
+                 interval '1 minute' ORDER BY xact_start;"
+            )
+        ),
+        blockers: format!(
+            "{PSQL} -c {}",
+            quote(
+                "SELECT pid, pg_blocking_pids(pid) AS waits_for, now() - query_start AS since, left(query, 60) AS query \
+                 FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 ORDER BY query_start;"
+            )
+        ),
+        migrations,
+    }
+}
+
+/// A duration in the words of the language.
+fn duration(seconds: f64, language: Language) -> String {
+    let text = crate::gate::clock::duration(seconds);
+    match language {
+        Language::En => text,
+        Language::Ja => text
+            .replace(" ms", "ミリ秒")
+            .replace(" min", "分")
+            .replace(" s", "秒")
+            .replace(" h", "時間")
+            .replace(" d", "日")
+            .replace(' ', ""),
+    }
+}
+
+fn gate(report: &GateReport) -> GateFacts {
+    GateFacts {
+        verdict: crate::gate::report::verdict_line(report),
+        asked_at: report.asked_at.to_string(),
+        by: report.asked.by.clone(),
+        open: report
+            .checks
+            .iter()
+            .filter(|check| check.answer != Answer::Yes)
+            .map(|check| (check.title.to_string(), check.answer.as_str().to_owned(), check.value.clone()))
+            .collect(),
+    }
+}
+
+fn run_of<'a>(rehearsal: Option<&'a Rehearsal>, step: &Step) -> Option<&'a MigrationRun> {
+    rehearsal?.migrations.iter().find(|run| {
+        let (one, other) = (run.path.trim_start_matches("./"), step.path.trim_start_matches("./"));
+        one == other || one.ends_with(&format!("/{other}")) || other.ends_with(&format!("/{one}"))
+    })
+}
+
+fn migration(number: usize, step: &Step, report: &GateReport, language: Language) -> MigrationFacts {
+    let release = &report.release;
+    let folder = release.folders.first().map_or(".", String::as_str);
+    let commands = commands(release.runner.as_deref(), folder, Some(step));
+    let run = run_of(report.rehearsal.as_ref(), step).filter(|run| run.start.is_some());
+    let of_release = |name: &String| release.targets.iter().any(|target| target.name == *name);
+    let mut blocks_reads: Vec<String> = Vec::new();
+    let mut blocks_writes: Vec<String> = Vec::new();
+    for (relation, mode) in step.statements.iter().flat_map(|statement| &statement.locks) {
+        let Some(mode) = LockMode::from_name(mode).filter(|_| of_release(relation)) else { continue };
+        if mode.blocks_reads() && !blocks_reads.contains(relation) {
+            blocks_reads.push(relation.clone());
+        }
+        if mode.blocks_writes() && !blocks_writes.contains(relation) {
+            blocks_writes.push(relation.clone());
+        }
+    }
+    let measured = run.filter(|run| run.status == Status::Done).map(|run| {
+        // Carried over to production's size, where that is known.
+        let there = report.rehearsal.iter().filter_map(|rehearsal| rehearsal.extrapolation.as_ref());
+        let more: f64 = there
+            .flat_map(|there| &there.statements)
+            .filter(|one| run.statements.iter().any(|statement| statement.id == one.statement))
+            .map(|one| (one.seconds_there - one.seconds_here).max(0.0))
+            .sum();
+        run.seconds + more
+    });
+    let stall = run.and_then(|run| {
+        let ids: Vec<u32> = run.statements.iter().map(|statement| statement.id).collect();
+        let tables = report.rehearsal.iter().flat_map(|rehearsal| &rehearsal.tables);
+        let stalls = tables.flat_map(|table| table.stalls.iter().map(move |stall| (table, stall)));
+        stalls
+            .filter(|(_, stall)| stall.statement.is_some_and(|id| ids.contains(&id)))
+            .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()))
+            .map(|(table, stall)| format!("{} ({})", duration(stall.seconds(), language), table.name))
+    });
+    let mut destroys: Vec<String> = Vec::new();
+    for (kind, name) in step.statements.iter().flat_map(|statement| &statement.destroys) {
+        let said = format!("{} {name}", kind_word(kind, language));
+        if !destroys.contains(&said) {
+            destroys.push(said);
+        }
+    }
+    MigrationFacts {
+        number,
+        path: step.path.clone(),
+        version: step.version.clone(),
+        down: step.down.clone(),
+        command: commands.one,
+        back: commands.back.filter(|_| step.down.is_some()),
+        does: step.statements.iter().filter_map(|statement| does(statement, language)).collect(),
+        blocks_reads,
+        blocks_writes,
+        destroys,
+        timeout: measured.map(|seconds| {
+            let minutes = (seconds * TIMEOUT_FACTOR / 60.0).ceil().max(1.0);
+            duration(minutes * 60.0, language)
+        }),
+        measured: measured.map(|seconds| duration(seconds, language)),
+        stall,
+        failed: run.filter(|run| run.status != Status::Done).map(|run| {
+            let error = run.statements.iter().find_map(|statement| statement.error.as_ref());
+            error.map_or(String::new(), |error| error.message.clone())
+        }),
+    }
+}
+
+fn kind_word(kind: &str, language: Language) -> String {
+    let word = match (language, kind) {
+        (Language::En, kind) => kind,
+        (Language::Ja, "table") => "テーブル",
+        (Language::Ja, "column") => "列",
+        (Language::Ja, "rows") => "行",
+        (Language::Ja, "values") => "値",
+        (Language::Ja, "index") => "インデックス",
+        (Language::Ja, "constraint") => "制約",
+        (Language::Ja, "view") => "ビュー",
+        (Language::Ja, "function") => "関数",
+        (Language::Ja, "sequence") => "シーケンス",
+        (Language::Ja, "type") => "型",
+        (Language::Ja, "trigger") => "トリガー",
+        (Language::Ja, kind) => kind,
+    };
+    word.to_owned()
+}
+
+/// What a statement does, in one sentence; none for what only sets a parameter.
+fn does(statement: &crate::gate::release::StatementFacts, language: Language) -> Option<String> {
+    let said = |names: &[String], en: &str, ja: &str| match language {
+        _ if names.is_empty() => None,
+        Language::En => Some(format!("{en} {}", names.join(", "))),
+        Language::Ja => Some(format!("{}{ja}", names.join("、"))),
+    };
+    let gone: Vec<String> = statement
+        .destroys
+        .iter()
+        .map(|(kind, name)| format!("{} {name}", kind_word(kind, language)))
+        .collect();
+    let only_scanned: Vec<String> = statement
+        .scans
+        .iter()
+        .filter(|name| !statement.rewrites.contains(name) && !statement.index_builds.contains(name))
+        .cloned()
+        .collect();
+    let indexed: Vec<String> =
+        statement.index_builds.iter().filter(|name| !statement.rewrites.contains(name)).cloned().collect();
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(said(&statement.rewrites, "writes anew:", "を全件書き換えます"));
+    parts.extend(said(&indexed, "builds an index of", "のインデックスを作成します"));
+    parts.extend(said(&only_scanned, "reads in full:", "を全件読み取ります"));
+    parts.extend(said(&gone, "destroys:", "が失われます"));
+    let strong: Vec<String> = statement.locks.iter().map(|(name, mode)| format!("{name} ({mode})")).collect();
+    parts.extend(said(&strong, "locks", "をロックします"));
+    if matches!(statement.kind.as_str(), "SET" | "RESET" | "SELECT") && parts.is_empty() {
+        return None;
+    }
+    let text = &statement.text;
+    Some(match (language, parts.is_empty()) {
+        (_, true) => text.clone(),
+        (Language::En, false) => format!("{text} — {}", parts.join("; ")),
+        (Language::Ja, false) => format!("{text} — {}", parts.join("。")),
+    })
+}
+
+fn tables(report: &GateReport) -> Vec<TableFacts> {
+    let live = report.live.iter().flat_map(|live| &live.relations);
+    let live: Vec<_> = live.filter(|relation| relation.exists).collect();
+    report
+        .release
+        .targets
+        .iter()
+        .map(|target| {
+            let rehearsed = report
+                .rehearsal
+                .iter()
+                .flat_map(|rehearsal| &rehearsal.tables)
+                .find(|table| table.name == target.name)
+                .and_then(|table| table.rows.before.as_ref());
+            let of_live = live.iter().find(|relation| relation.name == target.name);
+            let of_backup = report.backup.iter().flat_map(|backup| &backup.tables).find(|(name, _)| {
+                let needed = report.release.needs_backup.iter().find(|needed| needed.name == target.name);
+                needed.is_some_and(|needed| needed.in_backup == *name)
+                    || *name == format!("public.{}", target.name)
+            });
+            let (rows, rows_from) = match (rehearsed, of_backup, of_live) {
+                (Some(sum), _, _) => (Some(sum.rows), "rehearsal"),
+                (None, Some((_, rows)), _) => (Some(*rows), "backup"),
+                (None, None, Some(live)) => (u64::try_from(live.rows).ok(), "estimate"),
+                (None, None, None) => (None, ""),
+            };
+            TableFacts { name: target.name.clone(), rows, rows_from }
+        })
+        .collect()
+}
+
+/// A command that writes the number of rows of each affected table, a line each.
+fn record(tables: &[TableFacts]) -> Option<String> {
+    if tables.is_empty() {
+        return None;
+    }
+    let counts: Vec<String> = tables
+        .iter()
+        .map(|table| {
+            format!("SELECT {} AS relation, count(*) AS rows FROM {}", quote_literal(&table.name), table.name)
+        })
+        .collect();
+    Some(format!("{PSQL} -At -c {}", quote(&format!("{} ORDER BY 1;", counts.join(" UNION ALL ")))))
+}
+
+fn backup(report: &GateReport, language: Language) -> BackupFacts {
+    let backup = report.backup.as_ref();
+    let rehearsed = report.rehearsal.as_ref().and_then(|rehearsal| {
+        let again = rehearsal.rollback.restore.as_ref().filter(|restore| restore.status == Status::Done);
+        let first = rehearsal.source.backup.as_ref().map(|backup| backup.restore_seconds);
+        again.map(|restore| restore.seconds).or(first.filter(|seconds| *seconds > 0.0))
+    });
+    let verified = backup.and_then(|backup| backup.restore_seconds);
+    let restore = rehearsed.or(verified);
+    let plain = backup.is_some_and(|backup| backup.format == "plain");
+    let limits = crate::backup::evidence::Limits::default();
+    BackupFacts {
+        path: backup.map(|backup| backup.path.clone()),
+        sha256: backup.and_then(|backup| backup.sha256.clone()),
+        size: backup.map(|backup| size(backup.bytes)),
+        verdict: backup.map(|backup| backup.verdict.clone()),
+        created_at: backup.and_then(|backup| backup.created_at.clone()),
+        tables: backup.map(|backup| backup.tables.iter().filter(|(_, rows)| *rows > 0).count()),
+        min_size: size(limits.min_size),
+        min_tables: limits.min_tables,
+        restore: restore.map(|seconds| duration(seconds, language)),
+        restore_measured_in: if rehearsed.is_some() { "rehearsal" } else { "verification" },
+        restore_command: if plain {
+            "psql \"$RESTORE_URL\" -X -v ON_ERROR_STOP=1 --single-transaction -f \"$BACKUP\"".to_owned()
+        } else {
+            "pg_restore --exit-on-error --no-owner --jobs 4 --dbname \"$RESTORE_URL\" \"$BACKUP\"".to_owned()
+        },
+        needed: report
+            .release
+            .needs_backup
+            .iter()
+            .map(|needed| (needed.name.clone(), needed.because.join(", ")))
+            .collect(),
+    }
+}
+
+fn timetable(report: &GateReport, options: &Options) -> Timetable {
+    let measured = report
+        .rehearsal
+        .as_ref()
+        .filter(|rehearsal| rehearsal.migrations.iter().any(|run| run.start.is_some()))
+        .map(|rehearsal| {
+            let there = rehearsal.extrapolation.as_ref().map_or(0.0, |there| there.migrate_seconds);
+            rehearsal.migrate_seconds().max(there)
+        });
+    // What was measured decides where it needs more than the plan gives.
+    let deploy = measured.map_or(DEPLOY, |seconds| DEPLOY.max((seconds / 60.0).ceil() as u64 + 10));
+    let migrate = measured.map_or(20, |seconds| ((seconds * 1.5 / 60.0).ceil() as u64).max(5)).min(deploy);
+    let parts = [
+        ("preparation", Some(PREPARATION), None),
+        ("backup", Some(BACKUP), None),
+        ("migrations", Some(migrate), measured.map(|seconds| duration(seconds, options.language))),
+        ("application", Some(deploy - migrate), None),
+        ("checks", Some(CHECKS), None),
+        ("end", None, None),
+    ];
+    let mut at = 0;
+    let rows = parts
+        .into_iter()
+        .map(|(part, minutes, measured)| {
+            let from = match options.start {
+                Some(start) => Instant::from_unix(start.0.timestamp() + i64::try_from(at).unwrap_or(0) * 60)
+                    .0
+                    .format("%H:%M UTC")
+                    .to_string(),
+                None => format!("T+{}:{:02}", at / 60, at % 60),
+            };
+            at += minutes.unwrap_or(0);
+            TimeRow { part, from, minutes, measured }
+        })
+        .collect();
+    Timetable { rows }
+}
+
+fn rehearsed(rehearsal: &Rehearsal, language: Language) -> Rehearsed {
+    let longest = |reads: bool| {
+        let stalls = rehearsal.tables.iter().filter_map(|table| {
+            let stall = if reads { &table.longest_read_stall } else { &table.longest_write_stall };
+            Some((stall.as_ref()?.seconds(), table.name.clone()))
+        });
+        let longest = stalls.max_by(|a, b| a.0.total_cmp(&b.0));
+        longest.map(|(seconds, table)| (duration(seconds, language), table))
+    };
+    let there = rehearsal.extrapolation.as_ref();
+    let total = rehearsal.migrate_seconds().max(there.map_or(0.0, |there| there.migrate_seconds));
+    Rehearsed {
+        at: rehearsal.started_at.clone(),
+        on: format!("PostgreSQL {}", rehearsal.server.version),
+        total: duration(total, language),
+        limit: duration(rehearsal.limits.migrate, language),
+        read_stall: longest(true),
+        write_stall: longest(false),
+        stall_limit: duration(rehearsal.limits.stall, language),
+        failed: rehearsal.migrations.iter().any(|run| run.status != Status::Done),
+        assumption: there.map(|there| there.assumption.clone()),
+        not_checked: rehearsal.not_checked.clone(),
+        broken_queries: rehearsal
+            .queries
+            .iter()
+            .flat_map(|queries| &queries.failed)
+            .filter(|query| query.before.is_none() && !query.is_new)
+            .filter_map(|query| Some((query.place.clone(), query.after.as_ref()?.message.clone())))
+            .collect(),
+    }
+}
+
+fn back(report: &GateReport, migrations: &[MigrationFacts], language: Language) -> Back {
+    let default = crate::rehearsal::report::Limits::default();
+    let limits = report.rehearsal.as_ref().map_or(&default, |rehearsal| &rehearsal.limits);
+    let rollback = report.rehearsal.as_ref().map(|rehearsal| (rehearsal, &rehearsal.rollback));
+    let downs = rollback.and_then(|(rehearsal, rollback)| {
+        let downs = rollback.downs.as_ref()?;
+        let comparison = &rehearsal.comparison;
+        Some(WayFacts {
+            works: downs.status == Status::Done,
+            equal: comparison.rolled_back.is_empty() && comparison.data.is_empty(),
+            seconds: duration(downs.seconds, language),
+        })
+    });
+    let restore = rollback.and_then(|(_, rollback)| {
+        let restore = rollback.restore.as_ref()?;
+        Some(WayFacts {
+            works: restore.status == Status::Done,
+            equal: restore.schema_differences.is_empty() && restore.tables_differing.is_empty(),
+            seconds: duration(restore.seconds, language),
+        })
+    });
+    let measured = |path: &str| {
+        let steps = rollback.and_then(|(_, rollback)| rollback.downs.as_ref()).map(|downs| &downs.steps);
+        let step = steps.into_iter().flatten().find(|step| {
+            step.migration.status == Status::Done
+                && (step.migration.path.ends_with(path) || path.ends_with(&step.migration.path))
+        });
+        step.map(|step| duration(step.migration.seconds, language))
+    };
+    let lost = rollback.iter().flat_map(|(rehearsal, _)| &rehearsal.comparison.written).filter_map(|one| {
+        let gone = one.rows_kept.is_some_and(|kept| kept < one.rows);
+        let rows = match language {
+            Language::En => "rows written since the release",
+            Language::Ja => "リリース後に書き込まれた行",
+        };
+        let what = match (gone, one.columns_lost.is_empty()) {
+            (true, _) => rows.to_owned(),
+            (false, false) => one.columns_lost.join(", "),
+            (false, true) => return None,
+        };
+        Some((one.table.clone(), what))
+    });
+    Back {
+        limit: duration(limits.rollback, language),
+        hard_stop: duration(limits.hard_stop, language),
+        decision: duration(limits.decision, language),
+        downs,
+        restore,
+        lost: lost.collect(),
+        steps: migrations
+            .iter()
+            .rev()
+            .enumerate()
+            .map(|(index, one)| BackStep {
+                number: index + 1,
+                undoes: one.path.clone(),
+                down: one.down.clone(),
+                command: one.back.clone(),
+                measured: one.down.as_deref().and_then(measured),
+            })
+            .collect(),
+    }
+}
+
+fn limits(report: &GateReport, language: Language) -> LimitFacts {
+    let limits = &report.limits;
+    LimitFacts {
+        transaction_age: duration(limits.max_transaction_age as f64, language),
+        idle: duration(limits.max_idle_in_transaction as f64, language),
+        free_connections: limits.min_free_connections,
+        lag: size(limits.max_replication_lag),
+        backup_age: duration(limits.max_backup_age as f64, language),
+        disk_factor: format!("{}", limits.disk_factor),
+        risk: format!("{:.0}", limits.risk_limit),
+    }
+}
+
+fn risks(report: &GateReport) -> Vec<RiskFacts> {
+    report
+        .risks
+        .risks
+        .iter()
+        .filter(|risk| risk.score >= report.limits.risk_limit)
+        .map(|risk| RiskFacts {
+            score: format!("{:.0}", risk.score),
+            code: risk.code.clone(),
+            path: risk.path.clone().unwrap_or_default(),
+            message: risk.message.clone(),
+            accepted: risk.accepted.as_ref().map(|accept| format!("{}: {}", accept.by, accept.reason)),
+        })
+        .collect()
+}
