@@ -70,7 +70,7 @@ pub(super) struct Gathered {
     broken: std::collections::HashSet<String>,
     objects: RowSum,
     seen_objects: Vec<u32>,
-    long_rows: u64,
+    long_values: u64,
     inserted: u64,
 }
 
@@ -542,7 +542,10 @@ impl Gathered {
             }
             self.problem(problem);
         }
-        self.long_rows += rows.long_rows;
+        self.long_values += rows.long_values;
+        if rows.keys_incomplete {
+            self.broken.insert(table.clone());
+        }
         let name = if database.is_empty() { table.clone() } else { format!("{database}.{table}") };
         let hashed = plan.depth.checksums;
         let facts = TableFacts {
@@ -763,10 +766,10 @@ impl Gathered {
     }
 
     pub(super) fn finish(mut self) -> DataResult {
-        if self.long_rows > 0 {
+        if self.long_values > 0 {
             self.result.notes.push(format!(
-                "{} rows are longer than 1 MB: their columns, escapes and encoding were checked, the form of their values wasn't",
-                self.long_rows
+                "{} values are longer than 64 kB in rows of more than 1 MB: their escapes and encoding were checked, their form wasn't",
+                self.long_values
             ));
         }
         if self.inserted > 0 {

@@ -194,11 +194,20 @@ pub fn sha256(path: &Path) -> io::Result<String> {
         }
     }
     names.sort();
+    let sums: io::Result<Vec<(String, String)>> = names
+        .iter()
+        .map(|name| Ok((sha256_of_file(&path.join(name))?, name.to_string_lossy().into_owned())))
+        .collect();
+    Ok(sha256_of_lines(&sums?))
+}
+
+/// The SHA-256 of a directory: of its files' sums and names, in the order of the names.
+pub(super) fn sha256_of_lines(sums: &[(String, String)]) -> String {
     let mut hash = Sha256::new();
-    for name in names {
-        hash.update(format!("{}  {}\n", sha256_of_file(&path.join(&name))?, name.to_string_lossy()));
+    for (sum, name) in sums {
+        hash.update(format!("{sum}  {name}\n"));
     }
-    Ok(hex(&hash.finalize()))
+    hex(&hash.finalize())
 }
 
 fn sha256_of_file(path: &Path) -> io::Result<String> {

@@ -11,6 +11,8 @@ pub mod json;
 pub mod keys;
 pub mod location;
 pub mod manifest;
+#[cfg(feature = "object-store")]
+pub mod object_store;
 pub mod options;
 pub mod report;
 pub mod restore;

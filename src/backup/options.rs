@@ -45,8 +45,11 @@ impl Check {
 /// The flags of `rollsafe verify-backup`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct VerifyArgs {
-    /// The dump: a file, the directory of a directory dump, or - for standard input
+    /// The dump: a file, the directory of a directory dump, - for standard input, or an object (s3://bucket/shop.dump)
     pub dump: PathBuf,
+    /// The dump changed last below the prefix that was named, in an object store
+    #[arg(long)]
+    pub latest: bool,
     /// The least size, for example 500kB [default: 1MB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     pub min_size: Option<u64>,
@@ -92,6 +95,9 @@ pub struct VerifyArgs {
     /// Threads that read [default: one for each processor, 8 at most]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Read streams that need windows of more than 32 MB too (pg_dump --compress=zstd:long): memory grows by as much
+    #[arg(long)]
+    pub large_windows: bool,
     /// Restore it into a throw-away server and compare what arrives
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", help_heading = "Restore")]
     pub restore: Restore,
@@ -108,6 +114,8 @@ pub struct VerifyArgs {
 pub struct VerifyOptions {
     /// The dump.
     pub dump: PathBuf,
+    /// Whether `dump` is a prefix of an object store below which the latest is meant.
+    pub latest: bool,
     /// Limits.
     pub limits: Limits,
     /// Tables that must be there, and who says so.
@@ -122,6 +130,8 @@ pub struct VerifyOptions {
     pub depth: Depth,
     /// Threads.
     pub threads: usize,
+    /// Whether decoders may hold windows of more than 32 MB.
+    pub large_windows: bool,
     /// Whether to restore.
     pub restore: Restore,
     /// How.
@@ -156,6 +166,7 @@ impl VerifyArgs {
         }
         VerifyOptions {
             dump: self.dump.clone(),
+            latest: self.latest,
             limits: Limits {
                 min_size: self.min_size.unwrap_or(default.min_size),
                 min_tables: self.min_tables.unwrap_or(default.min_tables),
@@ -179,6 +190,7 @@ impl VerifyArgs {
                     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8)
                 })
                 .clamp(1, 64),
+            large_windows: self.large_windows,
             restore: if self.restore_url.is_some() && self.restore == Restore::Auto {
                 Restore::Always
             } else {

@@ -2,8 +2,8 @@
 //!
 //! After `CopyAttributeOutText` and `CopyReadAttributesText` of PostgreSQL's `copyto.c` and
 //! `copyfromparse.c`, but strict: only what pg_dump's server writes is a row. Memory: one row of up to
-//! [`LONG`] bytes; a longer one is still counted, summed and checked for escapes, encoding and columns,
-//! but not for the form of its values.
+//! [`LONG`] bytes; of a longer one the columns up to [`LONG_FIELD`] bytes are held, and the others only counted,
+//! summed and checked for escapes and encoding, not for the form of the value.
 
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use super::value::{ValueType, int};
 
 /// Longest row that is held as a whole.
 pub const LONG: usize = 1 << 20;
+/// Longest column that is held of a longer row.
+pub const LONG_FIELD: usize = 64 * 1024;
 /// PostgreSQL allows 1600 columns; a power of two, so that an index can be masked.
 const FIELDS: usize = 2048;
 /// How many problems of each kind are described for one table; all are counted.
@@ -78,8 +80,10 @@ pub struct RowResult {
     pub duplicates: Vec<Option<(u64, String)>>,
     /// Largest values, in the order of the plan.
     pub largest: Vec<Option<i64>>,
-    /// Rows longer than are held, whose values weren't checked.
-    pub long_rows: u64,
+    /// Columns longer than are held, whose values weren't checked.
+    pub long_values: u64,
+    /// Whether keys of such rows couldn't be collected.
+    pub keys_incomplete: bool,
     /// Whether the end marker came.
     pub ended: bool,
 }
@@ -97,11 +101,42 @@ struct LongRow {
     hasher: RowHasher,
     length: u64,
     tabs: usize,
+    /// Columns, as far as they are held: none for one that is too long.
+    fields: Vec<Option<Vec<u8>>>,
+    /// Bytes of all of them.
+    held: usize,
+    escapes: bool,
     /// The piece before ended with a backslash that begins an escape.
     pending: bool,
     /// Bytes of a character that isn't whole yet.
     part: Vec<u8>,
     bad: bool,
+}
+
+impl LongRow {
+    /// Keeps of the row's next piece what is short enough.
+    fn hold(&mut self, piece: &[u8]) {
+        // In the encodings that come here a tab is never part of a character or an escape.
+        for (nth, part) in piece.split(|&byte| byte == b'\t').enumerate() {
+            if nth > 0 {
+                // More columns than there can be are a damage that is told anyway.
+                if self.fields.len() >= FIELDS {
+                    return;
+                }
+                self.fields.push(Some(vec![]));
+            }
+            let Some(last) = self.fields.last_mut() else { return };
+            if let Some(field) = last {
+                if field.len() + part.len() > LONG_FIELD || self.held + part.len() > 2 * LONG {
+                    self.held -= field.len();
+                    *last = None;
+                } else {
+                    field.extend_from_slice(part);
+                    self.held += part.len();
+                }
+            }
+        }
+    }
 }
 
 /// Takes rows in.
@@ -150,7 +185,8 @@ impl RowReader {
             duplicates: vec![None; keys.len()],
             keys,
             largest: vec![None; plan.largest.len()],
-            long_rows: 0,
+            long_values: 0,
+            keys_incomplete: false,
             ended: false,
         };
         RowReader {
@@ -244,6 +280,9 @@ impl RowReader {
             hasher: RowHasher::default(),
             length: 0,
             tabs: 0,
+            fields: vec![Some(vec![])],
+            held: 0,
+            escapes: false,
             pending: false,
             part: vec![],
             bad: false,
@@ -536,11 +575,12 @@ impl RowReader {
                 }
                 match byte {
                     b'\t' => long.tabs += 1,
-                    b'\\' => long.pending = true,
+                    b'\\' => (long.pending, long.escapes) = (true, true),
                     0 | 0x08 | 0x0b | 0x0c | 0x0d => long.bad = true,
                     _ => {}
                 }
             }
+            long.hold(piece);
         }
         if self.plan.encoding.is_utf8() {
             self.check_long_encoding(&mut long, piece, end.is_some());
@@ -551,7 +591,12 @@ impl RowReader {
         }
         let (tabs, bad) = (long.tabs, long.bad || long.pending);
         long.hasher.finish(&mut self.result.sum);
-        self.result.long_rows += 1;
+        if self.plan.encoding.embeds_ascii() {
+            self.result.long_values += 1;
+            self.result.keys_incomplete = true;
+        } else if !bad && tabs + 1 == self.plan.names.len() {
+            self.long_fields(&long.fields, long.escapes);
+        }
         let columns = self.plan.names.len();
         let row = self.result.sum.rows;
         if bad {
@@ -565,6 +610,31 @@ impl RowReader {
             self.row_problem(ProblemKind::Row, row, what);
         }
         rest.get(1..).unwrap_or(&[])
+    }
+
+    /// Checks and collects what is held of a long row, as of any other: the rest stands in it as NULL.
+    fn long_fields(&mut self, fields: &[Option<Vec<u8>>], escapes: bool) {
+        self.result.long_values += fields.iter().filter(|field| field.is_none()).count() as u64;
+        let mut block = vec![];
+        for (at, field) in fields.iter().enumerate() {
+            if at > 0 {
+                self.ends[(at - 1) & (FIELDS - 1)] = block.len() as u32; // masked; what is held is small
+                block.push(b'\t');
+            }
+            block.extend_from_slice(field.as_deref().unwrap_or(b"\\N"));
+        }
+        let row = Row { tabs: fields.len().saturating_sub(1), escapes, ..Row::default() };
+        let held = |at: &usize| fields.get(*at).is_some_and(Option::is_some);
+        if !self.checked.is_empty() {
+            let of_held = self.checked.iter().filter(|(at, ..)| held(at)).cloned().collect();
+            let all = std::mem::replace(&mut self.checked, of_held);
+            self.check_values(&block, block.len(), &row);
+            self.checked = all;
+        }
+        if !self.result.keys.is_empty() || !self.result.largest.is_empty() {
+            self.result.keys_incomplete |= !self.key_plans.iter().all(|key| key.columns.iter().all(held));
+            self.collect(&block, block.len(), &row);
+        }
     }
 
     fn check_long_encoding(&mut self, long: &mut LongRow, piece: &[u8], last: bool) {
@@ -780,11 +850,26 @@ mod tests {
         rows.extend_from_slice(b"\n2\tx\n\\.\n\n\n");
         let result = read(plan(&TWO), &rows, 100_001);
         assert_eq!(result.problems, []);
-        assert_eq!((result.sum.rows, result.long_rows, result.ended), (2, 1, true));
+        assert_eq!((result.sum.rows, result.long_values, result.ended), (2, 1, true));
         let mut wanted = RowSum::default();
         wanted.add(&one);
         wanted.add(b"2\tx");
         assert_eq!(result.sum, wanted);
+    }
+
+    #[test]
+    fn short_values_of_long_rows_are_checked_and_their_keys_collected() {
+        let long = "x".repeat(2 * LONG);
+        let mut keyed = plan(&[ValueType::Int(0, 100), ValueType::Any, ValueType::Bool]);
+        keyed.keys = vec![KeyPlan { columns: vec![0], unique: true, budget: 1 << 16 }];
+        let rows = format!("7\t{long}\tt\n8\tshort\tf\n7\t{long}\tu\n\\.\n\n\n");
+        for piece in [70_001, 1 << 22] {
+            let result = read(keyed.clone(), rows.as_bytes(), piece);
+            let told: Vec<String> = result.problems.iter().map(|problem| problem.what.clone()).collect();
+            assert_eq!(told, ["column c2: \"u\" is no boolean"], "in pieces of {piece}");
+            assert_eq!(result.duplicates, [Some((3, "\"7\"".to_owned()))]);
+            assert_eq!((result.long_values, result.keys_incomplete), (2, false));
+        }
     }
 
     #[test]

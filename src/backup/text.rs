@@ -71,6 +71,8 @@ struct PlainReader {
     /// What came behind the last ending.
     after_end: bool,
     last_cut: bool,
+    /// The \restrict that holds now.
+    restricted: Option<String>,
     objects: ObjectSum,
     declared: Vec<u32>,
 }
@@ -95,6 +97,7 @@ impl PlainReader {
             cluster_completed: false,
             after_end: false,
             last_cut: false,
+            restricted: None,
             objects: ObjectSum::default(),
             declared: vec![],
         }
@@ -317,7 +320,17 @@ impl TextSink for PlainReader {
     fn meta_command(&mut self, line: &str) {
         let word = line.split_whitespace().next().unwrap_or("");
         match word {
-            "\\restrict" | "\\unrestrict" => {}
+            "\\restrict" => self.restricted = Some(line.to_owned()),
+            "\\unrestrict" => {
+                // pg_dump writes the two with the same key; psql refuses everything else.
+                let began = self.restricted.take();
+                let key = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+                if began.as_deref().and_then(key) != key(line) {
+                    let what = "a \\unrestrict has no \\restrict with the same key before it: one of the two is damaged";
+                    let place = Place::default();
+                    self.gathered.problem(Problem { kind: ProblemKind::Toc, place, what: what.to_owned() });
+                }
+            }
             "\\connect" | "\\c" => {
                 let name = line.strip_prefix(word).unwrap_or("").trim();
                 let name =

@@ -118,6 +118,9 @@ pub fn verify(options: &VerifyOptions, gauge: &Arc<Gauge>) -> Result<Report, Ver
         stages: vec![],
         begun_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
+    if options.large_windows {
+        gauge.allow_large_windows();
+    }
     run.stages(gauge)?;
     run.report()
 }
@@ -143,7 +146,7 @@ impl Run<'_> {
         let as_file = self.options.restore != Restore::Never;
         let hashed = self.options.manifest.is_some() || self.options.write_manifest.is_some();
         let scratch = self.options.restore_options.scratch_directory.as_deref();
-        let reached = Reached::reach(&location, as_file, hashed, scratch)?;
+        let reached = Reached::reach(&location, self.options.latest, as_file, hashed, scratch)?;
         self.evidence.notes.extend(reached.notes.iter().cloned());
         let started = Instant::now();
         let archive = match reached.open(&self.evidence.file.path, gauge) {
@@ -155,7 +158,7 @@ impl Run<'_> {
         };
         let opened_in = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        self.file_facts(archive.as_ref(), reached.path.as_deref());
+        self.file_facts(archive.as_ref(), reached.path.as_deref(), reached.modified);
         self.previous()?;
         self.stage(Stage::File, started.elapsed().as_secs_f64(), None);
         let Some(archive) = archive else {
@@ -195,12 +198,13 @@ impl Run<'_> {
         self.stages.push(StageResult { stage, status, reason: skipped, seconds });
     }
 
-    fn file_facts(&mut self, archive: Option<&Archive>, path: Option<&Path>) {
+    fn file_facts(&mut self, archive: Option<&Archive>, path: Option<&Path>, modified: Option<SystemTime>) {
         // What came through a pipe has no time of its own: a copy's is that of copying.
         let own = path.filter(|path| **path == *self.evidence.file.path);
-        let modified =
+        let of_file =
             own.and_then(|path| std::fs::metadata(path).ok()).and_then(|metadata| metadata.modified().ok());
-        let modified = modified
+        let modified = of_file
+            .or(modified)
             .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
             .map(|since| since.as_secs() as i64);
         let file: &mut FileFacts = &mut self.evidence.file;
@@ -294,14 +298,24 @@ impl Run<'_> {
         let readable = archive.text.is_some() || archive.header.is_some();
         let expected = self.take(read);
         let cancelled = archive.gauge.is_cancelled();
-        self.evidence.data_read = readable && !cancelled;
+        let too_large = self.too_large();
+        self.evidence.data_read = readable && !cancelled && too_large.is_none();
         let skipped = match (readable, cancelled) {
             (false, _) => Some("the header can't be read".to_owned()),
             (_, true) => Some("stopped before its end".to_owned()),
-            _ => None,
+            _ => too_large,
         };
         self.stage(Stage::Data, started.elapsed().as_secs_f64(), skipped);
         expected
+    }
+
+    /// What wasn't read because it takes too much memory.
+    fn too_large(&self) -> Option<String> {
+        let mut large = self.evidence.problems.iter().filter(|problem| problem.kind == ProblemKind::TooLarge);
+        let first = large.next()?;
+        let more = large.count();
+        let others = if more == 0 { String::new() } else { format!("; and so do {more} more blocks") };
+        Some(format!("{}: {}{others}", first.place, first.what))
     }
 
     fn take(&mut self, mut read: DataResult) -> Expected {
@@ -318,14 +332,10 @@ impl Run<'_> {
     }
 
     fn hash(&mut self, reached: &Reached, sha256: Option<String>) {
-        let known = sha256.or_else(|| reached.sha256().map(str::to_owned));
-        match (known, &reached.path) {
-            (Some(sha256), _) => self.evidence.sha256 = Some(sha256),
-            (None, Some(path)) => match manifest::sha256(path) {
-                Ok(sha256) => self.evidence.sha256 = Some(sha256),
-                Err(error) => self.evidence.notes.push(format!("the SHA-256 could not be computed: {error}")),
-            },
-            (None, None) => {}
+        let computed = sha256.map_or_else(|| reached.sha256(), Ok);
+        match computed {
+            Ok(sha256) => self.evidence.sha256 = Some(sha256),
+            Err(error) => self.evidence.notes.push(format!("the SHA-256 could not be computed: {error}")),
         }
     }
 
@@ -350,6 +360,10 @@ impl Run<'_> {
                     | ProblemKind::Incomplete
             )
         });
+        if self.too_large().is_some() {
+            self.stage(Stage::Restore, 0.0, Some("not all of the data could be read to compare with".into()));
+            return Ok(());
+        }
         if broken {
             self.stage(Stage::Restore, 0.0, Some("the dump is damaged: see the findings".into()));
             return Ok(());

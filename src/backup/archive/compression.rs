@@ -2,11 +2,13 @@
 //!
 //! A [`Decoder`] is pushed the bytes as they are stored and hands decoded blocks to a sink. Its memory
 //! is bounded by the format: 32 KiB of window for zlib and gzip, one block of at most 4 MiB for LZ4,
-//! the window that the frame declares for Zstandard (refused above 128 MiB; pg_dump writes 2 to 8 MiB
-//! unless told `long`), 4 MB for bzip2, and 64 MiB at most for xz.
+//! the window that the frame declares for Zstandard (pg_dump writes 2 to 8 MiB unless told `long`), 4 MB for bzip2,
+//! and the dictionary for xz. Windows of more than 8 MiB are held by one decoder at a time, and those of more than
+//! 32 MiB by none unless that was allowed.
 
 use std::fmt;
 use std::hash::Hasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::{Decompress, FlushDecompress, Status};
 use twox_hash::XxHash32;
@@ -14,6 +16,13 @@ use zstd::stream::raw::{DParameter, InBuffer, Operation, OutBuffer};
 
 /// How large the decoded blocks are, except for LZ4 (its own block size).
 const OUT: usize = 128 * 1024;
+/// Windows up to this size (2 to the power of) are held by every decoder, those up to the second by one at a time, those
+/// up to the third where that is allowed.
+const WINDOW_LOGS: [u32; 3] = [23, 25, 31];
+/// Memory for xz, and for xz where large windows are allowed.
+const XZ: [u64; 2] = [40 << 20, 2 << 30];
+/// The head of a frame, in which its window is declared, is at most so long (RFC 8878, 3.1.1.1).
+const FRAME_HEAD: usize = 18;
 /// As far back as LZ4 looks.
 const LZ4_HISTORY: usize = 64 * 1024;
 
@@ -85,6 +94,9 @@ pub enum DecodeError {
     /// The bytes stop before the stream's own end.
     #[error("the {0} stream stops before its end")]
     Unfinished(Compression),
+    /// Reading it takes more memory than is allowed.
+    #[error("the {0} stream needs a window of more than 32 MB in memory; --large-windows allows it")]
+    TooLarge(Compression),
     /// Bytes follow the stream's end.
     #[error("{1} bytes or more follow the end of the {0} stream")]
     Trailing(Compression, usize),
@@ -103,13 +115,82 @@ pub struct Decoder {
     /// Whether any byte came in.
     begun: bool,
     out: Vec<u8>,
+    large_windows: bool,
+}
+
+/// Held by the one decoder that has a large window.
+static LARGE_WINDOW: Mutex<()> = Mutex::new(());
+
+/// A decoder of Zstandard frames, whose window is only known once a frame has begun.
+struct Zstd {
+    decoder: zstd::stream::raw::Decoder<'static>,
+    /// What came in before anything came out, as long as it may be a head.
+    head: Vec<u8>,
+    /// How many of [`WINDOW_LOGS`] were tried.
+    tried: usize,
+    _large: Option<MutexGuard<'static, ()>>,
+}
+
+impl Zstd {
+    fn new() -> Result<Zstd, DecodeError> {
+        let decoder = Zstd::decoder(WINDOW_LOGS[0])?; // there are three
+        Ok(Zstd { decoder, head: vec![], tried: 1, _large: None })
+    }
+
+    fn decoder(window_log: u32) -> Result<zstd::stream::raw::Decoder<'static>, DecodeError> {
+        let damaged = |error: std::io::Error| DecodeError::Damaged(Compression::Zstd, error.to_string());
+        let mut decoder = zstd::stream::raw::Decoder::new().map_err(damaged)?;
+        decoder.set_parameter(DParameter::WindowLogMax(window_log)).map_err(damaged)?;
+        Ok(decoder)
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8], large_windows: bool) -> Result<Step, DecodeError> {
+        let mut from = InBuffer::around(input);
+        let mut to = OutBuffer::around(out);
+        match self.decoder.run(&mut from, &mut to) {
+            Ok(left) => {
+                let (read, written) = (from.pos(), to.pos());
+                if self.head.len() < FRAME_HEAD {
+                    let new = input.get(..read.min(FRAME_HEAD)).unwrap_or(&[]);
+                    self.head.extend_from_slice(new);
+                }
+                // With nothing given and nothing had, the hint is about a frame not begun.
+                let ended = left == 0 && (read > 0 || written > 0);
+                Ok(Step { read, written, ended })
+            }
+            Err(error) if error.to_string().contains("too much memory") => {
+                self.enlarge(input, out, large_windows)
+            }
+            Err(error) => Err(DecodeError::Damaged(Compression::Zstd, error.to_string())),
+        }
+    }
+
+    /// Begins the frame again with a larger window.
+    fn enlarge(&mut self, input: &[u8], out: &mut [u8], large_windows: bool) -> Result<Step, DecodeError> {
+        let allowed = if large_windows { WINDOW_LOGS.len() } else { WINDOW_LOGS.len() - 1 };
+        let Some(&log) = WINDOW_LOGS.get(..allowed).and_then(|logs| logs.get(self.tried)) else {
+            return Err(DecodeError::TooLarge(Compression::Zstd));
+        };
+        self.tried += 1;
+        // Nothing is behind the lock that a panic could have left half done.
+        self._large.get_or_insert_with(|| LARGE_WINDOW.lock().unwrap_or_else(PoisonError::into_inner));
+        self.decoder = Zstd::decoder(log)?;
+        let head = std::mem::take(&mut self.head);
+        if !head.is_empty() {
+            let mut from = InBuffer::around(&head);
+            // Part of a head gives nothing.
+            let _ = self.decoder.run(&mut from, &mut OutBuffer::around(&mut [][..]));
+            self.head = head;
+        }
+        self.step(input, out, large_windows)
+    }
 }
 
 enum State {
     Raw,
     Deflate(Box<Decompress>),
     Lz4(Box<Lz4>),
-    Zstd(Box<zstd::stream::raw::Decoder<'static>>),
+    Zstd(Box<Zstd>),
     Bzip2(Box<bzip2::Decompress>),
     Xz(Box<liblzma::stream::Stream>),
 }
@@ -130,7 +211,17 @@ impl Decoder {
             Compression::None => Vec::with_capacity(OUT),
             _ => vec![0; OUT],
         };
-        Ok(Decoder { kind, several, state: State::new(kind, container)?, ended: false, begun: false, out })
+        let state = State::new(kind, container, false)?;
+        Ok(Decoder { kind, several, state, ended: false, begun: false, out, large_windows: false })
+    }
+
+    /// Lets it hold windows of more than 32 MiB.
+    pub fn with_large_windows(mut self, large: bool) -> Result<Decoder, DecodeError> {
+        self.large_windows = large;
+        if large && self.kind == Compression::Xz {
+            self.state = State::new(self.kind, Container::File, true)?;
+        }
+        Ok(self)
     }
 
     /// Decodes what `input` adds; whole blocks go to `sink`.
@@ -151,10 +242,10 @@ impl Decoder {
                 if !self.several {
                     return Err(DecodeError::Trailing(self.kind, input.len()));
                 }
-                self.state = State::new(self.kind, Container::File)?;
+                self.state = State::new(self.kind, Container::File, self.large_windows)?;
                 self.ended = false;
             }
-            let step = self.state.step(self.kind, input, &mut self.out)?;
+            let step = self.state.step(self.kind, input, &mut self.out, self.large_windows)?;
             // A step never tells more than it was given.
             input = input.get(step.read..).unwrap_or(&[]);
             self.ended = step.ended;
@@ -167,7 +258,7 @@ impl Decoder {
         }
         // What still waits inside once all the input is taken comes out here.
         while !self.ended {
-            let step = self.state.step(self.kind, &[], &mut self.out)?;
+            let step = self.state.step(self.kind, &[], &mut self.out, self.large_windows)?;
             self.ended = step.ended;
             match self.out.get(..step.written) {
                 Some(decoded) if !decoded.is_empty() => sink(decoded),
@@ -216,7 +307,7 @@ impl Decoder {
 }
 
 impl State {
-    fn new(kind: Compression, container: Container) -> Result<State, DecodeError> {
+    fn new(kind: Compression, container: Container, large_windows: bool) -> Result<State, DecodeError> {
         let damaged = |error: &dyn fmt::Display| DecodeError::Damaged(kind, error.to_string());
         Ok(match kind {
             Compression::None => State::Raw,
@@ -225,19 +316,22 @@ impl State {
                 Container::File => Decompress::new_gzip(15),
             })),
             Compression::Lz4 => State::Lz4(Box::default()),
-            Compression::Zstd => {
-                let mut decoder = zstd::stream::raw::Decoder::new().map_err(|error| damaged(&error))?;
-                decoder.set_parameter(DParameter::WindowLogMax(27)).map_err(|error| damaged(&error))?;
-                State::Zstd(Box::new(decoder))
-            }
+            Compression::Zstd => State::Zstd(Box::new(Zstd::new()?)),
             Compression::Bzip2 => State::Bzip2(Box::new(bzip2::Decompress::new(false))),
             Compression::Xz => State::Xz(Box::new(
-                liblzma::stream::Stream::new_stream_decoder(64 << 20, 0).map_err(|error| damaged(&error))?,
+                liblzma::stream::Stream::new_stream_decoder(XZ[usize::from(large_windows)], 0)
+                    .map_err(|error| damaged(&error))?,
             )),
         })
     }
 
-    fn step(&mut self, kind: Compression, input: &[u8], out: &mut [u8]) -> Result<Step, DecodeError> {
+    fn step(
+        &mut self,
+        kind: Compression,
+        input: &[u8],
+        out: &mut [u8],
+        large_windows: bool,
+    ) -> Result<Step, DecodeError> {
         let damaged = |error: &dyn fmt::Display| DecodeError::Damaged(kind, error.to_string());
         match self {
             // Both have their own paths in `Decoder::push`.
@@ -252,15 +346,7 @@ impl State {
                     ended: status == Status::StreamEnd,
                 })
             }
-            State::Zstd(decoder) => {
-                let mut from = InBuffer::around(input);
-                let mut to = OutBuffer::around(out);
-                let left = decoder.run(&mut from, &mut to).map_err(|error| damaged(&error))?;
-                let (read, written) = (from.pos(), to.pos());
-                // With nothing given and nothing had, the hint is about a frame not begun.
-                let ended = left == 0 && (read > 0 || written > 0);
-                Ok(Step { read, written, ended })
-            }
+            State::Zstd(decoder) => decoder.step(input, out, large_windows),
             State::Bzip2(decoder) => {
                 let (read, written) = (decoder.total_in(), decoder.total_out());
                 let status = decoder.decompress(input, out).map_err(|error| damaged(&error))?;
@@ -272,9 +358,13 @@ impl State {
             }
             State::Xz(decoder) => {
                 let (read, written) = (decoder.total_in(), decoder.total_out());
-                let status = decoder
-                    .process(input, out, liblzma::stream::Action::Run)
-                    .map_err(|error| damaged(&error))?;
+                let status =
+                    decoder.process(input, out, liblzma::stream::Action::Run).map_err(
+                        |error| match error {
+                            liblzma::stream::Error::MemLimit => DecodeError::TooLarge(kind),
+                            other => damaged(&other),
+                        },
+                    )?;
                 Ok(Step {
                     read: (decoder.total_in() - read) as usize,
                     written: (decoder.total_out() - written) as usize,
@@ -515,4 +605,51 @@ fn damaged(what: &str) -> DecodeError {
 
 fn number(bytes: &[u8]) -> u32 {
     bytes.iter().take(4).rev().fold(0, |sum, &byte| sum << 8 | u32::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame with a window of 2 to the power of `log`, of more than the size of a window.
+    fn zstd(log: u32) -> (Vec<u8>, usize) {
+        use std::io::Write;
+        let mut encoder = zstd::stream::Encoder::new(vec![], 1).unwrap();
+        encoder.set_parameter(zstd::zstd_safe::CParameter::WindowLog(log)).unwrap();
+        let piece = b"some rows that are much alike\n".repeat(1000);
+        for _ in 0..40 {
+            encoder.write_all(&piece).unwrap();
+        }
+        (encoder.finish().unwrap(), 40 * piece.len())
+    }
+
+    fn decoded(bytes: &[u8], pieces: usize, large: bool) -> Result<usize, DecodeError> {
+        let mut decoder = Decoder::new(Compression::Zstd, Container::File)?.with_large_windows(large)?;
+        let mut length = 0;
+        for piece in bytes.chunks(pieces) {
+            decoder.push(piece, &mut |out| length += out.len())?;
+        }
+        decoder.finish(&mut |out| length += out.len())?;
+        Ok(length)
+    }
+
+    #[test]
+    fn windows_are_as_large_as_allowed() {
+        for pieces in [1, 7, 100_000] {
+            for log in [21, 23, 24, 25] {
+                let (bytes, length) = zstd(log);
+                assert_eq!(
+                    decoded(&bytes, pieces, false),
+                    Ok(length),
+                    "window of 2^{log}, pieces of {pieces}"
+                );
+            }
+            let (bytes, length) = zstd(27);
+            assert_eq!(decoded(&bytes, pieces, false), Err(DecodeError::TooLarge(Compression::Zstd)));
+            assert_eq!(decoded(&bytes, pieces, true), Ok(length));
+            let mut two = zstd(24).0;
+            two.extend(zstd(21).0);
+            assert_eq!(decoded(&two, pieces, false), Ok(2 * length), "one frame after the other");
+        }
+    }
 }

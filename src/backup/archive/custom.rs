@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::compression::{Container, Decoder};
+use super::compression::{Container, DecodeError, Decoder};
 use super::header::HeaderFormat;
 use super::input::{Cursor, Input, ReadError, UNKNOWN};
 use super::toc::{DataPlace, PlaceKind};
@@ -237,6 +237,17 @@ enum Bad {
     Read(ReadError),
     /// What pg_dump never writes.
     Frame(u64, String),
+    /// What takes more memory than is allowed.
+    TooLarge(u64, String),
+}
+
+impl Bad {
+    fn of(offset: u64, error: &DecodeError) -> Bad {
+        match error {
+            DecodeError::TooLarge(_) => Bad::TooLarge(offset, error.to_string()),
+            _ => Bad::Frame(offset, error.to_string()),
+        }
+    }
 }
 
 impl From<ReadError> for Bad {
@@ -252,6 +263,10 @@ impl Bad {
             Bad::Frame(offset, what) => {
                 place.offset = Some(offset);
                 Problem { kind: ProblemKind::BlockDamaged, place, what }
+            }
+            Bad::TooLarge(offset, what) => {
+                place.offset = Some(offset);
+                Problem { kind: ProblemKind::TooLarge, place, what }
             }
         }
     }
@@ -393,7 +408,7 @@ impl Chunks {
                 self.cursor.consume(n);
                 left -= n as u64;
                 if let Err(error) = pushed {
-                    *damaged = Some(Bad::Frame(offset, error.to_string()));
+                    *damaged = Some(Bad::of(offset, &error));
                     self.cursor.skip(left)?;
                     break;
                 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compression::Compression;
@@ -24,9 +24,24 @@ const SUFFIXES: [(&str, Compression); 4] = [
 /// A compressed `toc.dat` or list is decoded into memory, up to this size.
 const DECODED: usize = 256 << 20;
 
+/// Holds the files of a directory dump: a directory, or a prefix of an object store.
+pub trait Folder: Send + Sync {
+    /// Opens the file of that name.
+    ///
+    /// # Errors
+    /// When it can't be opened, or is no regular file.
+    fn open(&self, name: &str) -> io::Result<Input>;
+}
+
+impl Folder for PathBuf {
+    fn open(&self, name: &str) -> io::Result<Input> {
+        Input::file(open_regular(&self.join(name))?)
+    }
+}
+
 /// The regular files of a directory, with their lengths.
 struct Files<'a> {
-    directory: &'a Path,
+    folder: Arc<dyn Folder>,
     gauge: &'a Arc<Gauge>,
     lengths: BTreeMap<String, u64>,
     used: BTreeSet<String>,
@@ -34,7 +49,7 @@ struct Files<'a> {
 
 pub(super) fn open(path: &Path, gauge: &Arc<Gauge>) -> Result<Archive, OpenError> {
     let io_error = |source| OpenError::Io { path: path.to_owned(), source };
-    let mut files = Files { directory: path, gauge, lengths: BTreeMap::new(), used: BTreeSet::new() };
+    let mut lengths = BTreeMap::new();
     let mut others = vec![];
     for entry in std::fs::read_dir(path).map_err(io_error)? {
         let entry = entry.map_err(io_error)?;
@@ -42,12 +57,25 @@ pub(super) fn open(path: &Path, gauge: &Arc<Gauge>) -> Result<Archive, OpenError
         let metadata = entry.metadata().map_err(io_error)?;
         match entry.file_name().into_string() {
             Ok(name) if metadata.is_file() => {
-                files.lengths.insert(name, metadata.len());
+                lengths.insert(name, metadata.len());
             }
             Ok(name) => others.push(name),
             Err(name) => others.push(name.to_string_lossy().into_owned()),
         }
     }
+    open_folder(path, Arc::new(path.to_owned()), lengths, others, gauge)
+}
+
+/// Opens a directory dump whose files are in `folder`, by name and length; `others` is what else is there.
+pub(super) fn open_folder(
+    path: &Path,
+    folder: Arc<dyn Folder>,
+    lengths: BTreeMap<String, u64>,
+    others: Vec<String>,
+    gauge: &Arc<Gauge>,
+) -> Result<Archive, OpenError> {
+    let io_error = |source| OpenError::Io { path: path.to_owned(), source };
+    let mut files = Files { folder, gauge, lengths, used: BTreeSet::new() };
     let mut archive = Archive::new(path, Format::Directory, files.lengths.values().sum(), gauge);
     let Some((name, compression)) = files.find("toc.dat", &mut archive.problems) else {
         return Err(not_a_dump(path, &files, &others));
@@ -119,12 +147,11 @@ impl Files<'_> {
 
     fn source(&self, name: &str) -> Source {
         let len = self.lengths.get(name).copied().unwrap_or(0);
-        Source::File { path: self.directory.join(name), len }
+        Source::File { folder: Arc::clone(&self.folder), name: name.to_owned(), len }
     }
 
     fn open(&self, name: &str) -> io::Result<Input> {
-        let file = open_regular(&self.directory.join(name))?;
-        Ok(Input::file(file)?.on(self.gauge))
+        Ok(self.folder.open(name)?.on(self.gauge))
     }
 
     /// A file that is read as a whole, decoded where it is compressed.

@@ -146,12 +146,30 @@ impl ReadAt for Stream {
 pub struct Gauge {
     read: AtomicU64,
     cancelled: AtomicBool,
+    large_windows: AtomicBool,
 }
 
 impl Gauge {
     /// Bytes of the dump read up to now, as stored.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// A gauge of its own that allows the same.
+    pub fn like(other: &Gauge) -> Gauge {
+        let gauge = Gauge::default();
+        gauge.large_windows.store(other.allows_large_windows(), Ordering::Relaxed);
+        gauge
+    }
+
+    /// Lets decoders hold windows of more than 32 MiB in memory.
+    pub fn allow_large_windows(&self) {
+        self.large_windows.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they may.
+    pub fn allows_large_windows(&self) -> bool {
+        self.large_windows.load(Ordering::Relaxed)
     }
 
     /// Asks the readers to stop as soon as they can.
@@ -307,6 +325,11 @@ impl Cursor {
     /// Offset of the next byte.
     pub fn position(&self) -> u64 {
         self.offset - (self.buffer.len() - self.at) as u64
+    }
+
+    /// Whether decoders of what it reads may hold large windows.
+    pub fn allows_large_windows(&self) -> bool {
+        self.input.gauge.allows_large_windows()
     }
 
     /// How many bytes are left.

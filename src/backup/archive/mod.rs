@@ -20,6 +20,7 @@ pub mod plain;
 pub mod tar;
 pub mod toc;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,8 @@ pub enum ProblemKind {
     LargeObject,
     /// A key occurs twice, or a foreign key points nowhere: the restore will fail.
     Key,
+    /// It wasn't read, because that takes more memory than is allowed.
+    TooLarge,
     /// Somebody asked to stop.
     Cancelled,
 }
@@ -180,7 +183,9 @@ pub enum Source {
     /// In a file of its own, opened when it is read: there may be more files than a process can have open.
     File {
         /// Where it is.
-        path: PathBuf,
+        folder: Arc<dyn directory::Folder>,
+        /// What it is called there.
+        name: String,
         /// How long it was when it was found.
         len: u64,
     },
@@ -282,6 +287,20 @@ impl Archive {
         }
         let input = Input::open(path).map_err(io_error)?.on(gauge);
         Archive::open_input(path, input)
+    }
+
+    /// Opens a directory dump, wherever its files are kept: `lengths` are their names and lengths. `path` is only used
+    /// to name it.
+    ///
+    /// # Errors
+    /// When it is no such dump.
+    pub fn open_folder(
+        path: &Path,
+        folder: Arc<dyn directory::Folder>,
+        lengths: BTreeMap<String, u64>,
+        gauge: &Arc<Gauge>,
+    ) -> Result<Archive, OpenError> {
+        directory::open_folder(path, folder, lengths, vec![], gauge)
     }
 
     /// Opens a dump that is one file, from bytes wherever they are; `path` is only used to name it.
@@ -423,7 +442,7 @@ impl Archive {
 fn read_file(block: &Block, gauge: &Arc<Gauge>, sink: &mut dyn BlockSink) -> Vec<Problem> {
     let input = match &block.source {
         Source::Open(input) => input.clone(),
-        Source::File { path, .. } => match directory::open_regular(path).and_then(Input::file) {
+        Source::File { folder, name, .. } => match folder.open(name) {
             Ok(input) => input.on(gauge),
             Err(error) => {
                 let what = format!("its file can't be read: {error}");
@@ -459,6 +478,7 @@ impl StreamError {
                 place.offset = Some(*offset);
                 let kind = match source {
                     DecodeError::Unfinished(_) => ProblemKind::Truncated,
+                    DecodeError::TooLarge(_) => ProblemKind::TooLarge,
                     _ => ProblemKind::BlockDamaged,
                 };
                 Problem { kind, place, what: source.to_string() }
@@ -492,7 +512,10 @@ pub(crate) fn decode_all(
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(), StreamError> {
     let offset_of = |source, offset| StreamError::Decode { source, offset };
-    let mut decoder = Decoder::new(compression, Container::File).map_err(|source| offset_of(source, 0))?;
+    let large = input.gauge().allows_large_windows();
+    let mut decoder = Decoder::new(compression, Container::File)
+        .and_then(|decoder| decoder.with_large_windows(large))
+        .map_err(|source| offset_of(source, 0))?;
     let mut cursor = input.cursor(0);
     loop {
         let offset = cursor.position();

@@ -121,7 +121,10 @@ fn is_pgp(head: &[u8]) -> bool {
 fn decoded_head(input: &Input, compression: Compression) -> Result<(Vec<u8>, bool), StreamError> {
     let mut text = vec![];
     let offset_of = |source| StreamError::Decode { source, offset: 0 };
-    let mut decoder = Decoder::new(compression, Container::File).map_err(offset_of)?;
+    let large = input.gauge().allows_large_windows();
+    let mut decoder = Decoder::new(compression, Container::File)
+        .and_then(|decoder| decoder.with_large_windows(large))
+        .map_err(offset_of)?;
     let mut cursor = input.cursor(0).with_buffer(HEAD);
     let mut keep = |bytes: &[u8]| text.extend_from_slice(bytes.get(..HEAD).unwrap_or(bytes));
     let mut damaged = false;

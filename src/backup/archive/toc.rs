@@ -334,7 +334,7 @@ impl TocReader<'_> {
         if !has_data && place != DataPlace::Nowhere {
             self.problem(ProblemKind::Toc, offset, "it says that it has no data, and where that is".into());
         }
-        Ok(TocEntry {
+        let entry = TocEntry {
             dump_id,
             has_data,
             tag,
@@ -350,7 +350,12 @@ impl TocReader<'_> {
             dependencies,
             place,
             offset,
-        })
+        };
+        if let Some(word) = entry.missing_name() {
+            let what = format!("it is named {:?}, and {word:?} isn't in its definition", entry.qualified());
+            self.problem(ProblemKind::Toc, offset, what);
+        }
+        Ok(entry)
     }
 
     fn place(&mut self, entry: u64) -> Result<DataPlace, Stop> {
@@ -439,14 +444,98 @@ impl TocReader<'_> {
     }
 }
 
+/// Kinds whose definition holds the names that the entry has, written alike (`ArchiveEntry` calls in `pg_dump.c`).
+const DEFINED_BY_NAME: &[&str] = &[
+    "CHECK CONSTRAINT",
+    "CONSTRAINT",
+    "DEFAULT",
+    "DOMAIN",
+    "EXTENSION",
+    "FK CONSTRAINT",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "INDEX",
+    "MATERIALIZED VIEW",
+    "POLICY",
+    "PROCEDURE",
+    "RULE",
+    "SCHEMA",
+    "SEQUENCE",
+    "TABLE",
+    "TRIGGER",
+    "TYPE",
+    "VIEW",
+];
+
+impl TocEntry {
+    /// A word of the entry's name that its definition should hold, and doesn't: one of the two is damaged.
+    fn missing_name(&self) -> Option<&str> {
+        if !DEFINED_BY_NAME.contains(&self.kind.as_str()) || self.definition.is_empty() {
+            return None;
+        }
+        let apart = |byte: char| byte.is_whitespace() || matches!(byte, '(' | ')' | ',' | '"');
+        let names = self.tag.split(apart).chain(self.schema.iter().flat_map(|schema| schema.split(apart)));
+        names.into_iter().find(|word| !word.is_empty() && !self.definition.contains(word))
+    }
+}
+
 fn known_kind(kind: &str) -> bool {
     KINDS.binary_search(&kind).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn kinds_are_sorted() {
-        assert!(super::KINDS.is_sorted());
+        assert!(KINDS.is_sorted());
+    }
+
+    #[test]
+    fn names_are_held_against_definitions() {
+        let entry = |kind: &str, tag: &str, schema: Option<&str>, definition: &str| TocEntry {
+            dump_id: 1,
+            has_data: false,
+            tag: tag.into(),
+            kind: kind.into(),
+            section: Section::PreData,
+            definition: definition.into(),
+            drop: String::new(),
+            copy: String::new(),
+            schema: schema.map(str::to_owned),
+            tablespace: None,
+            access_method: None,
+            owner: None,
+            dependencies: vec![],
+            place: DataPlace::Nowhere,
+            offset: 0,
+        };
+        for (kind, tag, schema, definition) in [
+            ("TABLE", "a \"b\" c", Some("x y"), "CREATE TABLE \"x y\".\"a \"\"b\"\" c\" ();"),
+            (
+                "FUNCTION",
+                "add(a integer, b integer)",
+                Some("public"),
+                "CREATE FUNCTION public.add(a integer, b integer DEFAULT 2) RETURNS integer",
+            ),
+            (
+                "CONSTRAINT",
+                "t t_pkey",
+                Some("s"),
+                "ALTER TABLE ONLY s.t ADD CONSTRAINT t_pkey PRIMARY KEY (id);",
+            ),
+            ("SCHEMA", "billing", None, "CREATE SCHEMA billing;"),
+            ("ACL", "TABLE zz", Some("public"), "GRANT ALL ON TABLE public.other TO x;"),
+        ] {
+            assert_eq!(entry(kind, tag, schema, definition).missing_name(), None, "{kind} {tag}");
+        }
+        let damaged =
+            entry("FUNCTION", "add(a intecer)", Some("public"), "CREATE FUNCTION public.add(a integer)");
+        assert_eq!(damaged.missing_name(), Some("intecer"));
+        assert_eq!(
+            entry("TABLE", "t", Some("publik"), "CREATE TABLE public.t ();").missing_name(),
+            Some("publik")
+        );
     }
 }

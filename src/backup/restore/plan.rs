@@ -9,7 +9,7 @@ use crate::postgres::version::PgVersion;
 
 use super::NotRestored;
 use super::names::{database_options, extension_in, roles_in};
-use super::script::{Scan, ScanSink};
+use super::script::{ScanSink, scan};
 
 /// Kinds of entries that only a superuser can create, or that would reach out to other servers.
 const SUPERUSER_KINDS: &[(&str, &str)] = &[
@@ -118,9 +118,9 @@ impl Plan {
     /// What a plain dump asks for: reads it up to its first rows (a cluster's to its end).
     pub(super) fn of_text(archive: &Archive) -> Plan {
         let mut plan = Plan::default();
-        let mut scan =
+        let mut collecting =
             PlanScan { plan: &mut plan, database: String::new(), whole: archive.format == Format::Cluster };
-        Scan::default().read(archive, &mut scan);
+        scan(archive, &mut collecting);
         plan.databases.entry(String::new()).or_default();
         plan
     }

@@ -41,25 +41,19 @@ pub(super) trait ScanSink {
     fn rows(&mut self) -> ControlFlow<()>;
 }
 
-/// Reads through a plain dump without doing any of it.
-#[derive(Default)]
-pub(super) struct Scan {
-    gauge: Arc<Gauge>,
-}
-
-impl Scan {
-    /// Reads until `sink` has enough or the text ends. What is wrong with the text is the data stage's to say.
-    pub(super) fn read(&self, archive: &Archive, sink: &mut dyn ScanSink) {
-        let Some(text) = &archive.text else { return };
-        let mut reader = TextReader::new(SCANNED_STATEMENT);
-        let mut adapter = ScanAdapter { sink, gauge: &self.gauge, done: false };
-        let text = text.clone().on(&self.gauge);
-        let _ = decode_all(&text, archive.compression, &mut |bytes| {
-            if !adapter.done {
-                reader.push(bytes, &mut adapter);
-            }
-        });
-    }
+/// Reads through a plain dump without doing any of it, until `sink` has enough or the text ends. What is wrong with
+/// the text is the data stage's to say.
+pub(super) fn scan(archive: &Archive, sink: &mut dyn ScanSink) {
+    let Some(text) = &archive.text else { return };
+    let gauge = Arc::new(Gauge::like(text.gauge()));
+    let mut reader = TextReader::new(SCANNED_STATEMENT);
+    let mut adapter = ScanAdapter { sink, gauge: &gauge, done: false };
+    let text = text.clone().on(&gauge);
+    let _ = decode_all(&text, archive.compression, &mut |bytes| {
+        if !adapter.done {
+            reader.push(bytes, &mut adapter);
+        }
+    });
 }
 
 struct ScanAdapter<'a> {
@@ -163,7 +157,7 @@ pub(super) fn run(
 ) -> Result<Samples, RestoreFailure> {
     let Some(text) = &archive.text else { return Ok(Samples::default()) };
     restored.jobs = 1;
-    let gauge: Arc<Gauge> = Arc::default();
+    let gauge = Arc::new(Gauge::like(text.gauge()));
     let text = text.clone().on(&gauge);
     let mut client = target.connect(target.database(""))?;
     let watch = Watch::new(target, &mut client);
