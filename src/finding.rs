@@ -147,13 +147,31 @@ pub struct Edit {
     pub text: String,
 }
 
+/// Whether a fix may be applied without a person's look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Applicability {
+    /// The schema and the data in the end are the same, and what succeeds or fails together still does.
+    Safe,
+    /// Something else changes with it: a file runs outside its transaction from then on, a column has another type.
+    Unsafe,
+}
+
 /// A mechanical way to mend a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// What the fix does, as an order: "build the index CONCURRENTLY".
     pub title: String,
+    /// Whether it may be applied unseen.
+    pub applicability: Applicability,
+    /// What has to be known or done besides: a setting of the migration tool, say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// The replacements, in order and without overlaps.
     pub edits: Vec<Edit>,
+    /// It changes how the whole file is run, so no other fix is applied to the file together with it.
+    #[serde(skip)]
+    pub alone: bool,
 }
 
 /// One thing worth telling.

@@ -17,7 +17,7 @@ use super::effects::Effects;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
 use super::rules::{
-    Check, DownMigration, JudgedMigration, RULES, Record, ReversalContext, Rule, RuleOptions, RunContext,
+    Check, DownMigration, JudgedMigration, Mend, RULES, Record, ReversalContext, Rule, RuleOptions, RunContext,
     Said,
 };
 use super::statement::{Body, Statement};
@@ -120,6 +120,21 @@ pub struct LintReport {
     pub suppressed: Vec<Suppressed>,
     /// How many migrations were replayed as history.
     pub history: usize,
+    /// Findings that a fix could be looked for, and why there is none.
+    pub unfixed: Vec<Unfixed>,
+}
+
+/// Why a finding can't be mended mechanically.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfixed {
+    /// The file.
+    pub path: PathBuf,
+    /// Where the finding is.
+    pub location: Location,
+    /// Its code.
+    pub code: &'static str,
+    /// Why, as a clause.
+    pub why: String,
 }
 
 /// One judged migration.
@@ -160,6 +175,7 @@ impl LintReport {
         self.findings.extend(other.findings);
         self.suppressed.extend(other.suppressed);
         self.history += other.history;
+        self.unfixed.extend(other.unfixed);
     }
 
     /// How many statements were judged.
@@ -418,13 +434,25 @@ fn report(
                 object: None,
                 message: one.message,
                 help: one.help,
-                fix: one.fix,
+                fix: match one.fix {
+                    Some(Mend::Fix(fix)) => Some(fix),
+                    Some(Mend::Not(_)) | None => None,
+                },
             })
         };
         for (code, one) in said {
             let category = rules.iter().find(|active| active.rule.code == code).map(|active| active.category);
             let by = hold_back(&suppressions, &mut used, code, category, one.span);
-            match (told(code, one), by) {
+            let not = match &one.fix {
+                Some(Mend::Not(why)) => Some((why.clone(), one.span)),
+                _ => None,
+            };
+            let finding = told(code, one);
+            if let (Some((why, span)), Some(_), None) = (not, &finding, by) {
+                let (path, location) = (migration.path.clone(), lines.location(&migration.text, span));
+                report.unfixed.push(Unfixed { path, location, code, why });
+            }
+            match (finding, by) {
                 (Some(finding), Some(by)) => held.push(Suppressed {
                     finding,
                     by: Hold::Comment {

@@ -5,7 +5,7 @@
 
 use compact_str::CompactString;
 
-use crate::finding::{Edit, Fix};
+use crate::finding::{Applicability, Edit, Fix};
 use crate::source::Span;
 
 use super::catalog::{Born, Catalog, QName, Relation};
@@ -331,8 +331,17 @@ pub struct Said {
     pub message: String,
     /// What to do instead.
     pub help: Option<String>,
-    /// A mechanical fix.
-    pub fix: Option<Fix>,
+    /// A mechanical fix, or why there is none where one would be looked for.
+    pub fix: Option<Mend>,
+}
+
+/// What can be done about a finding mechanically.
+#[derive(Clone, Debug)]
+pub enum Mend {
+    /// This.
+    Fix(Fix),
+    /// Nothing here: why, as a clause behind "not fixed: ".
+    Not(String),
 }
 
 impl Sink {
@@ -351,9 +360,31 @@ impl Said {
         self
     }
 
-    /// A mechanical fix: what it does, and the replacements in order.
+    /// A mechanical fix that may be applied unseen: what it does, and the replacements in order.
     pub fn fix(&mut self, title: impl Into<String>, edits: Vec<Edit>) -> &mut Self {
-        self.fix = Some(Fix { title: title.into(), edits });
+        self.mend(title, Applicability::Safe, edits)
+    }
+
+    /// A mechanical fix that a person has to agree to.
+    pub fn unsafe_fix(&mut self, title: impl Into<String>, edits: Vec<Edit>) -> &mut Self {
+        self.mend(title, Applicability::Unsafe, edits)
+    }
+
+    /// A mechanical fix.
+    pub fn mend(
+        &mut self,
+        title: impl Into<String>,
+        applicability: Applicability,
+        edits: Vec<Edit>,
+    ) -> &mut Self {
+        let fix = Fix { title: title.into(), applicability, note: None, edits, alone: false };
+        self.fix = Some(Mend::Fix(fix));
+        self
+    }
+
+    /// Why it can't be mended mechanically where it stands: a clause behind "not fixed: ".
+    pub fn unfixed(&mut self, why: impl Into<String>) -> &mut Self {
+        self.fix = Some(Mend::Not(why.into()));
         self
     }
 
