@@ -148,12 +148,13 @@ pub struct Edit {
 }
 
 /// Whether a fix may be applied without a person's look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Applicability {
     /// The schema and the data in the end are the same, and what succeeds or fails together still does.
     Safe,
     /// Something else changes with it: a file runs outside its transaction from then on, a column has another type.
+    #[default]
     Unsafe,
 }
 
@@ -163,9 +164,10 @@ pub struct Fix {
     /// What the fix does, as an order: "build the index CONCURRENTLY".
     pub title: String,
     /// Whether it may be applied unseen.
+    #[serde(default)]
     pub applicability: Applicability,
     /// What has to be known or done besides: a setting of the migration tool, say.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// The replacements, in order and without overlaps.
     pub edits: Vec<Edit>,

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod custom;
 pub mod effects;
+pub mod fix;
 mod kind;
 pub mod lint;
 pub mod lock_mode;
