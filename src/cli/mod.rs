@@ -3,6 +3,7 @@
 mod backup;
 mod baseline;
 mod explain;
+mod fix;
 mod gate;
 mod lint;
 mod output;

@@ -17,8 +17,8 @@ use super::effects::Effects;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
 use super::rules::{
-    Check, DownMigration, JudgedMigration, Mend, RULES, Record, ReversalContext, Rule, RuleOptions, RunContext,
-    Said,
+    Check, DownMigration, JudgedMigration, Mend, RULES, Record, ReversalContext, Rule, RuleOptions,
+    RunContext, Said,
 };
 use super::statement::{Body, Statement};
 use super::suppress::{self, Suppression};

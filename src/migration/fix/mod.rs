@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads or writes a file: the caller says what a file holds, and gets what it should hold.
 
+pub mod place;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -199,7 +200,9 @@ pub fn choose<'a>(
 
 /// Whether two edits can't be made independently: they overlap, or put text into the same place.
 fn touch(a: &Edit, b: &Edit) -> bool {
-    (a.start < b.end && b.start < a.end) || a.start == b.start || a.end == b.end && (a.start == a.end || b.start == b.end)
+    (a.start < b.end && b.start < a.end)
+        || a.start == b.start
+        || a.end == b.end && (a.start == a.end || b.start == b.end)
 }
 
 #[cfg(test)]

@@ -56,7 +56,10 @@ mod tests {
             title: String::new(),
             applicability: Applicability::Safe,
             note: None,
-            edits: edits.iter().map(|(start, end, text)| Edit { start: *start, end: *end, text: (*text).into() }).collect(),
+            edits: edits
+                .iter()
+                .map(|(start, end, text)| Edit { start: *start, end: *end, text: (*text).into() })
+                .collect(),
             alone: false,
         }
     }

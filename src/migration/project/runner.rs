@@ -33,10 +33,23 @@ pub struct Runner {
     pub switch: &'static [Switch],
     /// What to do so that a statement runs outside any transaction, as an order behind "Flyway: ".
     pub alone: &'static str,
+    /// How that is written into a file, where it can be.
+    pub opt_out: OptOut,
     /// psql runs the files: meta-commands and COPY data work.
     pub psql: bool,
     /// Where it notes what has run; `None`: nowhere.
     pub ledger: Option<Ledger>,
+}
+
+/// How a file says that it runs outside the tool's transaction, so that a fix can write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptOut {
+    /// Not in the file: in its name, in another file, in a setting; or not at all.
+    Elsewhere,
+    /// As the file's first line.
+    FirstLine(&'static str),
+    /// As words behind the line that begins the section.
+    SectionLine(&'static str),
 }
 
 /// What gives a tool away, strongest first.

@@ -1,10 +1,10 @@
 //! ADD CHECK without NOT VALID on a table in use, also as part of ADD COLUMN.
 
-use crate::finding::Edit;
 use crate::migration::catalog::naming;
 use crate::migration::effects::ScanReason;
 use crate::migration::statement::{Action, ActionKind, Body, Constraint, ConstraintKind, Expr, quote_ident};
 
+use super::not_valid::OneConstraint;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -44,7 +44,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             },
             |name| name.value.clone(),
         );
-        let name = quote_ident(&name);
+        let chosen = name;
+        let name = quote_ident(&chosen);
         let condition = if context.verbatim() { context.sql(expr.span) } else { "…" };
         let first =
             column.map_or(String::new(), |_| context.column_without(&table, action.span, constraint.span));
@@ -53,19 +54,9 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
              -- next migration (another transaction): reads every row, blocks nobody\n\
              ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         ));
-        if column.is_some() || constraint.name.is_none() {
-            continue;
-        }
-        if let Some(not_valid) = context.insertion_outside_transaction(action.span, " NOT VALID") {
-            let end = context.statement.span.end;
-            let text = format!(";\nALTER TABLE {table} VALIDATE CONSTRAINT {name}");
-            let edits = if not_valid.end == end {
-                vec![Edit { text: format!(" NOT VALID{text}"), ..not_valid }]
-            } else {
-                vec![not_valid, Edit { start: end, end, text }]
-            };
-            said.fix("add the CHECK NOT VALID, then validate it", edits);
-        }
+        let definition = format!("CONSTRAINT {name} CHECK ({condition}) NOT VALID");
+        let one = OneConstraint { action, constraint, name: &chosen, table: &table, definition: &definition };
+        context.mend_not_valid(said, "add the CHECK NOT VALID, then validate it", &one);
     }
 }
 

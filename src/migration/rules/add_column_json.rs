@@ -39,7 +39,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         );
         if cx.verbatim() && !cast {
             let at = json.name.name.span;
-            said.fix("make it jsonb", vec![Edit { start: at.start, end: at.end, text: "jsonb".to_owned() }]);
+            said.unsafe_fix(
+                "make it jsonb",
+                vec![Edit { start: at.start, end: at.end, text: "jsonb".to_owned() }],
+            );
         }
     }
 }

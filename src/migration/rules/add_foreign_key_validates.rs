@@ -1,12 +1,14 @@
 //! ADD FOREIGN KEY without NOT VALID on a table in use.
 
-use crate::finding::Edit;
+use compact_str::CompactString;
+
 use crate::migration::catalog::{QName, naming};
 use crate::migration::effects::ScanReason;
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, ForeignKey, quote_ident,
 };
 
+use super::not_valid::OneConstraint;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -35,24 +37,18 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 context.sized(&table)
             ),
         );
-        said.help(plan(context, alter, action, constraint, key, &table, &target));
+        let (help, name, definition) = plan(context, alter, action, constraint, key, &table, &target);
+        said.help(help);
         let partitioned = context.before.relation(&table).is_some_and(|known| known.is_partitioned());
-        if partitioned && context.options.version < 18 || !matches!(action.kind, ActionKind::AddConstraint(_))
-        {
+        if partitioned && context.options.version < 18 {
+            said.unfixed(
+                "a partitioned table takes no NOT VALID before 18: the help has the way over the partitions",
+            );
             continue;
         }
-        if let (Some(name), Some(not_valid)) =
-            (&constraint.name, context.insertion_outside_transaction(action.span, " NOT VALID"))
-        {
-            let end = context.statement.span.end;
-            let text = format!(";\nALTER TABLE {table} VALIDATE CONSTRAINT {}", quote_ident(name.as_str()));
-            let edits = if not_valid.end == end {
-                vec![Edit { text: format!(" NOT VALID{text}"), ..not_valid }]
-            } else {
-                vec![not_valid, Edit { start: end, end, text }]
-            };
-            said.fix("add the foreign key NOT VALID, then validate it", edits);
-        }
+        let definition = format!("CONSTRAINT {} {definition} NOT VALID", quote_ident(&name));
+        let one = OneConstraint { action, constraint, name: &name, table: &table, definition: &definition };
+        context.mend_not_valid(said, "add the foreign key NOT VALID, then validate it", &one);
     }
 }
 
@@ -77,13 +73,14 @@ fn plan(
     key: &ForeignKey,
     table: &QName,
     target: &QName,
-) -> String {
+) -> (String, CompactString, String) {
     let columns: Vec<&str> = key.columns.iter().map(|column| column.as_str()).collect();
     let name = constraint.name.as_ref().map_or_else(
         || naming::choose(&table.name, &columns.join("_"), "fkey", |_| false),
         |name| name.value.clone(),
     );
-    let name = quote_ident(&name);
+    let chosen = name;
+    let name = quote_ident(&chosen);
     let list =
         |columns: &[&str]| columns.iter().map(|column| quote_ident(column)).collect::<Vec<_>>().join(", ");
     let mut definition = format!("FOREIGN KEY ({}) REFERENCES {target}", list(&columns));
@@ -104,7 +101,7 @@ fn plan(
     let only = if alter.only { "ONLY " } else { "" };
     let partitioned = context.before.relation(table).is_some_and(|known| known.is_partitioned());
     if partitioned && context.options.version < 18 {
-        return format!(
+        let help = format!(
             "-- PostgreSQL {} has no NOT VALID for a partitioned table: first on each partition,\n\
              ALTER TABLE partition ADD CONSTRAINT {name} {definition} NOT VALID;\n\
              -- next migration\n\
@@ -113,14 +110,16 @@ fn plan(
              ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition};",
             context.options.version
         );
+        return (help, chosen, definition);
     }
     let first = match &action.kind {
         ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
         _ => String::new(),
     };
-    format!(
+    let help = format!(
         "{first}ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition} NOT VALID;\n\
          -- next migration (another transaction): reads every row, blocks nobody\n\
          ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
-    )
+    );
+    (help, chosen, definition)
 }

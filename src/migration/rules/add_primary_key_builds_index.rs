@@ -3,7 +3,7 @@
 use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{ActionKind, Body, ConstraintKind};
 
-use super::add_unique_builds_index::{constraints_built, plan};
+use super::add_unique_builds_index::{constraints_built, mend, plan};
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -36,14 +36,19 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             }
             help + &plan(context, action, constraint, index, &table, "PRIMARY KEY", "pkey")
         };
-        sink.say(
+        let said = sink.say(
             action.span,
             format!(
                 "PRIMARY KEY builds an index on {} under ACCESS EXCLUSIVE{also}: reads and writes wait until it is built",
                 context.sized(&table)
             ),
-        )
-        .help(help);
+        );
+        said.help(help);
+        if nullable.is_empty() && matches!(action.kind, ActionKind::AddConstraint(_)) {
+            mend(context, said, action, constraint, index, &table, "PRIMARY KEY");
+        } else {
+            said.unfixed("the column is NOT NULL first, by the steps of the help");
+        }
     }
     // With USING INDEX nothing is built, but a column that can be NULL is still read.
     let Body::AlterTable(alter) = &context.statement.body else { return };

@@ -1,13 +1,16 @@
 //! ADD UNIQUE that builds its index on a table in use, also as part of ADD COLUMN.
 
+use crate::finding::Edit;
 use crate::migration::catalog::{QName, naming};
 use crate::migration::effects::IndexBuildReason;
+use crate::migration::fix::place;
 use crate::migration::statement::{
     Action, ActionKind, Body, Constraint, ConstraintKind, Ident, IndexConstraint, quote_ident,
 };
 
 use super::create_index_on_partitioned_table::PartitionedIndex;
-use super::{Check, Rule, Sink, StatementContext};
+use super::outside::Becomes;
+use super::{Check, Rule, Said, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
     code: "add_unique_builds_index",
@@ -22,15 +25,114 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             _ => None,
         })
     {
-        sink.say(
+        let said = sink.say(
             action.span,
             format!(
                 "UNIQUE builds an index on {} under ACCESS EXCLUSIVE: reads and writes wait until it is built",
                 context.sized(&table)
             ),
-        )
-        .help(plan(context, action, constraint, index, &table, "UNIQUE", "key"));
+        );
+        said.help(plan(context, action, constraint, index, &table, "UNIQUE", "key"));
+        mend(context, said, action, constraint, index, &table, "UNIQUE");
     }
+}
+
+/// The index CONCURRENTLY in place of the statement, then the constraint over it; with ADD COLUMN, both behind it.
+pub(super) fn mend(
+    context: &StatementContext<'_>,
+    said: &mut Said,
+    action: &Action,
+    constraint: &Constraint,
+    index: &IndexConstraint,
+    table: &QName,
+    kind: &str,
+) {
+    let Body::AlterTable(alter) = &context.statement.body else { return };
+    if !context.verbatim() {
+        return;
+    }
+    let partitioned = context.before.relation(table).is_some_and(|known| known.is_partitioned());
+    let statement = context.statement.span;
+    let written = context.sql(statement);
+    let adds_column = matches!(action.kind, ActionKind::AddColumn { .. });
+    let why = if partitioned {
+        Some("a partitioned table refuses USING INDEX: the help has the way over the partitions")
+    } else if index.without_overlaps || index.tablespace.is_some() {
+        Some("USING INDEX doesn't know what this constraint says")
+    } else if alter.if_exists {
+        Some("with IF EXISTS the table may be absent, and CREATE INDEX would fail then")
+    } else if !adds_column && alter.actions.len() > 1 {
+        Some("the ALTER TABLE does other things as well: put the constraint into a statement of its own")
+    } else if !adds_column && (written.contains("--") || written.contains("/*")) {
+        Some("there are comments inside the statement, which would be lost")
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        said.unfixed(why);
+        return;
+    }
+    let (chosen, statements) = index_then_constraint(constraint, index, table, kind);
+    if constraint.name.is_none() && !context.is_free(table, &chosen) {
+        said.unfixed(format!("the name {chosen} is taken, so the constraint needs one of your own"));
+        return;
+    }
+    let edits = if adds_column {
+        let before = context.text.get(..constraint.span.start as usize).unwrap_or("");
+        let cut =
+            Edit { start: before.trim_end().len() as u32, end: constraint.span.end, text: String::new() };
+        match place::after(context.text, statement, &statements) {
+            Some(behind) if behind.start == cut.end => {
+                vec![Edit { text: behind.text, ..cut }]
+            }
+            Some(behind) => vec![cut, behind],
+            None => return,
+        }
+    } else {
+        let text = statements.trim_end_matches(';').to_owned();
+        vec![Edit { start: statement.start, end: statement.end, text }]
+    };
+    context.mend_outside(
+        said,
+        "build the index CONCURRENTLY, then add the constraint USING INDEX",
+        edits,
+        Becomes::Several,
+    );
+}
+
+/// The two statements, and the name of both.
+fn index_then_constraint(
+    constraint: &Constraint,
+    index: &IndexConstraint,
+    table: &QName,
+    kind: &str,
+) -> (String, String) {
+    let list =
+        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
+    let plain: Vec<&str> = index.columns.iter().map(Ident::as_str).collect();
+    let (stem, label) = if kind == "UNIQUE" { (plain.join("_"), "key") } else { (String::new(), "pkey") };
+    let chosen = constraint
+        .name
+        .as_ref()
+        .map_or_else(|| naming::choose(&table.name, &stem, label, |_| false), |name| name.value.clone());
+    let name = quote_ident(&chosen);
+    let mut keys = format!("({})", list(&index.columns));
+    if !index.include.is_empty() {
+        keys.push_str(&format!(" INCLUDE ({})", list(&index.include)));
+    }
+    if index.nulls_not_distinct {
+        keys.push_str(" NULLS NOT DISTINCT");
+    }
+    let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
+        (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
+        (Some(true), _) => " DEFERRABLE",
+        _ => "",
+    };
+    let statements = format!(
+        "CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {keys};\n\
+         ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}{deferrable};"
+    );
+    (chosen.to_string(), statements)
 }
 
 /// The actions that add a constraint and build its index on a table that is heavy.

@@ -13,11 +13,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     for column in columns(cx.statement) {
         if column.type_name.name.schema.is_none() && column.type_name.name.name == "bpchar" {
             let name = quote_ident(column.name.as_str());
-            sink.say(
+            let said = sink.say(
                 column.type_name.span,
                 format!("{name} is {}: values are filled up with blanks, which count in some comparisons and not in others", type_text(column.type_name)),
-            )
-            .help(format!("{name} text"));
+            );
+            said.help(format!("{name} text"));
+            if let Some(edits) = column.retyped(cx, "text") {
+                said.unsafe_fix("make it text", edits);
+            }
         }
     }
 }

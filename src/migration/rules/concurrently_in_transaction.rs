@@ -1,5 +1,6 @@
 //! `concurrently_in_transaction`: CONCURRENTLY inside a transaction block, where PostgreSQL refuses it.
 
+use crate::finding::Edit;
 use crate::migration::session::Opened;
 use crate::migration::statement::{ActionKind, Body, Name, ObjectKind};
 use crate::source::Span;
@@ -43,7 +44,26 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             _ => switches::without_transaction(cx.run.runner),
         }
     };
-    sink.say(span, format!("{what} fails inside a transaction, and {reason}")).help(help);
+    let said = sink.say(span, format!("{what} fails inside a transaction, and {reason}"));
+    said.help(help);
+    if new_here {
+        if let Some(edit) = without_the_word(cx) {
+            said.fix("leave out CONCURRENTLY", vec![edit]);
+        }
+    } else {
+        cx.mend_switch(said);
+    }
+}
+
+/// CREATE INDEX without CONCURRENTLY and the blank before it.
+fn without_the_word(cx: &StatementContext<'_>) -> Option<Edit> {
+    let Body::CreateIndex(create) = &cx.statement.body else { return None };
+    let from = create.index_word.end as usize;
+    let rest = cx.text.get(from..).filter(|_| cx.verbatim() && !create.index_word.is_empty())?;
+    let blank = rest.len() - rest.trim_start().len();
+    let word = rest.get(blank..blank + "CONCURRENTLY".len())?;
+    let end = (from + blank + word.len()) as u32;
+    word.eq_ignore_ascii_case("CONCURRENTLY").then(|| Edit { start: from as u32, end, text: String::new() })
 }
 
 /// What the statement does CONCURRENTLY, where; and the table that it indexes.

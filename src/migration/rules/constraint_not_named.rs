@@ -1,6 +1,10 @@
 //! `constraint_not_named`: a constraint without a name of its own.
 
-use crate::migration::statement::{ActionKind, Body, Constraint, ConstraintKind, Persistence};
+use compact_str::CompactString;
+
+use crate::migration::catalog::naming;
+use crate::migration::fix::place;
+use crate::migration::statement::{ActionKind, Body, Constraint, ConstraintKind, Persistence, quote_ident};
 
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -23,14 +27,54 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ConstraintKind::ForeignKey(_) => "FOREIGN KEY",
             _ => continue,
         };
-        sink.say(
+        let said = sink.say(
             constraint.span,
             format!(
                 "PostgreSQL makes up this {what} constraint's name, and another database may have another one"
             ),
-        )
-        .help(format!("CONSTRAINT name_of_your_own {}", cx.sql(constraint.span)));
+        );
+        said.help(format!("CONSTRAINT name_of_your_own {}", cx.sql(constraint.span)));
+        if let Some(name) = chosen(cx, constraint).filter(|_| cx.verbatim()) {
+            let at = constraint.span.start as usize;
+            let edit = place::insertion(at, format!("CONSTRAINT {} ", quote_ident(&name)));
+            said.fix("give it the name that PostgreSQL would choose", vec![edit]);
+        }
     }
+}
+
+/// The name that PostgreSQL would choose, where that is certain.
+fn chosen(cx: &StatementContext<'_>, constraint: &Constraint) -> Option<CompactString> {
+    let (table, all) = match &cx.statement.body {
+        Body::CreateTable(create) => (cx.resolve(&create.name), constraints(&cx.statement.body)),
+        Body::AlterTable(alter) => (cx.resolve(&alter.name), constraints(&cx.statement.body)),
+        _ => return None,
+    };
+    let of = |constraint: &Constraint| {
+        let (columns, label): (Vec<&str>, &str) = match &constraint.kind {
+            ConstraintKind::Unique(key) => {
+                (key.columns.iter().map(|column| column.as_str()).collect(), "key")
+            }
+            ConstraintKind::ForeignKey(key) => {
+                (key.columns.iter().map(|column| column.as_str()).collect(), "fkey")
+            }
+            ConstraintKind::Check(expr) => {
+                let mut columns: Vec<&str> = expr.columns.iter().map(|column| column.as_str()).collect();
+                columns.sort_unstable();
+                columns.dedup();
+                // PostgreSQL puts the column into the name where there is just one.
+                (columns.into_iter().take(2).collect(), "check")
+            }
+            _ => return None,
+        };
+        let stem = if label == "check" && columns.len() > 1 { String::new() } else { columns.join("_") };
+        Some(naming::choose(&table.name, &stem, label, |_| false))
+    };
+    let name = of(constraint)?;
+    // Of two with one name the second gets a number.
+    let twice =
+        all.iter().filter(|other| other.name.is_none() && of(other).as_ref() == Some(&name)).count() > 1;
+    let written = all.iter().any(|other| other.name.as_ref().is_some_and(|other| other.value == name));
+    (!twice && !written && cx.is_free(&table, &name)).then_some(name)
 }
 
 fn constraints(body: &Body) -> Vec<&Constraint> {

@@ -3,6 +3,7 @@
 use crate::migration::catalog::{QName, RelationKind};
 use crate::migration::statement::Body;
 
+use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -41,7 +42,6 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         Some(statement) => format!("{note}{statement}"),
         None => format!("Build it CONCURRENTLY, as a statement of its own outside a transaction:\nCREATE INDEX CONCURRENTLY … ON {table} (…);"),
     });
-    if let Some(edit) = context.insertion_outside_transaction(create.index_word, " CONCURRENTLY") {
-        said.fix("build the index CONCURRENTLY", vec![edit]);
-    }
+    let edits = context.insertion(create.index_word, " CONCURRENTLY");
+    context.mend_outside(said, "build the index CONCURRENTLY", edits, Becomes::Concurrent);
 }

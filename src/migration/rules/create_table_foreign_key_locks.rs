@@ -6,6 +6,7 @@ use crate::migration::statement::{Body, ConstraintKind, CreateTable};
 use crate::source::Span;
 
 use super::standstill::ends_waiting;
+use super::timeout;
 use super::{Check, MigrationContext, Rule, Sink, joined};
 
 pub static RULE: Rule = Rule {
@@ -19,6 +20,7 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
     let mut first: Option<(Span, &CreateTable)> = None;
     let mut targets: Vec<QName> = Vec::new();
     let mut tables = 0;
+    let mut found = Vec::new();
     for record in context.records {
         let Some(Body::CreateTable(create)) = context.statements.get(record.index).map(|s| &s.body) else {
             continue;
@@ -34,6 +36,7 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
             .collect();
         let Some(span) = foreign_key_to(create, &locked) else { continue };
         tables += 1;
+        found.push(record);
         first.get_or_insert((span, create));
         for target in locked {
             if !targets.contains(target) {
@@ -46,14 +49,15 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
         1 => format!("the foreign key of the new table {} takes", create.name),
         _ => format!("foreign keys of {tables} new tables take"),
     };
-    sink.say(
+    let said = sink.say(
         span,
         format!(
             "{whose} SHARE ROW EXCLUSIVE on {}: while it waits for open transactions there, all writes wait behind it, and no lock_timeout ends that",
             joined(&targets)
         ),
-    )
-    .help("SET lock_timeout = '2s'; -- before the statement; then run the migration again until it gets through");
+    );
+    said.help("SET lock_timeout = '2s'; -- before the statement; then run the migration again until it gets through");
+    timeout::mend(context, &found, said);
 }
 
 /// Where the first foreign key to one of the tables is written.

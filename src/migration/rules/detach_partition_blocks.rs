@@ -2,6 +2,7 @@
 
 use crate::migration::statement::{ActionKind, PartitionBound};
 
+use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -47,8 +48,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             "{}ALTER TABLE {parent} DETACH PARTITION {partition} CONCURRENTLY;",
             context.outside_note()
         ));
-        if let Some(edit) = context.insertion_outside_transaction(action.span, " CONCURRENTLY") {
-            said.fix("detach the partition CONCURRENTLY", vec![edit]);
-        }
+        let edits = context.insertion(action.span, " CONCURRENTLY");
+        context.mend_outside(said, "detach the partition CONCURRENTLY", edits, Becomes::Concurrent);
     }
 }

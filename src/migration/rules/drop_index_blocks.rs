@@ -1,8 +1,10 @@
 //! DROP INDEX without CONCURRENTLY on a table in use.
 
+use crate::finding::Edit;
 use crate::migration::catalog::QName;
 use crate::migration::statement::{Body, ObjectKind};
 
+use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext, joined};
 
 pub static RULE: Rule = Rule {
@@ -53,10 +55,19 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let one_by_one: Vec<String> =
         indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
     said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
-    if drop.names.len() == 1
-        && !drop.cascade
-        && let Some(edit) = context.insertion_outside_transaction(drop.kind_span, " CONCURRENTLY")
-    {
-        said.fix("drop the index CONCURRENTLY", vec![edit]);
+    if drop.cascade {
+        said.unfixed("CONCURRENTLY and CASCADE don't go together");
+    } else if let [_] = drop.names.as_slice() {
+        let edits = context.insertion(drop.kind_span, " CONCURRENTLY");
+        context.mend_outside(said, "drop the index CONCURRENTLY", edits, Becomes::Concurrent);
+    } else if indexes.len() == drop.names.len() {
+        // CONCURRENTLY takes one index at a time.
+        let names: Vec<String> =
+            drop.names.iter().map(|dropped| context.sql(dropped.span).to_owned()).collect();
+        let text: Vec<String> =
+            names.iter().map(|name| format!("DROP INDEX CONCURRENTLY {if_exists}{name}")).collect();
+        let span = context.statement.span;
+        let edits = vec![Edit { start: span.start, end: span.end, text: text.join(";\n") }];
+        context.mend_outside(said, "drop the indexes CONCURRENTLY, one by one", edits, Becomes::Several);
     }
 }

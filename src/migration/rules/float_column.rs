@@ -15,14 +15,17 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             && matches!(column.type_name.name.name.as_str(), "float4" | "float8")
         {
             let name = quote_ident(column.name.as_str());
-            sink.say(
+            let said = sink.say(
                 column.type_name.span,
                 format!(
                     "{name} is {}, which can't hold 0.1 exactly: sums and comparisons are off",
                     type_text(column.type_name)
                 ),
-            )
-            .help(format!("{name} numeric"));
+            );
+            said.help(format!("{name} numeric"));
+            if let Some(edits) = column.retyped(cx, "numeric") {
+                said.unsafe_fix("make it numeric", edits);
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `invalid_index_hidden`: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over an invalid index.
 
-use crate::finding::Edit;
+use crate::migration::fix::place;
 use crate::migration::statement::{Body, ObjectKind, quote_ident};
 
+use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext, outlook};
 
 /// The rule.
@@ -41,15 +42,15 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         .as_ref()
         .map_or_else(String::new, |schema| format!("{}.", quote_ident(&schema.value)));
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {schema}{};", quote_ident(&name.value));
-    let at = cx.statement.span.start;
-    sink.say(
+    let said = sink.say(
         cx.statement.span,
         format!(
             "if a build of {} fails, it leaves an invalid index under that name, and IF NOT EXISTS then passes over \
              it: the migration succeeds, and the index doesn't work",
             quote_ident(&name.value)
         ),
-    )
-    .help(format!("{drop}\n{};", cx.sql(cx.statement.span)))
-    .fix("drop what a failed build has left first", vec![Edit { start: at, end: at, text: format!("{drop}\n") }]);
+    );
+    said.help(format!("{drop}\n{};", cx.sql(cx.statement.span)));
+    let edits = vec![place::before(cx.text, cx.statement.span, &drop)];
+    cx.mend_outside(said, "drop what a failed build has left first", edits, Becomes::Several);
 }

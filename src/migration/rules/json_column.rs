@@ -19,7 +19,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             );
             said.help(format!("{name} jsonb"));
             if let Some(edits) = column.retyped(cx, "jsonb") {
-                said.fix("make it jsonb", edits);
+                said.unsafe_fix("make it jsonb", edits);
             }
         }
     }

@@ -1,12 +1,12 @@
 //! Strong locks on relations in use while no lock_timeout is in force.
 
-use crate::finding::Edit;
 use crate::migration::catalog::QName;
 use crate::migration::lock_mode::LockMode;
 use crate::migration::session::Timeout;
 use crate::migration::statement::{Body, Statement};
 
 use super::standstill::ends_waiting;
+use super::timeout;
 use super::{Check, MigrationContext, Record, Rule, Sink, joined};
 
 pub static RULE: Rule = Rule {
@@ -17,11 +17,9 @@ pub static RULE: Rule = Rule {
 
 /// Statements one after the other without a timeout in force.
 struct Stretch<'a> {
-    first: &'a Record,
+    records: Vec<&'a Record>,
     /// What the first one locks.
     locks: Vec<(QName, LockMode)>,
-    /// How many follow it.
-    more: usize,
 }
 
 /// Told once for each stretch of statements, at the first: a file of many ALTER TABLEs lacks one line, not many.
@@ -38,8 +36,8 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
             continue;
         }
         match &mut stretch {
-            Some(stretch) => stretch.more += 1,
-            None => stretch = Some(Stretch { first: record, locks, more: 0 }),
+            Some(stretch) => stretch.records.push(record),
+            None => stretch = Some(Stretch { records: vec![record], locks }),
         }
     }
     say(context, stretch, sink);
@@ -59,7 +57,9 @@ pub(super) fn waited_for(statement: &Statement, record: &Record) -> Vec<(QName, 
 }
 
 fn say(context: &MigrationContext<'_>, stretch: Option<Stretch<'_>>, sink: &mut Sink) {
-    let Some(Stretch { first: record, locks, more }) = stretch else { return };
+    let Some(Stretch { records, locks }) = stretch else { return };
+    let Some((record, more)) = records.split_first() else { return };
+    let more = more.len();
     let strongest = locks.iter().map(|(_, mode)| *mode).max().unwrap_or(LockMode::AccessExclusive);
     let mut tables: Vec<&QName> = Vec::new();
     for (table, mode) in &locks {
@@ -86,11 +86,5 @@ fn say(context: &MigrationContext<'_>, stretch: Option<Stretch<'_>>, sink: &mut 
         format!("this takes {strongest} on {names}, and {why}: while it waits for a long query, every later {behind} of {names} waits behind it{also}"),
     );
     said.help(format!("{set}\n-- before this statement; then run the migration again until it gets through"));
-    // A SET that stands later or earlier shows that somebody meant it otherwise: no mechanical fix then.
-    if record.lock_timeout == Timeout::Unset
-        && !context.records.iter().any(|r| r.lock_timeout != Timeout::Unset)
-    {
-        let at = record.span.start;
-        said.fix("set a lock_timeout", vec![Edit { start: at, end: at, text: format!("{set}\n") }]);
-    }
+    timeout::mend(context, &records, said);
 }

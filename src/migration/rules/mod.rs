@@ -415,10 +415,13 @@ pub fn column_list(columns: &[CompactString]) -> String {
 // Shared by rules: what they ask of the context, plans and switches they print, what a statement writes down.
 
 mod bulk;
+mod not_valid;
 pub mod outlook;
+pub mod outside;
 pub mod plans;
 pub mod standstill;
 pub mod switches;
+mod timeout;
 pub mod written;
 
 // Modules, in the order of the alphabet.

@@ -13,11 +13,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     for column in columns(cx.statement) {
         if column.type_name.name.schema.is_none() && column.type_name.name.name == "money" {
             let name = quote_ident(column.name.as_str());
-            sink.say(
+            let said = sink.say(
                 column.type_name.span,
                 format!("{name} is money: its decimals and the way it is read depend on the server's lc_monetary, and it has no currency"),
-            )
-            .help(format!("{name} numeric(12, 2)"));
+            );
+            said.help(format!("{name} numeric(12, 2)"));
+            if let Some(edits) = column.retyped(cx, "numeric(12, 2)") {
+                said.unsafe_fix("make it numeric", edits);
+            }
         }
     }
 }

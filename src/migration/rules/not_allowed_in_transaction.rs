@@ -31,7 +31,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         }
     };
-    sink.say(cx.statement.span, format!("{what} fails inside a transaction, and {reason}")).help(help);
+    let said = sink.say(cx.statement.span, format!("{what} fails inside a transaction, and {reason}"));
+    said.help(help);
+    cx.mend_switch(said);
 }
 
 /// The statement as it is called, where PostgreSQL refuses it in a transaction block

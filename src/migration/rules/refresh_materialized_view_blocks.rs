@@ -1,5 +1,6 @@
 //! REFRESH MATERIALIZED VIEW without CONCURRENTLY.
 
+use crate::finding::Edit;
 use crate::migration::statement::Body;
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -38,12 +39,20 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             "-- it needs a unique index on plain columns:\nCREATE UNIQUE INDEX CONCURRENTLY … ON {view} (…);\n"
         )
     };
-    sink.say(
+    let said = sink.say(
         context.statement.span,
         format!(
             "REFRESH holds ACCESS EXCLUSIVE on {} while its query runs: every SELECT on it waits that long",
             context.sized(&view)
         ),
-    )
-    .help(format!("{first}REFRESH MATERIALIZED VIEW CONCURRENTLY {view};"));
+    );
+    said.help(format!("{first}REFRESH MATERIALIZED VIEW CONCURRENTLY {view};"));
+    if !unique {
+        said.unfixed("CONCURRENTLY needs a unique index on plain columns of the view, and none is known");
+    } else if context.verbatim() {
+        // It runs in a transaction too; a view that was never filled refuses it, which the catalog can't tell.
+        let at = name.span().start;
+        let edit = Edit { start: at, end: at, text: "CONCURRENTLY ".to_owned() };
+        said.unsafe_fix("refresh CONCURRENTLY", vec![edit]);
+    }
 }

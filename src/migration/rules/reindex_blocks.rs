@@ -2,6 +2,7 @@
 
 use crate::migration::statement::{Body, ReindexTarget};
 
+use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
@@ -42,7 +43,6 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         Some(statement) => format!("{note}{statement}"),
         None => format!("{note}REINDEX … CONCURRENTLY …;"),
     });
-    if let Some(edit) = context.insertion_outside_transaction(reindex.target_span, " CONCURRENTLY") {
-        said.fix("reindex CONCURRENTLY", vec![edit]);
-    }
+    let edits = context.insertion(reindex.target_span, " CONCURRENTLY");
+    context.mend_outside(said, "reindex CONCURRENTLY", edits, Becomes::Concurrent);
 }

@@ -1,5 +1,6 @@
 //! `schema_not_named`: a name without its schema.
 
+use crate::migration::fix::place;
 use crate::migration::statement::{Body, Name, ObjectKind, Persistence, Statement};
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -20,11 +21,21 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         if name.schema.is_some() || cx.before.relation(&temporary).is_some() {
             continue;
         }
-        sink.say(
+        let said = sink.say(
             name.span(),
             format!("which schema {name} is in depends on the search_path of whoever runs this"),
-        )
-        .help(format!("public.{name}"));
+        );
+        said.help(format!("public.{name}"));
+        let at = name.span();
+        if cx.verbatim()
+            && !at.is_empty()
+            && cx.sql(at).starts_with(|c: char| c == '"' || c == '_' || c.is_alphabetic())
+        {
+            said.unsafe_fix(
+                "name the schema public",
+                vec![place::insertion(at.start as usize, "public.".to_owned())],
+            );
+        }
     }
 }
 

@@ -25,7 +25,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let identity = format!("{integer} GENERATED ALWAYS AS IDENTITY");
         said.help(format!("{name} {identity}"));
         if let Some(edits) = column.retyped(cx, &identity) {
-            said.fix("make it an identity column", edits);
+            said.unsafe_fix("make it an identity column", edits);
         }
     }
 }

@@ -40,6 +40,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let blank = behind.len() - behind.trim_start().len();
         let start = cx.statement.span.start + word as u32;
         let end = start + 5 + blank as u32;
-        said.fix("set it for the session", vec![Edit { start, end, text: String::new() }]);
+        said.unsafe_fix("set it for the session", vec![Edit { start, end, text: String::new() }]);
     }
 }

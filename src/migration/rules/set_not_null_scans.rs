@@ -1,11 +1,14 @@
 //! SET NOT NULL that reads a table in use.
 
+use crate::finding::Edit;
 use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::ScanReason;
-use crate::migration::statement::{ActionKind, Body, ConstraintKind, Ident, quote_ident};
+use crate::migration::fix::place;
+use crate::migration::statement::{Action, ActionKind, AlterTable, Body, ConstraintKind, Ident, quote_ident};
 
 use super::drop_constraint::says_not_null;
-use super::{Check, Rule, Sink, StatementContext, plans};
+use super::outside::Becomes;
+use super::{Check, Rule, Said, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
     code: "set_not_null_scans",
@@ -77,6 +80,94 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             ),
             (None, None) => plans::set_not_null(&table, column.as_str(), context.options.version),
         });
+        if dropped.is_some() {
+            said.unfixed("the same ALTER TABLE drops the CHECK that would prove it: the help has the order");
+        } else {
+            mend(context, said, alter, action, &table, column);
+        }
+    }
+}
+
+/// The steps of the help as edits: a CHECK that is validated by itself; from 18 on NOT NULL itself NOT VALID.
+fn mend(
+    context: &StatementContext<'_>,
+    said: &mut Said,
+    alter: &AlterTable,
+    action: &Action,
+    table: &QName,
+    column: &Ident,
+) {
+    if !context.verbatim() {
+        return;
+    }
+    let title = "check the column while others work, then make it NOT NULL";
+    let if_exists = if alter.if_exists { "IF EXISTS " } else { "" };
+    let statement = context.statement.span;
+    let several = alter.actions.len() > 1;
+    if let (Some(name), ActionKind::SetNotNull { .. }) = (waiting_check(context, table, column), &action.kind)
+    {
+        let validate = format!("ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {name};");
+        let edits = vec![place::before(context.text, statement, &validate)];
+        context.mend_outside(said, "validate the CHECK first", edits, Becomes::Several);
+        return;
+    }
+    let known = context.before.relation(table);
+    let inherited = known.is_some_and(|known| known.is_partitioned() || known.partition_of.is_some())
+        || !context.before.children(table).is_empty();
+    let name = plans::named(table, column.as_str(), "not_null");
+    let free = context.is_free(table, name.trim_matches('"'));
+    let quoted = quote_ident(column.as_str());
+    match &action.kind {
+        _ if inherited => {
+            said.unfixed("the table has partitions or children, each of which needs the steps of the help");
+        }
+        ActionKind::AddConstraint(constraint)
+            if context.options.version >= 18 && constraint.name.is_some() =>
+        {
+            let Some(name) = &constraint.name else { return };
+            let validate =
+                format!("ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {};", quote_ident(name.as_str()));
+            let mut edits = context.insertion(action.span, " NOT VALID");
+            join(&mut edits, place::after(context.text, statement, &validate));
+            context.mend_outside(said, title, edits, Becomes::Several);
+        }
+        ActionKind::SetNotNull { .. } if !free => {
+            said.unfixed(format!("the name {name} is taken, so the constraint needs one of your own"));
+        }
+        ActionKind::SetNotNull { .. } if context.options.version >= 18 => {
+            let text = format!("ADD CONSTRAINT {name} NOT NULL {quoted} NOT VALID");
+            let mut edits = vec![Edit { start: action.span.start, end: action.span.end, text }];
+            let validate = format!("ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {name};");
+            join(&mut edits, place::after(context.text, statement, &validate));
+            context.mend_outside(said, title, edits, Becomes::Several);
+        }
+        ActionKind::SetNotNull { .. } if several => {
+            said.unfixed(
+                "the ALTER TABLE does other things as well: put SET NOT NULL into a statement of its own",
+            );
+        }
+        ActionKind::SetNotNull { .. } => {
+            let first = format!(
+                "ALTER TABLE {if_exists}{table} ADD CONSTRAINT {name} CHECK ({quoted} IS NOT NULL) NOT VALID;\n\
+                 ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {name};"
+            );
+            let last = format!("ALTER TABLE {if_exists}{table} DROP CONSTRAINT {name};");
+            let mut edits = vec![place::before(context.text, statement, &first)];
+            edits.extend(place::after(context.text, statement, &last));
+            context.mend_outside(said, title, edits, Becomes::Several);
+        }
+        _ => {}
+    }
+}
+
+/// Adds an edit, to the text of the last one where both go to the same place.
+fn join(edits: &mut Vec<Edit>, other: Option<Edit>) {
+    match (edits.last_mut(), other) {
+        (Some(last), Some(other)) if last.end == other.start && other.end == other.start => {
+            last.text.push_str(&other.text);
+        }
+        (_, Some(other)) => edits.push(other),
+        (_, None) => edits.clear(),
     }
 }
 

@@ -61,11 +61,11 @@ impl<'a> StatementContext<'a> {
         }
     }
 
-    /// The edit that puts words in after `place`. `None` where the text can't be used, or the statement runs in a
-    /// transaction, where CONCURRENTLY and VALIDATE have no place.
-    pub fn insertion_outside_transaction(&self, place: Span, words: &str) -> Option<Edit> {
-        (self.verbatim() && self.inner.is_none() && self.in_transaction() == Some(false) && !place.is_empty())
-            .then(|| Edit { start: place.end, end: place.end, text: words.to_owned() })
+    /// The edit that puts words in after `place`. None where the text can't be used.
+    pub fn insertion(&self, place: Span, words: &str) -> Vec<Edit> {
+        let usable = self.verbatim() && self.statement.span.contains(place) && !place.is_empty();
+        let edit = || Edit { start: place.end, end: place.end, text: words.to_owned() };
+        usable.then(edit).into_iter().collect()
     }
 
     /// A line of comment for SQL that can't run where the statement stands now.

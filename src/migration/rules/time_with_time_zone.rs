@@ -16,11 +16,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     for column in columns(cx.statement) {
         if column.type_name.name.schema.is_none() && column.type_name.name.name == "timetz" {
             let name = quote_ident(column.name.as_str());
-            sink.say(
+            let said = sink.say(
                 column.type_name.span,
                 format!("{name} is a time of day with an offset, which without a date means nothing where clocks change"),
-            )
-            .help(format!("{name} time"));
+            );
+            said.help(format!("{name} time"));
+            if let Some(edits) = column.retyped(cx, "time") {
+                said.unsafe_fix("make it time", edits);
+            }
         }
     }
 }

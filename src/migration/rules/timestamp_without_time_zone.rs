@@ -24,7 +24,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             let precision =
                 column.type_name.modifiers.first().map(|digits| format!("({digits})")).unwrap_or_default();
             if let Some(edits) = column.retyped(cx, &format!("timestamptz{precision}")) {
-                said.fix("make it timestamptz", edits);
+                said.unsafe_fix("make it timestamptz", edits);
             }
         }
     }

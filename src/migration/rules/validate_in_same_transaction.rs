@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     for (action, table, name) in validated_here(context) {
-        sink.say(
+        let said = sink.say(
             action.span,
             format!(
                 "{} was added in this same transaction, whose strong lock on {} is still held while VALIDATE reads every row: NOT VALID was for \
@@ -21,12 +21,17 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 quote_ident(name.as_str()),
                 context.sized(&table)
             ),
-        )
-        .help(format!(
+        );
+        said.help(format!(
             "-- in another transaction: the next migration, or after COMMIT\n\
              ALTER TABLE {table} VALIDATE CONSTRAINT {};",
             quote_ident(name.as_str())
         ));
+        if matches!(&context.statement.body, Body::AlterTable(alter) if added_by(alter, name)) {
+            said.unfixed("one ALTER TABLE both adds and validates it: put VALIDATE into the next migration");
+        } else {
+            context.mend_switch(said);
+        }
     }
 }
 

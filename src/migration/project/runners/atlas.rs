@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[Switch::Line(|line| line.trim_end() == "-- atlas:txmode none")],
     alone: "put `-- atlas:txmode none` at the head of the file, followed by a blank line",
+    opt_out: OptOut::FirstLine("-- atlas:txmode none\n"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["atlas_schema_revisions.atlas_schema_revisions", "atlas_schema_revisions"],

@@ -20,6 +20,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Chunk("--bun:split"),
     switch: &[Switch::Path(|path| !path.contains(".tx."))],
     alone: "call the file `.up.sql`, not `.tx.up.sql`, and put `--bun:split` around the statement",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["bun_migrations"],

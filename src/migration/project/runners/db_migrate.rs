@@ -19,6 +19,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "run it with `--non-transactional`, and leave the statement alone in its file",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["migrations"],

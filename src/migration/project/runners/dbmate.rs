@@ -16,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "write `-- migrate:up transaction:false`, and leave the statement alone in its section, which is sent as one query",
+    opt_out: OptOut::SectionLine(" transaction:false"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["schema_migrations"],

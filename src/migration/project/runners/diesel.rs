@@ -22,6 +22,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Beside(metadata)],
     alone: "put `run_in_transaction = false` into the migration's metadata.toml, and leave the statement alone in its file, which is sent as one query",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["__diesel_schema_migrations"],

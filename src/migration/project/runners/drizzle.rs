@@ -22,6 +22,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Chunk("--> statement-breakpoint"),
     switch: &[],
     alone: "it has no switch; `COMMIT;--> statement-breakpoint` before the statement ends the transaction, also for all that follows, later migrations included",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["drizzle.__drizzle_migrations", "__drizzle_migrations"],
@@ -45,6 +46,7 @@ pub static FOLDERS: Runner = Runner {
     unit: Unit::Chunk("--> statement-breakpoint"),
     switch: &[],
     alone: "it has no switch; `COMMIT;--> statement-breakpoint` before the statement ends the transaction, also for all that follows, later migrations included",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["drizzle.__drizzle_migrations", "__drizzle_migrations"],

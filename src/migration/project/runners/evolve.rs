@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Line(|line| line.starts_with("--") && line.contains("evolve-tx-off"))],
     alone: "make `evolve-tx-off` the comment of the first line, and leave the statement alone in its file",
+    opt_out: OptOut::FirstLine("-- evolve-tx-off"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["changelog"],

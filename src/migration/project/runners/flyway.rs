@@ -26,6 +26,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional)],
     alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["flyway_schema_history", "schema_version"],

@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "leave the statement alone in its file, even without a SET before it: the whole file is sent as one query",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["schema_migrations"],

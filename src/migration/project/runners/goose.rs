@@ -18,6 +18,7 @@ pub static RUNNER: Runner = Runner {
         annotation(line).is_some_and(|a| a.eq_ignore_ascii_case("no transaction"))
     })],
     alone: "put `-- +goose NO TRANSACTION` at the top of the file",
+    opt_out: OptOut::FirstLine("-- +goose NO TRANSACTION"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["goose_db_version"],

@@ -28,6 +28,7 @@ pub static RUNNER: Runner = Runner {
         line.strip_prefix("--!").is_some_and(|rest| rest.trim_start().starts_with("no-transaction"))
     })],
     alone: "make `--! no-transaction` the first line, and leave the statement alone in its file",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["graphile_migrate.migrations"],

@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Prefix("-- hasura:no-transaction")],
     alone: "make `-- hasura:no-transaction` the first line",
+    opt_out: OptOut::FirstLine("-- hasura:no-transaction"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["hdb_catalog.hdb_version"],

@@ -24,6 +24,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "put `runInTransaction:false` on the `--changeset` line",
+    opt_out: OptOut::SectionLine(" runInTransaction:false"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["databasechangelog"],

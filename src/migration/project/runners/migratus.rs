@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Chunk("--;;"),
     switch: &[Switch::Prefix("-- :disable-transaction")],
     alone: "make `-- :disable-transaction` the first bytes of the file, and put `--;;` around the statement",
+    opt_out: OptOut::FirstLine("-- :disable-transaction"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["schema_migrations"],

@@ -20,6 +20,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "set `auto_commit=true` and leave `send_full_script=false` in the environment's file, which holds for all scripts",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["changelog"],

@@ -20,6 +20,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "it can't for SQL files; a JavaScript migration calls `pgm.noTransaction()`",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["pgmigrations"],

@@ -19,6 +19,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "leave `autocommit=true`, its default",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["play_evolutions"],

@@ -24,6 +24,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Path(|path| path.contains(".autocommit."))],
     alone: "call the file `.autocommit.up.sql` (popx), and leave the statement alone in it",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["schema_migration"],

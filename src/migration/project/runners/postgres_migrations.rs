@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Line(|line| line.contains("-- postgres-migrations disable-transaction"))],
     alone: "write `-- postgres-migrations disable-transaction` into the file, and leave the statement alone in it",
+    opt_out: OptOut::FirstLine("-- postgres-migrations disable-transaction"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["migrations"],

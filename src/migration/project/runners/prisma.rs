@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "leave the statement alone in its migration: the whole file is sent as one query",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["_prisma_migrations"],
@@ -41,6 +42,7 @@ pub static SPLITTING: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "leave out BEGIN and COMMIT",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["_prisma_migrations"],

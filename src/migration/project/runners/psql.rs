@@ -16,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "leave out BEGIN and COMMIT, and run psql without --single-transaction",
+    opt_out: OptOut::Elsewhere,
     psql: true,
     ledger: None,
 };

@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[],
     alone: "it can't: run the statement by other means",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["refinery_schema_history"],

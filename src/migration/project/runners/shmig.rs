@@ -16,6 +16,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "leave out BEGIN and COMMIT in this section",
+    opt_out: OptOut::Elsewhere,
     psql: true,
     ledger: Some(Ledger { tables: &["shmig_version"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
 };

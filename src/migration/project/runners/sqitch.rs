@@ -23,6 +23,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "leave out BEGIN and COMMIT in this file",
+    opt_out: OptOut::Elsewhere,
     psql: true,
     ledger: Some(Ledger {
         tables: &["sqitch.changes"],

@@ -21,6 +21,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[],
     alone: "write `-- +migrate Up notransaction`",
+    opt_out: OptOut::SectionLine(" notransaction"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["gorp_migrations"],

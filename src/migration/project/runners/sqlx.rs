@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::Prefix("-- no-transaction")],
     alone: "make `-- no-transaction` the very first bytes of the file, and leave the statement alone in it: it is sent as one query",
+    opt_out: OptOut::FirstLine("-- no-transaction"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["_sqlx_migrations"],

@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[Switch::Alone(needs_no_transaction)],
     alone: "leave the statement alone in its file; newer versions of the CLI send it alone by themselves",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["supabase_migrations.schema_migrations"],

@@ -21,6 +21,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Section,
     switch: &[Switch::LineSplits(|line| line.trim_end() == "---- tern: disable-tx ----")],
     alone: "put the line `---- tern: disable-tx ----` into the file",
+    opt_out: OptOut::FirstLine("---- tern: disable-tx ----"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["public.schema_version"],

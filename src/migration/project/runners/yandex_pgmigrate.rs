@@ -15,6 +15,7 @@ pub static RUNNER: Runner = Runner {
     unit: Unit::Statement,
     switch: &[Switch::Path(|path| path.contains("NONTRANSACTIONAL"))],
     alone: "put NONTRANSACTIONAL into the description in the file's name",
+    opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger {
         tables: &["public.schema_version"],

@@ -31,6 +31,7 @@ pub static RUNNER: Runner = Runner {
         line.strip_prefix("--").is_some_and(|rest| rest.trim().replace(' ', "") == "transactional:false")
     })],
     alone: "begin the file with `-- transactional: false`",
+    opt_out: OptOut::FirstLine("-- transactional: false"),
     psql: false,
     ledger: Some(Ledger {
         tables: &["_yoyo_migration"],

@@ -1,0 +1,248 @@
+//! Fixes that work only outside a transaction: whether the statement runs there, what the file needs so that it does, or
+//! why it can't.
+
+use crate::finding::{Applicability, Edit};
+use crate::migration::fix::place::{insertion, line_end};
+use crate::migration::parse;
+use crate::migration::project::runner::{OptOut, Runner, Sections, Switch, Unit};
+use crate::migration::project::runners;
+use crate::migration::session::Opened;
+use crate::migration::statement::{ActionKind, Body, Statement};
+
+use super::{Mend, Said, StatementContext};
+
+/// Whether and how a statement gets out of the transaction around it.
+enum Outside {
+    /// It is.
+    Is,
+    /// With these edits as well.
+    With { edits: Vec<Edit>, applicability: Applicability, note: Option<String>, alone: bool },
+    /// Not: why.
+    Not(String),
+}
+
+/// What the fix makes of the statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Becomes {
+    /// One statement still, with CONCURRENTLY in it.
+    Concurrent,
+    /// Itself, if only it stands outside.
+    Same,
+    /// Several statements, whose point is that each commits by itself.
+    Several,
+}
+
+impl StatementContext<'_> {
+    /// Adds a fix that works outside a transaction only, with the switch that the file needs for it; or says why there
+    /// is none.
+    pub fn mend_outside(&self, said: &mut Said, title: &str, edits: Vec<Edit>, becomes: Becomes) {
+        if self.inner.is_some() {
+            said.unfixed("it stands in a DO block or function, which always runs in a transaction");
+            return;
+        }
+        if !self.verbatim() || edits.is_empty() {
+            return;
+        }
+        match self.outside(becomes) {
+            Outside::Is => {
+                said.fix(title, edits);
+            }
+            Outside::Not(why) => {
+                said.unfixed(why);
+            }
+            Outside::With { edits: mut switch, applicability, note, alone } => {
+                let title = if alone {
+                    format!("{title}, and take the file out of its transaction")
+                } else {
+                    title.to_owned()
+                };
+                switch.extend(edits);
+                switch.sort_by_key(|edit| (edit.start, edit.end));
+                said.mend(title, applicability, switch);
+                if let Some(Mend::Fix(fix)) = &mut said.fix {
+                    (fix.note, fix.alone) = (note, alone);
+                }
+            }
+        }
+    }
+
+    /// Adds the fix that takes the file out of the tool's transaction, for a statement that can't run in one.
+    pub fn mend_switch(&self, said: &mut Said) {
+        if self.inner.is_some() {
+            return;
+        }
+        match self.outside(Becomes::Same) {
+            Outside::With { edits, applicability, note, alone } if !edits.is_empty() => {
+                said.mend("take the file out of its transaction", applicability, edits);
+                if let Some(Mend::Fix(fix)) = &mut said.fix {
+                    (fix.note, fix.alone) = (note, alone);
+                }
+            }
+            Outside::Not(why) => {
+                said.unfixed(why);
+            }
+            _ => {}
+        }
+    }
+
+    fn outside(&self, becomes: Becomes) -> Outside {
+        let runner = self.run.runner.and_then(runners::runner);
+        let title = runner.map_or("the migration tool", |runner| runner.title);
+        match (self.in_transaction(), self.session.opened()) {
+            (Some(false), _) if becomes == Becomes::Several && self.run.one_query => Outside::Not(format!(
+                "{title} sends the file as one query, and several statements in it are one transaction: put the \
+                 statements of the help into migrations of their own"
+            )),
+            (Some(false), _) => Outside::Is,
+            (None, _) => Outside::With {
+                edits: Vec::new(),
+                applicability: Applicability::Unsafe,
+                note: Some(
+                    "the migration tool isn't known: if it opens a transaction, that has to be switched off (name it with --runner)"
+                        .to_owned(),
+                ),
+                alone: false,
+            },
+            (_, Some(Opened::Begin)) => Outside::Not(
+                "it stands between BEGIN and COMMIT: move it behind COMMIT, or take those out".to_owned(),
+            ),
+            (_, Some(Opened::Implicit)) => Outside::Not(format!(
+                "{title} sends the file as one query, which is one transaction: put the statement into a file of its own"
+            )),
+            (_, None) => Outside::Not("it runs in a transaction".to_owned()),
+            (_, Some(Opened::Runner)) => match runner {
+                None => Outside::Not("a transaction is said to be around each migration".to_owned()),
+                Some(runner) => self.switched(runner, becomes),
+            },
+        }
+    }
+
+    /// Out of the tool's own transaction.
+    fn switched(&self, runner: &Runner, becomes: Becomes) -> Outside {
+        let not = |why: &str| Outside::Not(format!("{why}; {}: {}", runner.title, runner.alone));
+        let others =
+            self.statements.iter().enumerate().filter(|(at, other)| *at != self.index && !is_setting(other));
+        let only = others.clone().next().is_none();
+        for switch in runner.switch {
+            let (looks, alone) = match switch {
+                Switch::Statements(looks) => (looks, false),
+                Switch::Alone(looks) => (looks, true),
+                _ => continue,
+            };
+            if becomes == Becomes::Several || !looks(&concurrent(self.statement)) {
+                continue;
+            }
+            if alone {
+                return Outside::With {
+                    edits: Vec::new(),
+                    applicability: if only { Applicability::Safe } else { Applicability::Unsafe },
+                    note: Some(format!(
+                        "{} of today sends it alone by itself; older versions don't",
+                        runner.title
+                    )),
+                    alone: false,
+                };
+            }
+            let mixed =
+                self.statements.iter().enumerate().any(|(at, other)| at != self.index && !looks(other));
+            if mixed {
+                return Outside::Not(format!(
+                    "{} refuses a file that mixes statements with and without a transaction: put it into a file of its own",
+                    runner.title
+                ));
+            }
+            return Outside::With {
+                edits: Vec::new(),
+                applicability: Applicability::Unsafe,
+                note: Some(format!("{}: {}", runner.title, runner.alone)),
+                alone: false,
+            };
+        }
+        if self.run.one_transaction_for_all {
+            return not("it runs in one transaction with all pending migrations");
+        }
+        let edit = match runner.opt_out {
+            OptOut::Elsewhere => return not("the file can't say itself that it runs outside a transaction"),
+            OptOut::FirstLine(_) if self.text.starts_with('\u{feff}') => {
+                return not("the file begins with a byte order mark, so nothing can come first");
+            }
+            OptOut::FirstLine(line) => insertion(0, format!("{line}\n")),
+            OptOut::SectionLine(words) => match self.section_line(runner) {
+                Some(at) => insertion(at, words.to_owned()),
+                None => return not("the line that begins the section wasn't found"),
+            },
+        };
+        let splits = runner.switch.iter().any(|switch| matches!(switch, Switch::LineSplits(_)));
+        if runner.unit != Unit::Statement
+            && !splits
+            && (self.statements.len() > 1 || becomes == Becomes::Several)
+        {
+            return Outside::Not(format!(
+                "{} sends the file as one query, which is one transaction even without the tool's: put the statement into a \
+                 file of its own, with its switch ({})",
+                runner.title, runner.alone
+            ));
+        }
+        // The switch of a file holds for its other sections too: one statement loses nothing by it.
+        let elsewhere = match (runner.opt_out, runner.sections) {
+            (OptOut::SectionLine(_), _) | (_, Sections::Whole) => 0,
+            _ => {
+                let all = parse::parse(self.text, 0..self.text.len()).statements;
+                all.iter().filter(|other| !is_setting(other)).count().saturating_sub(1 + others.count())
+            }
+        };
+        let safe = only && elsewhere <= 1;
+        Outside::With {
+            edits: vec![edit],
+            applicability: if safe { Applicability::Safe } else { Applicability::Unsafe },
+            note: (!safe).then(|| {
+                "the file's other statements run outside a transaction then, too: if one fails, those before it stay done"
+                    .to_owned()
+            }),
+            alone: true,
+        }
+    }
+
+    /// The end of the line that begins the section of this statement.
+    fn section_line(&self, runner: &Runner) -> Option<usize> {
+        let (Sections::Lines(opens) | Sections::Gathered(opens)) = runner.sections else { return None };
+        let mut at = 0;
+        let mut found = None;
+        for line in self.text.split_inclusive('\n') {
+            if at >= self.statement.span.start as usize {
+                break;
+            }
+            if opens(line.trim_end_matches(['\n', '\r'])).is_some() {
+                let end = line_end(self.text, at);
+                let written = self.text.get(at..end).unwrap_or("");
+                found = Some(at + written.trim_end().len());
+            }
+            at += line.len();
+        }
+        found
+    }
+}
+
+/// The statement as it is with CONCURRENTLY.
+fn concurrent(statement: &Statement) -> Statement {
+    let mut changed = statement.clone();
+    match &mut changed.body {
+        Body::CreateIndex(create) => create.concurrently = true,
+        Body::Drop(drop) => drop.concurrently = true,
+        Body::Reindex(reindex) => reindex.concurrently = true,
+        Body::AlterTable(alter) => {
+            for action in &mut alter.actions {
+                if let ActionKind::DetachPartition { concurrently, .. } = &mut action.kind {
+                    *concurrently = true;
+                }
+            }
+        }
+        _ => {}
+    }
+    changed
+}
+
+/// SET and RESET: nothing that would have to be undone.
+fn is_setting(statement: &Statement) -> bool {
+    matches!(statement.body, Body::Set(_))
+}
