@@ -158,6 +158,18 @@ pub enum Applicability {
     Unsafe,
 }
 
+/// When a fix is applied among those of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Turn {
+    /// Before all others and by itself: it changes how the whole file is run.
+    Alone,
+    /// Together with others.
+    #[default]
+    Any,
+    /// When no other is left: what it adds depends on what they do.
+    Last,
+}
+
 /// A mechanical way to mend a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
@@ -171,9 +183,9 @@ pub struct Fix {
     pub note: Option<String>,
     /// The replacements, in order and without overlaps.
     pub edits: Vec<Edit>,
-    /// It changes how the whole file is run, so no other fix is applied to the file together with it.
+    /// When it is applied among the fixes of one file.
     #[serde(skip)]
-    pub alone: bool,
+    pub turn: Turn,
 }
 
 /// One thing worth telling.

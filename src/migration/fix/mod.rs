@@ -8,7 +8,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::finding::{Applicability, Edit, Finding, Fix};
+use crate::finding::{Applicability, Edit, Finding, Fix, Turn};
 
 pub use text::{apply, is_editable};
 
@@ -167,8 +167,8 @@ fn newly_broken(before: &[Finding], after: &[Finding], path: &Path) -> Option<St
     NEVER_NEW.iter().find(|code| count(after, code) > count(before, code)).map(|code| (*code).to_owned())
 }
 
-/// What is applied in one round, by file: in the order of their places, of two that touch each other the first. A fix
-/// that changes how the file is run goes before all others, by itself.
+/// What is applied in one round, by file: those whose turn it is, in the order of their places, of two that touch each
+/// other the first.
 pub fn choose<'a>(
     findings: &'a [Finding],
     with_unsafe: bool,
@@ -183,14 +183,14 @@ pub fn choose<'a>(
         }
     }
     for fixes in offered.values_mut() {
-        fixes.sort_by_key(|(finding, fix)| (!fix.alone, fix.edits.first().map(|e| e.start), &finding.code));
+        fixes.sort_by_key(|(finding, fix)| (fix.turn, fix.edits.first().map(|e| e.start), &finding.code));
+        let turn = fixes.first().map_or(Turn::Any, |(_, fix)| fix.turn);
         let mut taken: Vec<&Edit> = Vec::new();
-        let mut exclusive = false;
         fixes.retain(|(_, fix)| {
-            if exclusive || fix.edits.iter().any(|edit| taken.iter().any(|other| touch(edit, other))) {
+            let waits = fix.turn != turn || (turn == Turn::Alone && !taken.is_empty());
+            if waits || fix.edits.iter().any(|edit| taken.iter().any(|other| touch(edit, other))) {
                 return false;
             }
-            exclusive = fix.alone;
             taken.extend(&fix.edits);
             true
         });
@@ -225,7 +225,7 @@ mod tests {
             object: None,
             message: String::new(),
             help: None,
-            fix: Some(Fix { title: code.to_owned(), applicability, note: None, edits, alone: false }),
+            fix: Some(Fix { title: code.to_owned(), applicability, note: None, edits, turn: Turn::Any }),
         }
     }
 

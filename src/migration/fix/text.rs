@@ -49,7 +49,7 @@ fn has_crlf(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Applicability;
+    use crate::finding::{Applicability, Turn};
 
     fn fix(edits: &[(u32, u32, &str)]) -> Fix {
         Fix {
@@ -60,7 +60,7 @@ mod tests {
                 .iter()
                 .map(|(start, end, text)| Edit { start: *start, end: *end, text: (*text).into() })
                 .collect(),
-            alone: false,
+            turn: Turn::Any,
         }
     }
 

@@ -1,9 +1,10 @@
 //! DETACH PARTITION without CONCURRENTLY, where PostgreSQL has it.
 
+use crate::finding::Applicability;
 use crate::migration::statement::{ActionKind, PartitionBound};
 
 use super::outside::Becomes;
-use super::{Check, Rule, Sink, StatementContext};
+use super::{Check, Mend, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
     code: "detach_partition_blocks",
@@ -50,5 +51,12 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         ));
         let edits = context.insertion(action.span, " CONCURRENTLY");
         context.mend_outside(said, "detach the partition CONCURRENTLY", edits, Becomes::Concurrent);
+        if let Some(Mend::Fix(fix)) = &mut said.fix {
+            // Manual, ALTER TABLE: "a CHECK constraint that duplicates the partition constraint is added to the partition".
+            fix.applicability = Applicability::Unsafe;
+            fix.note.get_or_insert_with(|| {
+                "PostgreSQL gives the detached table a CHECK with the partition's bounds".to_owned()
+            });
+        }
     }
 }

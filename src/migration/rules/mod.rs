@@ -5,7 +5,7 @@
 
 use compact_str::CompactString;
 
-use crate::finding::{Applicability, Edit, Fix};
+use crate::finding::{Applicability, Edit, Fix, Turn};
 use crate::source::Span;
 
 use super::catalog::{Born, Catalog, QName, Relation};
@@ -377,7 +377,7 @@ impl Said {
         applicability: Applicability,
         edits: Vec<Edit>,
     ) -> &mut Self {
-        let fix = Fix { title: title.into(), applicability, note: None, edits, alone: false };
+        let fix = Fix { title: title.into(), applicability, note: None, edits, turn: Turn::Any };
         self.fix = Some(Mend::Fix(fix));
         self
     }

@@ -1,7 +1,7 @@
 //! Fixes that work only outside a transaction: whether the statement runs there, what the file needs so that it does, or
 //! why it can't.
 
-use crate::finding::{Applicability, Edit};
+use crate::finding::{Applicability, Edit, Turn};
 use crate::migration::fix::place::{insertion, line_end};
 use crate::migration::parse;
 use crate::migration::project::runner::{OptOut, Runner, Sections, Switch, Unit};
@@ -60,7 +60,8 @@ impl StatementContext<'_> {
                 switch.sort_by_key(|edit| (edit.start, edit.end));
                 said.mend(title, applicability, switch);
                 if let Some(Mend::Fix(fix)) = &mut said.fix {
-                    (fix.note, fix.alone) = (note, alone);
+                    fix.note = note;
+                    fix.turn = if alone { Turn::Alone } else { Turn::Any };
                 }
             }
         }
@@ -75,7 +76,8 @@ impl StatementContext<'_> {
             Outside::With { edits, applicability, note, alone } if !edits.is_empty() => {
                 said.mend("take the file out of its transaction", applicability, edits);
                 if let Some(Mend::Fix(fix)) = &mut said.fix {
-                    (fix.note, fix.alone) = (note, alone);
+                    fix.note = note;
+                    fix.turn = if alone { Turn::Alone } else { Turn::Any };
                 }
             }
             Outside::Not(why) => {

@@ -1,6 +1,6 @@
 //! SET NOT NULL that reads a table in use.
 
-use crate::finding::Edit;
+use crate::finding::{Applicability, Edit};
 use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::ScanReason;
 use crate::migration::fix::place;
@@ -8,7 +8,7 @@ use crate::migration::statement::{Action, ActionKind, AlterTable, Body, Constrai
 
 use super::drop_constraint::says_not_null;
 use super::outside::Becomes;
-use super::{Check, Rule, Said, Sink, StatementContext, plans};
+use super::{Check, Mend, Rule, Said, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
     code: "set_not_null_scans",
@@ -109,6 +109,10 @@ fn mend(
         let validate = format!("ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {name};");
         let edits = vec![place::before(context.text, statement, &validate)];
         context.mend_outside(said, "validate the CHECK first", edits, Becomes::Several);
+        if let Some(Mend::Fix(fix)) = &mut said.fix {
+            fix.applicability = Applicability::Unsafe;
+            fix.note.get_or_insert_with(|| format!("{name} stays, valid from then on"));
+        }
         return;
     }
     let known = context.before.relation(table);

@@ -1,6 +1,6 @@
 //! The fix that puts a lock_timeout around statements: SET LOCAL in a transaction, SET and RESET outside.
 
-use crate::finding::{Applicability, Edit};
+use crate::finding::{Applicability, Edit, Turn};
 use crate::migration::fix::place;
 use crate::migration::project::runner::needs_no_transaction;
 use crate::migration::session::Timeout;
@@ -62,11 +62,12 @@ pub(super) fn mend(context: &MigrationContext<'_>, records: &[&Record], said: &m
     let several = context.statements.iter().filter(|other| !matches!(other.body, Body::Set(_))).count() > 1;
     let applicability = if outside && several { Applicability::Unsafe } else { Applicability::Safe };
     said.mend("set a lock_timeout", applicability, edits);
-    if let (Some(Mend::Fix(fix)), Applicability::Unsafe) = (&mut said.fix, applicability) {
-        fix.note = Some(
-            "the file runs outside a transaction: where the timeout ends it, what stands before stays done"
-                .to_owned(),
-        );
+    if let Some(Mend::Fix(fix)) = &mut said.fix {
+        // What becomes CONCURRENTLY needs none.
+        fix.turn = Turn::Last;
+        fix.note = (applicability == Applicability::Unsafe).then(|| {
+            "the file runs outside a transaction: where the timeout ends it, what stands before stays done".to_owned()
+        });
     }
 }
 

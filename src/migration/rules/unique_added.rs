@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use crate::migration::catalog::{QName, Relation};
-use crate::migration::statement::{ActionKind, Body, ConstraintKind, Expr, ObjectKind, quote_ident};
+use crate::migration::statement::{ActionKind, Body, ConstraintKind, Expr, Ident, ObjectKind, quote_ident};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
     Rule { code: "unique_added", page: migration_page!("unique_added"), check: Check::Statement(check) };
+
+/// How many statements ahead a primary key is looked for.
+const FARTHEST: usize = 50;
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     match &cx.statement.body {
@@ -22,7 +25,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             let exists = index.name.as_ref().is_some_and(|name| {
                 index.if_not_exists && known.is_some_and(|table| table.index(name.as_str()).is_some())
             });
-            if exists {
+            // A primary key has its own rule; the index that it is made of says nothing more.
+            if exists || index.name.as_ref().is_some_and(|name| becomes_primary_key(cx, name)) {
                 return;
             }
             // An expression's uniqueness follows from nothing that is known here.
@@ -62,6 +66,18 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+/// Whether a later statement of the file makes a primary key of the index.
+fn becomes_primary_key(cx: &StatementContext<'_>, index: &Ident) -> bool {
+    let later = cx.statements.get(cx.index + 1..).unwrap_or(&[]);
+    later.iter().take(FARTHEST).any(|statement| {
+        matches!(&statement.body, Body::AlterTable(alter) if alter.actions.iter().any(|action| {
+            matches!(&action.kind, ActionKind::AddConstraint(constraint)
+                if matches!(&constraint.kind, ConstraintKind::PrimaryKey(key)
+                    if key.using_index.as_ref() == Some(index)))
+        }))
+    })
 }
 
 /// What is to be unique.
