@@ -75,7 +75,7 @@ pub fn mend(
     if request.stdin.as_ref().is_some_and(|text| std::str::from_utf8(text).is_err()) {
         return Err("standard input is not UTF-8, so it can't be given back with fixes as it was".to_owned());
     }
-    let (project, report) = judged(request, options)?;
+    let (project, report) = gather_and_judge(request, options)?;
     let judged: HashSet<&PathBuf> = project
         .parts
         .iter()
@@ -96,7 +96,7 @@ pub fn mend(
                 if let Some(text) = texts.get(Path::new(STDIN)) {
                     now.stdin = Some(text.clone());
                 }
-                judged(&now, options).map(|(_, report)| report.findings)
+                gather_and_judge(&now, options).map(|(_, report)| report.findings)
             },
             |path| match (&request.stdin, request.texts.get(path)) {
                 (Some(stdin), _) if path == Path::new(STDIN) => Ok(stdin.clone()),
@@ -127,7 +127,7 @@ pub fn mend(
     Ok(Fixed { diff, unsafe_fixes, mended, closed, failures, stdin })
 }
 
-fn judged(request: &Request, options: &LintOptions) -> Result<(Project, LintReport), String> {
+fn gather_and_judge(request: &Request, options: &LintOptions) -> Result<(Project, LintReport), String> {
     let project = project::gather(request).map_err(|error| error.to_string())?;
     let report = judge(&project, options);
     Ok((project, report))
