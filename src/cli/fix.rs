@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Outcome;
-use super::lint::judge;
 use crate::finding::Applicability;
 use crate::git::{self, GitError, Selection, Status};
 use crate::migration::fix::{self, Mended};
-use crate::migration::lint::{LintOptions, LintReport};
-use crate::migration::project::{self, Project, Request};
+use crate::migration::lint::LintReport;
+use crate::migration::project::{Project, Request};
 use crate::migration::rules::Change;
 
 /// The path that standard input goes by.
@@ -65,7 +64,7 @@ pub fn mend(
     arguments: &FixArgs,
     named: &[PathBuf],
     request: &mut Request,
-    options: &LintOptions,
+    judge: &dyn Fn(&Request) -> Result<(Project, LintReport), String>,
 ) -> Result<Fixed, String> {
     if !arguments.fix && !arguments.diff {
         return Err(
@@ -75,7 +74,7 @@ pub fn mend(
     if request.stdin.as_ref().is_some_and(|text| std::str::from_utf8(text).is_err()) {
         return Err("standard input is not UTF-8, so it can't be given back with fixes as it was".to_owned());
     }
-    let (project, report) = gather_and_judge(request, options)?;
+    let (project, report) = judge(request)?;
     let judged: HashSet<&PathBuf> = project
         .parts
         .iter()
@@ -96,7 +95,7 @@ pub fn mend(
                 if let Some(text) = texts.get(Path::new(STDIN)) {
                     now.stdin = Some(text.clone());
                 }
-                gather_and_judge(&now, options).map(|(_, report)| report.findings)
+                judge(&now).map(|(_, report)| report.findings)
             },
             |path| match (&request.stdin, request.texts.get(path)) {
                 (Some(stdin), _) if path == Path::new(STDIN) => Ok(stdin.clone()),
@@ -125,12 +124,6 @@ pub fn mend(
     }
     let (diff, unsafe_fixes) = (arguments.diff, arguments.unsafe_fixes);
     Ok(Fixed { diff, unsafe_fixes, mended, closed, failures, stdin })
-}
-
-fn gather_and_judge(request: &Request, options: &LintOptions) -> Result<(Project, LintReport), String> {
-    let project = project::gather(request).map_err(|error| error.to_string())?;
-    let report = judge(&project, options);
-    Ok((project, report))
 }
 
 /// The judged files that must be left as they are, and why: what may have run somewhere is not changed behind

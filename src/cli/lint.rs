@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::baseline::BaselineArgs;
 use super::explain::documents;
 use super::output::OutputArgs;
-use super::{Outcome, Surroundings};
+use super::{Outcome, Surroundings, fix};
 use crate::config::{self, Loaded};
 use crate::finding::{Category, Finding, Severity};
 use crate::git::{self, GitError, Selection, Status};
@@ -43,6 +43,8 @@ pub struct LintArgs {
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    #[command(flatten)]
+    fix: fix::FixArgs,
 }
 
 /// Which migrations are judged, and how they run.
@@ -128,7 +130,10 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         Ok(judged) => judged,
         Err(message) => return Outcome::failed(message),
     };
-    let Judged { project, report, options, fail_on, sources } = judged;
+    let Judged { project, report, options, fail_on, sources, fixed } = judged;
+    if let Some(differences) = fixed.as_ref().and_then(fix::Fixed::differences) {
+        return differences;
+    }
     let told = Report {
         command: "lint",
         findings: &report.findings,
@@ -152,7 +157,11 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         // Whoever waits for the file has not been told.
         false => 2,
     };
-    Outcome { stdout: delivered.stdout, stderr, code }
+    let outcome = Outcome { stdout: delivered.stdout, stderr, code };
+    match fixed {
+        Some(fixed) => fixed.told(outcome, &report),
+        None => outcome,
+    }
 }
 
 /// What was judged, and what came of it.
@@ -162,6 +171,7 @@ struct Judged {
     options: LintOptions,
     fail_on: FailOn,
     sources: Sources,
+    fixed: Option<fix::Fixed>,
 }
 
 fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged, String> {
@@ -169,7 +179,7 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
     // A baseline is about all that is there.
     scope.all |=
         arguments.baseline.writes() && scope.paths.is_empty() && scope.since.is_none() && !scope.staged;
-    let (mut project, options) = gather(&scope, loaded)?;
+    let (mut request, options, notes) = asked(&scope, loaded)?;
     let fail_on = match (arguments.fail_on, loaded.config.lint.fail_on.as_deref()) {
         (Some(flag), _) => flag,
         (None, Some(word)) => {
@@ -177,14 +187,31 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
         }
         (None, None) => FailOn::Error,
     };
-    let mut report = judge(&project, &options);
-    let mut sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
     let configured = loaded.config.lint.baseline.as_ref().map(|path| base_of(loaded).join(path));
     let configured =
         configured.map(|path| path.strip_prefix(&places.here).map(PathBuf::from).unwrap_or(path));
-    let note = arguments.baseline.apply(configured, &mut report, &mut sources, places, &options)?;
-    project.notes.extend(note);
-    Ok(Judged { project, report, options, fail_on, sources })
+    let look = |request: &Request, notes: Vec<String>, writes: bool| {
+        let mut project = gathered(request, &scope, loaded, notes)?;
+        let mut report = judge(&project, &options);
+        let mut sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
+        if writes || !arguments.baseline.writes() {
+            let configured = configured.clone();
+            let note = arguments.baseline.apply(configured, &mut report, &mut sources, places, &options)?;
+            project.notes.extend(note);
+        }
+        Ok::<_, String>((project, report, sources))
+    };
+    let fixed = match arguments.fix.wanted() {
+        true => {
+            let judge = |request: &Request| {
+                look(request, Vec::new(), false).map(|(project, report, _)| (project, report))
+            };
+            Some(fix::mend(&arguments.fix, &scope.paths, &mut request, &judge)?)
+        }
+        false => None,
+    };
+    let (project, report, sources) = look(&request, notes, true)?;
+    Ok(Judged { project, report, options, fail_on, sources, fixed })
 }
 
 /// The folder that paths in the configuration are relative to.
@@ -204,6 +231,29 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
 
 /// Finds and reads the migrations, and says how to judge them.
 pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, LintOptions), String> {
+    let (request, options, notes) = asked(arguments, loaded)?;
+    Ok((gathered(&request, arguments, loaded, notes)?, options))
+}
+
+fn gathered(
+    request: &Request,
+    arguments: &Scope,
+    loaded: &Loaded,
+    mut notes: Vec<String>,
+) -> Result<Project, String> {
+    let mut project = project::gather(request).map_err(|error| error.to_string())?;
+    if arguments.paths.is_empty() {
+        project.describe().for_each(|line| notes.push(line));
+    }
+    notes.append(&mut project.notes);
+    project.notes = notes;
+    let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
+    exclude(&mut project, &loaded.config.lint.exclude, &base_of(loaded), &Places::of(&here))?;
+    Ok(project)
+}
+
+/// What to look at and how to judge it, with what people should know of that.
+fn asked(arguments: &Scope, loaded: &Loaded) -> Result<(Request, LintOptions, Vec<String>), String> {
     let config = &loaded.config;
     // Paths in the configuration are relative to its file.
     let base = base_of(loaded);
@@ -243,17 +293,10 @@ pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, Lin
         changed,
         texts,
     };
-    let mut project = project::gather(&request).map_err(|error| error.to_string())?;
-    if arguments.paths.is_empty() {
-        project.describe().for_each(|line| notes.push(line));
-    }
-    notes.append(&mut project.notes);
-    project.notes = notes;
     let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
     let places = Places::of(&here);
-    exclude(&mut project, &config.lint.exclude, &base, &places)?;
     let options = options(arguments, loaded, &base, &places, &relative)?;
-    Ok((project, options))
+    Ok((request, options, notes))
 }
 
 /// Makes history of the migrations that the configuration excludes.
