@@ -202,6 +202,38 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
         .par_iter()
         .map(|migration| parse::parse(&migration.text, migration.range.clone()))
         .collect();
+    judge(migrations, &scripts, options, None, None).report
+}
+
+/// What stands before a migration: kept, so that history needn't be replayed to judge it again.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoint {
+    /// The migration, by its place in the order.
+    pub at: usize,
+    pub catalog: Catalog,
+    session: super::session::Session,
+    run: Option<bool>,
+    history: usize,
+}
+
+/// What judging came to.
+pub(super) struct Judged {
+    pub report: LintReport,
+    /// What exists after the last migration.
+    pub after: Catalog,
+    /// What stands before the migration that was asked for.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Judges what is to be judged, from `start` on (nothing before it is judged); `keep`: the place before which everything
+/// is to be kept.
+pub(super) fn judge(
+    migrations: &[Migration],
+    scripts: &[Script],
+    options: &LintOptions,
+    start: Option<Checkpoint>,
+    keep: Option<usize>,
+) -> Judged {
     let rules: Vec<ActiveRule> = RULES
         .iter()
         .filter_map(|rule| {
@@ -229,19 +261,18 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
         .cloned()
         .collect();
 
-    let mut catalog = match &options.schema {
-        Some(schema) => schema.clone(),
-        // One migration alone says nothing of what was there before it.
-        None if migrations.iter().filter(|m| m.direction != Direction::Down).count() < 2 => {
-            Catalog::unknown()
+    let mut walk = Walk::new(migrations, scripts, &rules, &options.rules).with_custom(&custom);
+    let first = start.as_ref().map_or(0, |start| start.at);
+    let (mut catalog, mut history) = match start {
+        Some(start) => {
+            (walk.session, walk.run) = (start.session, start.run);
+            (start.catalog, start.history)
         }
-        None => Catalog::empty(),
+        None => (first_catalog(migrations, options), 0),
     };
-
-    let mut walk = Walk::new(migrations, &scripts, &rules, &options.rules).with_custom(&custom);
+    let mut checkpoint = None;
     let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
     let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
-    let mut history = 0;
     let downs_are_usual = migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some());
     let mut downs: HashMap<usize, Vec<usize>> = HashMap::new();
     for (index, migration) in migrations.iter().enumerate() {
@@ -249,7 +280,16 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
             downs.entry(undoes).or_default().push(index);
         }
     }
-    for (index, migration) in migrations.iter().enumerate() {
+    for (index, migration) in migrations.iter().enumerate().skip(first) {
+        if keep == Some(index) {
+            checkpoint = Some(Checkpoint {
+                at: index,
+                catalog: catalog.clone(),
+                session: walk.session.clone(),
+                run: walk.run,
+                history,
+            });
+        }
         if migration.direction == Direction::Down {
             continue;
         }
@@ -318,9 +358,22 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
         }
     }
     judged.sort_by_key(|(index, _)| *index);
-    said.extend(run_rules(migrations, &scripts, &judged, &catalog, &rules, &options.rules));
+    said.extend(run_rules(migrations, scripts, &judged, &catalog, &rules, &options.rules));
 
-    report(migrations, &scripts, judged, said, &rules, options, history)
+    let report = report(migrations, scripts, judged, said, &rules, options, history);
+    Judged { report, after: catalog, checkpoint }
+}
+
+/// What exists before the first migration.
+fn first_catalog(migrations: &[Migration], options: &LintOptions) -> Catalog {
+    match &options.schema {
+        Some(schema) => schema.clone(),
+        // One migration alone says nothing of what was there before it.
+        None if migrations.iter().filter(|m| m.direction != Direction::Down).count() < 2 => {
+            Catalog::unknown()
+        }
+        None => Catalog::empty(),
+    }
 }
 
 /// What exists after all of `migrations` have run: `--schema`.

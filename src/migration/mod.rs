@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod custom;
+pub mod desk;
 pub mod effects;
 pub mod fix;
 mod kind;

@@ -30,10 +30,11 @@ pub(super) struct Walk<'a> {
     rules: &'a [ActiveRule],
     options: &'a RuleOptions,
     custom: &'a [CustomRule],
-    session: Session,
     /// The run of all pending migrations that is under way, in one transaction as far as nobody ended it; whether
     /// its migrations are judged. What has run before is another run.
-    run: Option<bool>,
+    pub run: Option<bool>,
+    /// As it is before the next migration.
+    pub session: Session,
 }
 
 /// Catalogs to come back to.

@@ -231,6 +231,49 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     Ok(project)
 }
 
+/// A folder's migrations with another text for one of its files: what an editor holds, say. Nothing else is read anew. Also
+/// what is wrong with the text.
+pub fn with_text(
+    part: &Part,
+    path: &Path,
+    bytes: Vec<u8>,
+    request: &Request,
+) -> (Vec<Migration>, Option<(Span, String)>) {
+    let (text, problem) = decode(bytes);
+    let mut changed = Part { root: part.root.clone(), runner: part.runner, migrations: Vec::new() };
+    let mut text = Some(text);
+    for migration in &part.migrations {
+        if migration.path != path {
+            changed.migrations.push(migration.clone());
+            continue;
+        }
+        // All sections of the file come from the new text, in place of the first.
+        let Some(text) = text.take() else { continue };
+        match part.runner {
+            Some(found) => {
+                let relative = relative_to(path, &part.root);
+                let name = (found.runner.named)(&relative);
+                add(
+                    &mut changed,
+                    path.to_owned(),
+                    &relative,
+                    text,
+                    migration.judged,
+                    found.runner,
+                    name,
+                    request,
+                );
+            }
+            None => add_plain(&mut changed, path.to_owned(), text, migration.judged, request),
+        }
+        for new in changed.migrations.iter_mut().rev().take_while(|new| new.path == path) {
+            new.change = migration.change;
+        }
+    }
+    pair(&mut changed.migrations);
+    (changed.migrations, problem)
+}
+
 /// A text that is no file of a project, as one migration that has run: `--schema`.
 pub fn history_of(path: PathBuf, bytes: Vec<u8>) -> Migration {
     let (text, _) = decode(bytes);
