@@ -86,4 +86,20 @@ impl Migration {
             alone: None,
         }
     }
+
+    /// For each statement the number of the query string that it is sent in; `None`: each is sent alone.
+    pub fn queries(&self, statements: &[Statement]) -> Option<Vec<usize>> {
+        match &self.chunks {
+            Some(chunks) => Some(
+                statements
+                    .iter()
+                    .map(|statement| {
+                        chunks.partition_point(|chunk| chunk.end <= statement.span.start as usize)
+                    })
+                    .collect(),
+            ),
+            None if self.run.one_query => Some(vec![0; statements.len()]),
+            None => None,
+        }
+    }
 }

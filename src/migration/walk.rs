@@ -519,15 +519,7 @@ struct Units {
 
 impl Units {
     fn of(migration: &Migration, script: &Script) -> Units {
-        let query = match &migration.chunks {
-            Some(chunks) => script
-                .statements
-                .iter()
-                .map(|statement| chunks.partition_point(|chunk| chunk.end <= statement.span.start as usize))
-                .collect(),
-            None if migration.run.one_query => vec![0; script.statements.len()],
-            None => Vec::new(),
-        };
+        let query = migration.queries(&script.statements).unwrap_or_default();
         Units { query }
     }
 

@@ -1,0 +1,169 @@
+//! Rows of each table, counted and summed, and what differs between two sums.
+//!
+//! A checksum is the sum of the hashes of all values: it doesn't depend on the order of rows or columns, and it
+//! is computed where the rows are. Columns are summed apart, so that a table that lost a column can still be
+//! compared in what it kept; and whole rows are, so that values that changed places are seen.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use postgres::types::ToSql;
+
+use super::RehearsalError;
+use super::relations::{NAME, OF_NO_EXTENSION, USER_SCHEMA};
+use super::report::{ColumnGone, DataDifference, TableSum};
+use crate::postgres::sql_text::quote_identifier;
+
+/// The rows of one table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sum {
+    /// How many.
+    pub rows: u64,
+    /// Of whole rows; `None` where they were only counted.
+    whole: Option<String>,
+    /// By column: checksum, and how many aren't NULL.
+    columns: BTreeMap<String, (Option<String>, u64)>,
+}
+
+/// Sums by table.
+pub(super) type Sums = BTreeMap<String, Sum>;
+
+/// Rows to leave out, by table: each a condition that is true of the row.
+pub(super) type LeftOut = BTreeMap<String, Vec<String>>;
+
+impl Sum {
+    /// For the report.
+    pub fn shown(&self) -> TableSum {
+        TableSum { rows: self.rows, checksum: self.whole.clone() }
+    }
+
+    /// Columns with how many values aren't NULL.
+    pub fn filled(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.columns.iter().map(|(name, (_, filled))| (name.as_str(), *filled))
+    }
+}
+
+/// Counts and sums every table but those of `skip`. `progress` is told each table's name.
+pub(super) fn read(
+    client: &mut Client,
+    hashed: bool,
+    left_out: &LeftOut,
+    skip: &[&str],
+    progress: &dyn Fn(&str),
+) -> Result<Sums, RehearsalError> {
+    let failed = |source| RehearsalError::server("list the columns", source);
+    let sql = format!(
+        "SELECT {NAME}, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), \
+         coalesce(pg_catalog.array_agg(a.attname::text ORDER BY a.attname) FILTER (WHERE a.attname IS NOT NULL), '{{}}') \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         WHERE c.relkind IN ('r', 'm') AND {USER_SCHEMA} AND {OF_NO_EXTENSION} \
+         AND (c.relkind <> 'm' OR c.relispopulated) GROUP BY 1, 2 ORDER BY 1"
+    );
+    let mut sums = Sums::new();
+    for row in client.query(&sql, &[]).map_err(failed)? {
+        let (name, table, columns): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+        if skip.contains(&name.as_str()) {
+            continue;
+        }
+        progress(&name);
+        let conditions = left_out.get(&name).map(Vec::as_slice).unwrap_or_default();
+        sums.insert(name.clone(), read_one(client, &name, &table, &columns, hashed, conditions)?);
+    }
+    Ok(sums)
+}
+
+fn read_one(
+    client: &mut Client,
+    name: &str,
+    table: &str,
+    columns: &[String],
+    hashed: bool,
+    left_out: &[String],
+) -> Result<Sum, RehearsalError> {
+    let quoted: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
+    let mut wanted = vec!["pg_catalog.count(*)".to_owned()];
+    if hashed && !columns.is_empty() {
+        let hash = |value: &str| {
+            format!("pg_catalog.sum(pg_catalog.hashtextextended(({value})::text, 0)::numeric)::text")
+        };
+        let row: Vec<String> = quoted.iter().map(|column| format!("t.{column}")).collect();
+        wanted.push(hash(&format!("ROW({})", row.join(", "))));
+        for column in &row {
+            wanted.push(hash(column));
+            wanted.push(format!("pg_catalog.count({column})"));
+        }
+    }
+    let mut condition = String::new();
+    for left_out in left_out {
+        condition.push_str(&format!(" AND ({left_out}) IS NOT TRUE"));
+    }
+    let sum = |client: &mut Client, columns: &[String]| -> Result<Sum, postgres::Error> {
+        let sql = format!("SELECT {} FROM ONLY {table} t WHERE true{condition}", wanted.join(", "));
+        let none: &[&(dyn ToSql + Sync)] = &[];
+        let row = client.query_one(&sql, none)?;
+        let mut sum = Sum { rows: row.get::<_, i64>(0).unsigned_abs(), ..Sum::default() };
+        if row.len() > 1 {
+            sum.whole = Some(row.get::<_, Option<String>>(1).unwrap_or_else(|| "0".to_owned()));
+            for (place, column) in columns.iter().enumerate() {
+                let filled = row.get::<_, i64>(3 + 2 * place).unsigned_abs();
+                sum.columns.insert(column.clone(), (row.get(2 + 2 * place), filled));
+            }
+        }
+        Ok(sum)
+    };
+    // A target list has at most 1,664 entries (manual, "PostgreSQL Limits").
+    if wanted.len() > 1600 {
+        wanted.truncate(2);
+        let sql = format!("SELECT {} FROM ONLY {table} t WHERE true{condition}", wanted.join(", "));
+        let none: &[&(dyn ToSql + Sync)] = &[];
+        let row = client
+            .query_one(&sql, none)
+            .map_err(|source| RehearsalError::server(format!("sum up the rows of {name}"), source))?;
+        return Ok(Sum {
+            rows: row.get::<_, i64>(0).unsigned_abs(),
+            whole: row.get(1),
+            columns: BTreeMap::new(),
+        });
+    }
+    sum(client, columns)
+        .map_err(|source| RehearsalError::server(format!("sum up the rows of {name}"), source))
+}
+
+/// What of `before` isn't the same `now`. Tables that are only there now don't count.
+pub(super) fn differences(before: &Sums, now: &Sums) -> Vec<DataDifference> {
+    before
+        .iter()
+        .filter_map(|(table, was)| {
+            let mut difference = DataDifference {
+                table: table.clone(),
+                rows_before: was.rows,
+                rows_after: now.get(table).map(|is| is.rows),
+                ..DataDifference::default()
+            };
+            let Some(is) = now.get(table) else {
+                // An empty table holds nothing to lose; that it is gone the schema says.
+                return (was.rows > 0).then_some(difference);
+            };
+            for (column, (sum, filled)) in &was.columns {
+                match is.columns.get(column) {
+                    None => {
+                        let gone = ColumnGone { column: column.clone(), values: *filled };
+                        difference.columns_gone.extend((*filled > 0).then_some(gone));
+                    }
+                    Some((now, _)) if was.rows == is.rows && now != sum => {
+                        difference.columns.push(column.clone());
+                    }
+                    Some(_) => {}
+                }
+            }
+            let same_columns = was.columns.keys().eq(is.columns.keys());
+            let swapped = same_columns && was.whole != is.whole;
+            let differs = was.rows != is.rows
+                || !difference.columns.is_empty()
+                || !difference.columns_gone.is_empty()
+                || swapped;
+            differs.then_some(difference)
+        })
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! Watches the locks of the session that migrates, from a connection of its own, every few milliseconds.
+//!
+//! `pg_locks` (manual, "pg_locks") shows the locks that a session holds or waits for at the moment of asking.
+//! CONCURRENTLY lets go of locks before the statement ends, so looking once afterwards isn't enough.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use postgres::Client;
+
+use super::RehearsalError;
+use super::place::Place;
+use super::relations::Relations;
+use super::report::LockRun;
+use crate::migration::lock_mode::LockMode;
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(4);
+
+/// A lock as it was seen.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub relation: u32,
+    pub mode: LockMode,
+    /// Which statement took it.
+    pub statement: u32,
+    pub acquired: f64,
+    pub released: Option<f64>,
+    pub waited: f64,
+}
+
+#[derive(Default)]
+struct State {
+    /// The sessions watched.
+    pids: Vec<i32>,
+    /// The statement that is running, and when it began.
+    statement: u32,
+    statement_start: f64,
+    seen: Vec<Seen>,
+    /// What is waited for: relation, mode, since when.
+    waiting: Vec<(u32, LockMode, f64)>,
+    last_look: f64,
+    looks: u64,
+    watched_for: f64,
+    /// When the statement is to be cancelled.
+    deadline: Option<f64>,
+    cancelled: bool,
+    problem: Option<String>,
+}
+
+/// Looks until it is dropped.
+pub(super) struct Watch {
+    state: Arc<Mutex<State>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// For looks between the thread's, at moments that matter.
+    client: Client,
+    place: Place,
+}
+
+const LOCKS: &str = "SELECT relation, mode, granted FROM pg_catalog.pg_locks \
+     WHERE locktype = 'relation' AND pid = ANY ($1) AND database = \
+     (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
+
+impl Watch {
+    pub fn start(place: &Place) -> Result<Watch, RehearsalError> {
+        let state = Arc::new(Mutex::new(State::default()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = place.watcher()?;
+        let mut own = place.watcher()?;
+        let (shared, stopped, here) = (state.clone(), stop.clone(), place.clone());
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(PAUSE);
+                if lock(&shared).pids.is_empty() {
+                    continue;
+                }
+                if let Err(error) = look(&mut own, &shared, &here) {
+                    lock(&shared).problem.get_or_insert(super::said(&error));
+                    break;
+                }
+            }
+        });
+        Ok(Watch { state, stop, thread: Some(thread), client, place: place.clone() })
+    }
+
+    /// From now on it is this session's locks.
+    pub fn follow(&self, pid: i32) {
+        lock(&self.state).pids = vec![pid];
+    }
+
+    /// A statement is about to be sent. It is cancelled at `deadline`.
+    pub fn statement(&self, id: u32, start: f64, deadline: Option<f64>) {
+        let mut state = lock(&self.state);
+        (state.statement, state.statement_start) = (id, start);
+        state.deadline = deadline;
+        state.cancelled = false;
+        state.waiting.clear();
+        state.last_look = state.last_look.max(start);
+    }
+
+    /// Whether a statement was cancelled at its deadline.
+    pub fn was_cancelled(&self) -> bool {
+        lock(&self.state).cancelled
+    }
+
+    /// Looks now.
+    pub fn look(&mut self) -> Result<(), RehearsalError> {
+        look(&mut self.client, &self.state, &self.place)
+            .map_err(|source| RehearsalError::server("read pg_locks", source))
+    }
+
+    /// The transaction is over: whatever it held it has let go.
+    pub fn transaction_ended(&self, at: f64) {
+        let mut state = lock(&self.state);
+        state.deadline = None;
+        for seen in state.seen.iter_mut().filter(|seen| seen.released.is_none()) {
+            seen.released = Some(at.max(seen.acquired));
+        }
+    }
+
+    /// Relations that a statement holds locked more strongly than a reader does.
+    pub fn touched(&self, statement: u32) -> Vec<u32> {
+        let state = lock(&self.state);
+        let of = state
+            .seen
+            .iter()
+            .filter(|seen| seen.statement == statement && seen.mode > LockMode::AccessShare)
+            .map(|seen| seen.relation);
+        let mut all: Vec<u32> = of.collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// All locks seen, and how far apart the looks were on average.
+    pub fn seen(&self) -> (Vec<Seen>, f64) {
+        let state = lock(&self.state);
+        let apart = if state.looks > 0 { state.watched_for / state.looks as f64 } else { 0.0 };
+        (state.seen.clone(), apart)
+    }
+
+    /// Why it could not look on, if it couldn't.
+    pub fn problem(&self) -> Option<String> {
+        lock(&self.state).problem.clone()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), postgres::Error> {
+    let (pids, before) = {
+        let state = lock(state);
+        (state.pids.clone(), state.statement)
+    };
+    let asked = place.now();
+    let rows = client.query(LOCKS, &[&pids])?;
+    let mut state = lock(state);
+    // What was true of another statement or session says nothing about this one.
+    if state.statement != before || state.pids != pids {
+        return Ok(());
+    }
+    let now = place.now();
+    let earliest = state.last_look.max(state.statement_start).min(now);
+    state.looks += 1;
+    state.watched_for += (now - state.last_look).clamp(0.0, 1.0);
+    let mut held: Vec<(u32, LockMode)> = Vec::new();
+    let mut waiting = std::mem::take(&mut state.waiting);
+    let mut still: Vec<(u32, LockMode, f64)> = Vec::new();
+    for row in &rows {
+        let (relation, mode, granted): (u32, &str, bool) = (row.get(0), row.get(1), row.get(2));
+        let Some(mode) = LockMode::from_name(mode) else { continue };
+        if granted {
+            held.push((relation, mode));
+            continue;
+        }
+        let since = waiting.iter().find(|it| (it.0, it.1) == (relation, mode)).map_or(asked, |it| it.2);
+        still.push((relation, mode, since));
+    }
+    let statement = state.statement;
+    for &(relation, mode) in &held {
+        let open = |seen: &&Seen| seen.relation == relation && seen.mode == mode && seen.released.is_none();
+        if state.seen.iter().find(open).is_none() {
+            let wait = waiting.iter().position(|it| (it.0, it.1) == (relation, mode));
+            let waited = wait.map_or(0.0, |at| now - waiting.swap_remove(at).2);
+            state.seen.push(Seen { relation, mode, statement, acquired: earliest, released: None, waited });
+        }
+    }
+    for seen in state.seen.iter_mut().filter(|seen| seen.released.is_none()) {
+        if !held.contains(&(seen.relation, seen.mode)) {
+            seen.released = Some(now);
+        }
+    }
+    state.waiting = still;
+    state.last_look = now;
+    let cancel = state.deadline.is_some_and(|deadline| now > deadline) && !state.cancelled;
+    state.cancelled |= cancel;
+    drop(state);
+    if cancel {
+        client.execute(
+            "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.unnest($1::int[]) pid",
+            &[&pids],
+        )?;
+    }
+    Ok(())
+}
+
+/// The locks of one statement for the report: relations that were there before, one entry each with the
+/// strongest mode. `known` are those committed when the statement began.
+pub(super) fn of_statement(seen: &[Seen], statement: u32, known: &Relations, end: f64) -> Vec<LockRun> {
+    let mut found: Vec<(u32, &Seen)> = Vec::new();
+    for one in seen.iter().filter(|one| one.statement == statement) {
+        match found.iter_mut().find(|(relation, _)| *relation == one.relation) {
+            Some((_, strongest)) if one.mode > strongest.mode => *strongest = one,
+            Some(_) => {}
+            None => found.push((one.relation, one)),
+        }
+    }
+    let mut runs: Vec<LockRun> = found
+        .into_iter()
+        .filter_map(|(relation, one)| {
+            let name = known.get(&relation)?.name.clone();
+            Some(LockRun {
+                relation: name,
+                mode: one.mode.as_str().to_owned(),
+                acquired: one.acquired,
+                released: one.released.unwrap_or(end),
+                waited: one.waited,
+                blocks_reads: one.mode.conflicts_with(LockMode::AccessShare),
+                blocks_writes: one.mode.conflicts_with(LockMode::RowExclusive),
+            })
+        })
+        .collect();
+    runs.sort_by(|a, b| a.relation.cmp(&b.relation));
+    runs
+}
