@@ -27,6 +27,8 @@ pub struct Config {
     /// Rules of the project's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub custom_rules: Vec<CustomRuleConfig>,
+    /// `rehearse`.
+    pub rehearsal: crate::cli::rehearse::RehearsalConfig,
     /// `gate`.
     pub gate: crate::gate::limits::GateConfig,
     /// `runbook`.

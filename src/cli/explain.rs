@@ -43,8 +43,10 @@ pub enum ListFormat {
 fn all_pages(custom: &[CustomRule]) -> Vec<(&str, Cow<'_, str>, Facts<'_>)> {
     let migration = RULES.iter().map(|rule| (rule.code, rule.page));
     let backup = crate::backup::rules::RULES.iter().map(|rule| (rule.code, rule.page));
+    let rehearsal = crate::rehearsal::rules::RULES.iter().map(|rule| (rule.code, rule.page));
     migration
         .chain(backup)
+        .chain(rehearsal)
         .filter_map(|(code, page)| Some((code, Cow::Borrowed(page), pages::facts(page)?)))
         .chain(custom.iter().map(|custom| {
             let own = &*custom.definition;

@@ -32,7 +32,7 @@ use crate::report::terminal::Style;
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 GO; 1 NO-GO; 2 not everything could be checked, which is no GO.\n\n\
     Example:\n  \
-    rollsafe rehearse --backup shop.dump --output json=rehearsal.json\n  \
+    rollsafe rehearse --backup shop.dump --report rehearsal.json\n  \
     rollsafe gate --backup shop.dump --rehearsal rehearsal.json \\\n    \
     --database-url postgresql://release@db.example/shop --evidence release-42")]
 pub struct GateArgs {

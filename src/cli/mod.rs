@@ -8,6 +8,7 @@ mod gate;
 mod lint;
 mod output;
 mod runbook;
+pub(crate) mod rehearse;
 mod verify_backup;
 
 use std::io::Read;
@@ -60,6 +61,7 @@ enum Command {
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Gate(Box<gate::GateArgs>),
     Runbook(Box<runbook::RunbookArgs>),
+    Rehearse(Box<rehearse::RehearseArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
     Config(ConfigArgs),
@@ -151,6 +153,10 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
         },
         Command::Runbook(arguments) => match load(&cli.global) {
             Ok(loaded) => runbook::run(&arguments, &loaded, around),
+            Err(error) => Outcome::failed(error),
+        },
+        Command::Rehearse(arguments) => match load(&cli.global) {
+            Ok(loaded) => rehearse::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
         },
         Command::Backup(arguments) => backup::run(&arguments),

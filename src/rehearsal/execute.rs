@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::RehearsalError;
-use super::place::Place;
+use super::place::{As, Hear, Place};
 use super::prediction::{self, Predictions};
 use super::queries::{one_line, server_error};
 use super::relations::{self, Relations};
@@ -27,8 +26,8 @@ use crate::source::LineIndex;
 
 /// What is told between two statements.
 pub(super) trait Observer {
-    /// `path:line` is about to run.
-    fn statement(&mut self, path: &str, text: &str);
+    /// A statement is about to run: its number, `path:line`, and its text.
+    fn statement(&mut self, id: u32, place: &str, sql: &str);
     /// A transaction was committed that held these statements.
     fn committed(&mut self, statements: &[u32]) -> Result<(), RehearsalError>;
 }
@@ -109,9 +108,21 @@ impl<'a> Executor<'a> {
         })
     }
 
-    /// What is committed now.
-    pub fn relations(&self) -> &Relations {
-        &self.relations
+    /// What was committed when a statement that somebody else ran began.
+    pub fn knew(&mut self, statement: u32, relations: Arc<Relations>) {
+        self.known.insert(statement, relations);
+    }
+
+    /// What is committed now, after somebody else ran something.
+    pub fn refreshed(&mut self, relations: Relations) {
+        self.relations = Arc::new(relations);
+    }
+
+    /// Numbers for transactions that somebody else ran.
+    pub fn next_transaction(&mut self) -> u32 {
+        let number = self.next_transaction;
+        self.next_transaction += 1;
+        number
     }
 
     /// Commands of psql that were left out.
@@ -174,8 +185,7 @@ impl<'a> Executor<'a> {
     fn session(&mut self, manner: Manner) -> Result<Session, RehearsalError> {
         let messages: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = messages.clone();
-        let mut config = self.place.owner.clone();
-        config.notice_callback(move |notice| {
+        let hear: Hear = Arc::new(move |notice| {
             let mut messages = kept.lock().unwrap_or_else(PoisonError::into_inner);
             // What a loop says a million times is not for us.
             if messages.len() < 10_000 {
@@ -185,12 +195,12 @@ impl<'a> Executor<'a> {
         // At DEBUG1 the server says what it reads and rewrites (`tablecmds.c`, `index.c`).
         let options =
             format!("-c client_min_messages=debug1 -c statement_timeout={}", manner.statement_timeout);
-        let mut client = self.place.open(&config, "rollsafe: migrating", &options)?;
+        let mut client = self.place.open(As::Owner, "rollsafe: migrating", &options, Some(hear))?;
         let pid: i32 = client
             .query_one("SELECT pg_catalog.pg_backend_pid()", &[])
             .map_err(|source| RehearsalError::server("ask for the session's process", source))?
             .get(0);
-        self.watch.follow(pid);
+        self.watch.follow(vec![pid]);
         Ok(Session { client, messages, open: Open::Nobody, transaction: 0, inside: Vec::new() })
     }
 
@@ -307,8 +317,8 @@ impl<'a> Executor<'a> {
             session.inside.clear();
         }
         let location = context.lines.location(&context.migration.text, statement.span);
-        observer.statement(&format!("{}:{}", run.path, location.line), &one_line(sql, 60));
         let id = self.next_id();
+        observer.statement(id, &format!("{}:{}", run.path, location.line), sql);
         self.known.insert(id, self.relations.clone());
         let (kind, predicted) = match self.predictions.get(
             &context.migration.path,
@@ -718,9 +728,4 @@ impl Read {
         read.built_on.dedup();
         read
     }
-}
-
-/// Whether the server refused for lack of rights: then it may be the place that is at fault.
-pub(super) fn lacks_rights(error: &ServerError) -> bool {
-    error.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE.code()
 }

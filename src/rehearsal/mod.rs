@@ -5,19 +5,26 @@
 
 pub mod report;
 
+mod command;
+pub mod copy;
 mod execute;
+pub mod extrapolate;
 mod pending;
 mod place;
 mod prediction;
 mod probe;
 mod queries;
+pub mod rehearse;
 mod relations;
+pub mod rules;
 mod schema;
+mod stalls;
 mod sums;
+pub mod terminal;
 mod watch;
 mod writer;
 
-pub use place::{Connect, Place};
+pub use place::{Place, Server};
 
 /// Why there is no rehearsal. What goes wrong *in* a rehearsal is in its report.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,9 @@ pub enum RehearsalError {
         /// What the server said.
         source: postgres::Error,
     },
+    /// No connection to the copy.
+    #[error(transparent)]
+    Connection(crate::postgres::connection::ConnectionError),
     /// The migrations can't be found or read.
     #[error(transparent)]
     Project(#[from] crate::migration::project::ProjectError),
@@ -80,6 +90,7 @@ impl RehearsalError {
         match self {
             RehearsalError::Restore(failure) => failure.hint(),
             RehearsalError::Pending { hint, .. } => hint.clone(),
+            RehearsalError::Connection(error) => error.hint().map(str::to_owned),
             _ => None,
         }
     }

@@ -3,27 +3,50 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postgres::{Client, Config};
+use postgres::error::DbError;
+use postgres::{Client, Config, NoTls};
 
 use super::RehearsalError;
+use crate::postgres::cluster::{SUPERUSER, ScratchCluster};
+use crate::postgres::connection::{Connection, Limits};
 
-/// Makes connections from a configuration; with or without TLS is its business.
-pub type Connect = Arc<dyn Fn(&Config) -> Result<Client, postgres::Error> + Send + Sync>;
+/// Hears what the server says beside its answers.
+pub type Hear = Arc<dyn Fn(&DbError) + Send + Sync>;
+
+/// The server that is rehearsed on.
+#[derive(Clone)]
+pub enum Server {
+    /// A scratch cluster: migrations run as `role`, which is no superuser; the server is watched as one.
+    Scratch {
+        /// The server.
+        cluster: Arc<ScratchCluster>,
+        /// The database.
+        database: String,
+        /// As whom migrations, probes and queries run.
+        role: String,
+    },
+    /// A copy that the user named as disposable, and its URL as given.
+    Copy(Arc<Connection>, Arc<str>),
+}
 
 /// The database that is rehearsed on.
 #[derive(Clone)]
 pub struct Place {
-    /// As whom migrations, probes and queries run.
-    pub owner: Config,
-    /// As whom the server is watched, and rows are written without triggers: the superuser of a scratch cluster,
-    /// or nobody else than the owner.
-    pub admin: Config,
-    /// How connections are made.
-    pub connect: Connect,
-    /// Whether the server is a scratch cluster of rollsafe's.
-    pub is_scratch: bool,
+    /// Where it is.
+    pub server: Server,
     /// When the rehearsal's clock stood at zero.
     pub zero: Instant,
+    /// The application's search_path, where it isn't the database's own.
+    pub search_path: Option<String>,
+}
+
+/// As whom a connection is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum As {
+    /// Migrations, probes, queries.
+    Owner,
+    /// Who watches and compares.
+    Watcher,
 }
 
 /// Settings of every connection that reads what is to be compared: text must look the same each time.
@@ -46,39 +69,72 @@ impl Place {
 
     /// A connection that looks at catalogs and counters. It sees nothing but `pg_catalog`, so no function of the
     /// database's own is called by mistake.
-    pub fn watcher(&self) -> Result<Client, RehearsalError> {
+    pub(super) fn watcher(&self) -> Result<Client, RehearsalError> {
         let options = "-c search_path=pg_catalog -c lock_timeout=10s -c statement_timeout=10min";
-        self.open(&self.admin, "rollsafe: watching", options)
+        self.open(As::Watcher, "rollsafe: watching", options, None)
     }
 
     /// A connection that reads rows and definitions, in a text that is the same each time.
-    pub fn reader(&self) -> Result<Client, RehearsalError> {
+    pub(super) fn reader(&self) -> Result<Client, RehearsalError> {
         let options = format!("-c search_path=pg_catalog -c lock_timeout=1min {SAME_TEXT}");
-        self.open(&self.admin, "rollsafe: comparing", &options)
+        self.open(As::Watcher, "rollsafe: comparing", &options, None)
     }
 
     /// A connection that does as the application does; waits no longer than `patience` for a lock.
-    pub fn application(&self, name: &str, patience: Duration) -> Result<Client, RehearsalError> {
+    pub(super) fn application(&self, name: &str, patience: Duration) -> Result<Client, RehearsalError> {
         let wait = patience.as_millis().max(1);
         let options = format!("-c lock_timeout={wait} -c statement_timeout={}", wait * 4 + 10_000);
-        self.open(&self.owner, &format!("rollsafe: {name}"), &options)
+        self.open(As::Owner, &format!("rollsafe: {name}"), &options, None)
     }
 
     /// A connection that writes without triggers.
-    pub fn writer(&self) -> Result<Client, RehearsalError> {
+    pub(super) fn writer(&self) -> Result<Client, RehearsalError> {
         let options = format!("-c lock_timeout=10s -c statement_timeout=1min {SAME_TEXT}");
-        self.open(&self.admin, "rollsafe: writing", &options)
+        self.open(As::Watcher, "rollsafe: writing", &options, None)
     }
 
-    /// `config` with a name and start-up options. Options that a URL carries stay.
-    pub fn open(&self, config: &Config, name: &str, options: &str) -> Result<Client, RehearsalError> {
-        let mut config = config.clone();
-        let mut all = config.get_options().unwrap_or("").to_owned();
-        if !all.is_empty() {
-            all.push(' ');
+    /// A connection with a name and start-up options. Options that a URL carries come first.
+    pub(super) fn open(
+        &self,
+        who: As,
+        name: &str,
+        options: &str,
+        hear: Option<Hear>,
+    ) -> Result<Client, RehearsalError> {
+        let adjust = |config: &mut Config| {
+            let mut all = config.get_options().unwrap_or("").to_owned();
+            if !all.is_empty() {
+                all.push(' ');
+            }
+            all.push_str(options);
+            if let Some(path) = self.search_path.as_ref().filter(|_| who == As::Owner) {
+                // In options a space ends a value (manual, "Parameter Interaction via Startup Options").
+                all.push_str(&format!(" -c search_path={}", path.replace(' ', "")));
+            }
+            config.application_name(name).options(&all);
+            if let Some(hear) = hear.clone() {
+                config.notice_callback(move |notice| hear(&notice));
+            }
+        };
+        match &self.server {
+            Server::Scratch { cluster, database, role } => {
+                let role = if who == As::Owner { role } else { SUPERUSER };
+                let mut config = cluster.config(role, database);
+                adjust(&mut config);
+                config
+                    .connect(NoTls)
+                    .map_err(|source| RehearsalError::server("connect to the scratch cluster", source))
+            }
+            Server::Copy(connection, _) => {
+                let limits = Limits {
+                    statement: Duration::ZERO,
+                    lock: Duration::ZERO,
+                    idle: Duration::ZERO,
+                    read_only: false,
+                    ..Limits::default()
+                };
+                connection.connect_adjusted(&limits, &adjust).map_err(RehearsalError::Connection)
+            }
         }
-        all.push_str(options);
-        config.application_name(name).options(&all).connect_timeout(Duration::from_secs(30));
-        (self.connect)(&config).map_err(|source| RehearsalError::server("connect to the database", source))
     }
 }

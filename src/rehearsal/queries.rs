@@ -3,7 +3,7 @@
 //! PREPARE parses and plans nothing but names and types (manual, "PREPARE"), runs nothing, and takes the
 //! statements of pg_stat_statements as they are, with `$1` in place of constants.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use postgres::Client;
@@ -185,6 +185,55 @@ impl Query {
         }
     }
 }
+
+/// Which of the statements of a transaction it was: the last that speaks of what the server misses, or else the
+/// last.
+pub(super) fn breaker(error: &ServerError, statements: &[u32], texts: &BTreeMap<u32, String>) -> Option<u32> {
+    let names: Vec<String> = error
+        .message
+        .split_whitespace()
+        .map(|word| {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+            let word = word.split('(').next().unwrap_or(word);
+            word.rsplit('.').next().unwrap_or(word).trim_matches('"').to_lowercase()
+        })
+        .filter(|word| !word.is_empty() && !MESSAGE_WORDS.contains(&word.as_str()))
+        .collect();
+    let speaks = |id: &&u32| {
+        let text = texts.get(*id).map(|text| text.to_lowercase()).unwrap_or_default();
+        names.iter().any(|name| text.contains(name.as_str()))
+    };
+    statements.iter().rev().find(speaks).or(statements.last()).copied()
+}
+
+/// Words of the server's messages that are no names.
+const MESSAGE_WORDS: &[&str] = &[
+    "column",
+    "relation",
+    "function",
+    "type",
+    "table",
+    "view",
+    "of",
+    "does",
+    "not",
+    "exist",
+    "is",
+    "a",
+    "the",
+    "operator",
+    "schema",
+    "for",
+    "in",
+    "no",
+    "to",
+    "but",
+    "expression",
+    "cannot",
+    "be",
+    "unknown",
+    "=",
+];
 
 /// White space made single, cut to `most` characters.
 pub(super) fn one_line(sql: &str, most: usize) -> String {

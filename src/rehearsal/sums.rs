@@ -36,11 +36,6 @@ impl Sum {
     pub fn shown(&self) -> TableSum {
         TableSum { rows: self.rows, checksum: self.whole.clone() }
     }
-
-    /// Columns with how many values aren't NULL.
-    pub fn filled(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.columns.iter().map(|(name, (_, filled))| (name.as_str(), *filled))
-    }
 }
 
 /// Counts and sums every table but those of `skip`. `progress` is told each table's name.

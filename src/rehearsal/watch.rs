@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(4);
 /// A lock as it was seen.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
+    /// The session.
+    pub pid: i32,
     pub relation: u32,
     pub mode: LockMode,
     /// Which statement took it.
@@ -39,8 +41,8 @@ struct State {
     statement: u32,
     statement_start: f64,
     seen: Vec<Seen>,
-    /// What is waited for: relation, mode, since when.
-    waiting: Vec<(u32, LockMode, f64)>,
+    /// What is waited for: session, relation, mode, since when.
+    waiting: Vec<(i32, u32, LockMode, f64)>,
     last_look: f64,
     looks: u64,
     watched_for: f64,
@@ -60,7 +62,7 @@ pub(super) struct Watch {
     place: Place,
 }
 
-const LOCKS: &str = "SELECT relation, mode, granted FROM pg_catalog.pg_locks \
+const LOCKS: &str = "SELECT relation, mode, granted, pid FROM pg_catalog.pg_locks \
      WHERE locktype = 'relation' AND pid = ANY ($1) AND database = \
      (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
 
@@ -86,9 +88,23 @@ impl Watch {
         Ok(Watch { state, stop, thread: Some(thread), client, place: place.clone() })
     }
 
-    /// From now on it is this session's locks.
-    pub fn follow(&self, pid: i32) {
-        lock(&self.state).pids = vec![pid];
+    /// From now on it is these sessions' locks.
+    pub fn follow(&self, pids: Vec<i32>) {
+        lock(&self.state).pids = pids;
+    }
+
+    /// Somebody who says which sessions to follow, on a thread of his own.
+    pub fn leader(&self) -> Leader {
+        Leader(self.state.clone())
+    }
+
+    /// Ties what was seen to other statements: by session, and when it was first seen.
+    pub fn assign(&self, statement: &dyn Fn(i32, f64) -> Option<u32>) {
+        for seen in &mut lock(&self.state).seen {
+            if let Some(id) = statement(seen.pid, seen.acquired) {
+                seen.statement = id;
+            }
+        }
     }
 
     /// A statement is about to be sent. It is cancelled at `deadline`.
@@ -148,6 +164,16 @@ impl Watch {
     }
 }
 
+/// Says which sessions the watch follows.
+pub(super) struct Leader(Arc<Mutex<State>>);
+
+impl Leader {
+    /// As [`Watch::follow`].
+    pub fn follow(&self, pids: Vec<i32>) {
+        lock(&self.0).pids = pids;
+    }
+}
+
 impl Drop for Watch {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -177,30 +203,35 @@ fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), 
     let earliest = state.last_look.max(state.statement_start).min(now);
     state.looks += 1;
     state.watched_for += (now - state.last_look).clamp(0.0, 1.0);
-    let mut held: Vec<(u32, LockMode)> = Vec::new();
+    let mut held: Vec<(i32, u32, LockMode)> = Vec::new();
     let mut waiting = std::mem::take(&mut state.waiting);
-    let mut still: Vec<(u32, LockMode, f64)> = Vec::new();
+    let mut still: Vec<(i32, u32, LockMode, f64)> = Vec::new();
     for row in &rows {
-        let (relation, mode, granted): (u32, &str, bool) = (row.get(0), row.get(1), row.get(2));
+        let (relation, mode, granted, pid): (u32, &str, bool, i32) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
         let Some(mode) = LockMode::from_name(mode) else { continue };
+        let lock = (pid, relation, mode);
         if granted {
-            held.push((relation, mode));
+            held.push(lock);
             continue;
         }
-        let since = waiting.iter().find(|it| (it.0, it.1) == (relation, mode)).map_or(asked, |it| it.2);
-        still.push((relation, mode, since));
+        let since = waiting.iter().find(|it| (it.0, it.1, it.2) == lock).map_or(asked, |it| it.3);
+        still.push((pid, relation, mode, since));
     }
     let statement = state.statement;
-    for &(relation, mode) in &held {
-        let open = |seen: &&Seen| seen.relation == relation && seen.mode == mode && seen.released.is_none();
-        if state.seen.iter().find(open).is_none() {
-            let wait = waiting.iter().position(|it| (it.0, it.1) == (relation, mode));
-            let waited = wait.map_or(0.0, |at| now - waiting.swap_remove(at).2);
-            state.seen.push(Seen { relation, mode, statement, acquired: earliest, released: None, waited });
+    for &(pid, relation, mode) in &held {
+        let open = |seen: &Seen| {
+            (seen.pid, seen.relation, seen.mode) == (pid, relation, mode) && seen.released.is_none()
+        };
+        if !state.seen.iter().any(open) {
+            let wait = waiting.iter().position(|it| (it.0, it.1, it.2) == (pid, relation, mode));
+            let waited = wait.map_or(0.0, |at| now - waiting.swap_remove(at).3);
+            let acquired = earliest;
+            state.seen.push(Seen { pid, relation, mode, statement, acquired, released: None, waited });
         }
     }
     for seen in state.seen.iter_mut().filter(|seen| seen.released.is_none()) {
-        if !held.contains(&(seen.relation, seen.mode)) {
+        if !held.contains(&(seen.pid, seen.relation, seen.mode)) {
             seen.released = Some(now);
         }
     }

@@ -31,6 +31,13 @@ pub(super) struct Put {
     filled: Vec<(i16, String)>,
 }
 
+impl Put {
+    /// For the report, as it was put in.
+    pub fn shown(&self) -> Written {
+        self.shown.clone()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Column {
     number: i16,

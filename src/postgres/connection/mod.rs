@@ -254,6 +254,18 @@ impl Connection {
     /// # Errors
     /// With every host's reason, and without passwords.
     pub fn connect(&self, limits: &Limits) -> Result<Client, ConnectionError> {
+        self.connect_adjusted(limits, &|_| {})
+    }
+
+    /// As [`Connection::connect`], with what `adjust` adds: a name, options, somebody to hear the notices.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`].
+    pub fn connect_adjusted(
+        &self,
+        limits: &Limits,
+        adjust: &dyn Fn(&mut Config),
+    ) -> Result<Client, ConnectionError> {
         self.check_parameters()?;
         let wanted = self.get("target_session_attrs").unwrap_or("any");
         let rounds: &[&str] = match wanted {
@@ -267,7 +279,7 @@ impl Connection {
         let mut hint = None;
         for role in rounds {
             for place in self.places()? {
-                match self.connect_place(&place, limits, role) {
+                match self.connect_place(&place, limits, role, adjust) {
                     Ok(client) => return Ok(client),
                     Err(Refusal { reason, hint: more }) => {
                         let line =
@@ -368,7 +380,13 @@ impl Connection {
         Ok(places)
     }
 
-    fn connect_place(&self, place: &Place, limits: &Limits, role: &str) -> Result<Client, Refusal> {
+    fn connect_place(
+        &self,
+        place: &Place,
+        limits: &Limits,
+        role: &str,
+        adjust: &dyn Fn(&mut Config),
+    ) -> Result<Client, Refusal> {
         let mut password = self.get("password").map(str::to_owned);
         let mut password_note = None;
         if password.is_none() {
@@ -384,6 +402,7 @@ impl Connection {
             }
         }
         let mut config = self.config(place, limits, password.as_deref());
+        adjust(&mut config);
         let attempts: &[bool] = match self.ssl_mode() {
             // libpq: "sslmode is ignored for Unix domain socket communication".
             _ if place.is_socket() => &[false],

@@ -1,0 +1,58 @@
+//! `migration_failed`: a pending migration fails on the data.
+
+use super::{Rule, Sink};
+use crate::rehearsal::report::{Rehearsal, ServerError, ServerKind, Status};
+
+/// The rule.
+pub static RULE: Rule = Rule { code: "migration_failed", page: rehearsal_page!("migration_failed"), check };
+
+fn check(report: &Rehearsal, sink: &mut Sink) {
+    for run in &report.migrations {
+        let Some(statement) = run.statements.iter().find(|statement| statement.error.is_some()) else {
+            if run.status == Status::Failed || run.status == Status::Stopped {
+                let message = format!("{} did not run to its end", run.path);
+                sink.of_file(&run.path, message, None);
+            }
+            continue;
+        };
+        let Some(error) = &statement.error else { continue };
+        let detail = error.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        let left = if statement.in_transaction {
+            "what its transaction had done was rolled back"
+        } else {
+            "statements before it stay done: there is no transaction around them"
+        };
+        let message = format!(
+            "{} fails on this data: {}{detail} (SQLSTATE {}); {left}",
+            statement.kind, error.message, error.sqlstate
+        );
+        sink.of_statement(statement, message, help(error, report.server.kind));
+    }
+}
+
+/// What to do, by what the server said (manual, "PostgreSQL Error Codes").
+fn help(error: &ServerError, server: ServerKind) -> Option<String> {
+    let text = match error.sqlstate.as_str() {
+        "23505" => {
+            "Find the duplicates and decide which row stays, in a migration of its own before this one:\n\
+             SELECT <columns>, count(*) FROM <table> GROUP BY <columns> HAVING count(*) > 1;"
+        }
+        "23502" => {
+            "Fill the column in batches before this migration, then set NOT NULL:\n\
+             UPDATE <table> SET <column> = <value> WHERE id IN (SELECT id FROM <table> WHERE <column> IS NULL LIMIT 1000);"
+        }
+        "23503" => {
+            "Find the rows that reference nothing, and delete or mend them before this migration; or add the constraint NOT VALID first."
+        }
+        "23514" => "Find the rows that break the CHECK and mend them before; or add it NOT VALID first.",
+        "42501" if server == ServerKind::ScratchCluster => {
+            "The rehearsal runs as an ordinary role. If the role that migrates in production may do this, rehearse with --superuser."
+        }
+        "42704" => {
+            "A role or type that is missing here may be there in production: roles aren't part of a pg_dump."
+        }
+        "55P03" | "57014" => "It ran into its lock_timeout or statement_timeout.",
+        _ => return error.hint.clone(),
+    };
+    Some(text.to_owned())
+}

@@ -1,0 +1,189 @@
+//! Rules about a rehearsal: small policies over its report, and the registry of them.
+//!
+//! A rule does no I/O and can't fail. It says what is wrong and where; code, category and severity come from its
+//! page and the configuration. A new rule is a file here, its page under `rules/rehearsal/`, and two lines below.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::finding::{Category, Finding, Severity};
+use crate::migration::lint::Severities;
+use crate::pages;
+
+use super::report::{Rehearsal, StatementRun};
+
+/// A rule: its code, its page, and what it looks at.
+pub struct Rule {
+    /// The code: the name of the page and of the module.
+    pub code: &'static str,
+    /// The page, in Markdown.
+    pub page: &'static str,
+    /// What it looks at.
+    pub check: fn(&Rehearsal, &mut Sink),
+}
+
+/// The text of a rule's page, for `Rule::page`.
+macro_rules! rehearsal_page {
+    ($code:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/rules/rehearsal/", $code, ".md"))
+    };
+}
+
+mod data_not_restored;
+mod migration_failed;
+mod over_time_limit;
+mod prediction_missed;
+mod query_broken;
+mod rollback_failed;
+mod schema_not_restored;
+mod stall_too_long;
+mod written_rows_lost;
+
+/// All rules, by code.
+pub static RULES: &[&Rule] = &[
+    &data_not_restored::RULE,
+    &migration_failed::RULE,
+    &over_time_limit::RULE,
+    &prediction_missed::RULE,
+    &query_broken::RULE,
+    &rollback_failed::RULE,
+    &schema_not_restored::RULE,
+    &stall_too_long::RULE,
+    &written_rows_lost::RULE,
+];
+
+/// Where a rule puts what it says.
+#[derive(Default)]
+pub struct Sink {
+    said: Vec<Said>,
+}
+
+/// One thing that a rule says.
+struct Said {
+    path: Option<String>,
+    span: Option<crate::source::Location>,
+    object: Option<String>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Sink {
+    /// Says it of a statement.
+    fn of_statement(&mut self, statement: &StatementRun, message: String, help: Option<String>) {
+        self.said.push(Said {
+            path: statement.path.clone(),
+            span: statement.span,
+            object: None,
+            message,
+            help,
+        });
+    }
+
+    /// Says it of a table or another object; behind it a statement, where one is known.
+    fn of_object(
+        &mut self,
+        object: &str,
+        statement: Option<&StatementRun>,
+        message: String,
+        help: Option<String>,
+    ) {
+        self.said.push(Said {
+            path: statement.and_then(|statement| statement.path.clone()),
+            span: statement.and_then(|statement| statement.span),
+            object: Some(object.to_owned()),
+            message,
+            help,
+        });
+    }
+
+    /// Says it of a file.
+    fn of_file(&mut self, path: &str, message: String, help: Option<String>) {
+        self.said.push(Said { path: Some(path.to_owned()), span: None, object: None, message, help });
+    }
+
+    /// Says it of the rehearsal as a whole.
+    fn of_all(&mut self, message: String, help: Option<String>) {
+        self.said.push(Said { path: None, span: None, object: None, message, help });
+    }
+}
+
+/// The rule with this code.
+pub fn rule(code: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.code == code).copied()
+}
+
+/// Asks all rules; errors first.
+pub(super) fn judge(report: &Rehearsal, severities: &Severities) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in RULES {
+        let Some(facts) = pages::facts(rule.page) else { continue };
+        let Some(severity) = severities.of(rule.code, Category::Rehearsal, facts.severity) else { continue };
+        let mut sink = Sink::default();
+        (rule.check)(report, &mut sink);
+        findings.extend(sink.said.into_iter().map(|said| Finding {
+            code: Cow::Borrowed(rule.code),
+            category: Category::Rehearsal,
+            severity,
+            path: said.path.map(PathBuf::from),
+            span: said.span,
+            object: said.object,
+            message: said.message,
+            help: said.help,
+            fix: None,
+        }));
+    }
+    findings.sort_by_key(|finding: &Finding| std::cmp::Reverse(finding.severity == Severity::Error));
+    findings
+}
+
+/// `412 ms`, `41 s`, `1 min 05 s`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    if seconds < 0.0995 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 9.95 {
+        format!("{seconds:.1} s")
+    } else if seconds < 59.5 {
+        format!("{seconds:.0} s")
+    } else {
+        let whole = seconds.round() as u64;
+        match whole / 3600 {
+            0 => format!("{} min {:02} s", whole / 60, whole % 60),
+            hours => format!("{hours} h {:02} min", whole % 3600 / 60),
+        }
+    }
+}
+
+/// `orders, users and 3 more`.
+fn listed(names: &[String], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    match names.len().saturating_sub(most) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// `path:line`.
+fn place(statement: &StatementRun) -> String {
+    match (&statement.path, statement.span) {
+        (Some(path), Some(span)) => format!("{path}:{}", span.line),
+        (Some(path), None) => path.clone(),
+        _ => statement.text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_to_read() {
+        let shown: Vec<String> = [0.0123, 0.41, 41.2, 65.0, 4000.0].into_iter().map(duration).collect();
+        assert_eq!(shown, ["12 ms", "0.4 s", "41 s", "1 min 05 s", "1 h 06 min"]);
+    }
+
+    #[test]
+    fn registry_is_in_order() {
+        assert!(RULES.windows(2).all(|pair| pair[0].code < pair[1].code));
+    }
+}
