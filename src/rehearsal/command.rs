@@ -164,12 +164,7 @@ struct Told {
 }
 
 /// Looks at the activity view until `ended`, and has the watch follow the sessions.
-fn look_on(
-    client: &mut Client,
-    leader: &Leader,
-    place: &Place,
-    ended: &AtomicBool,
-) -> Vec<Told> {
+fn look_on(client: &mut Client, leader: &Leader, place: &Place, ended: &AtomicBool) -> Vec<Told> {
     let sql = "SELECT pid, query, extract(epoch FROM query_start)::text, state = 'active' \
          FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() \
          AND backend_type = 'client backend' AND application_name NOT LIKE 'rollsafe: %' ORDER BY pid";
@@ -270,7 +265,8 @@ fn read_log(path: &Path, from: u64, database: &str, clock: &Clock) -> std::io::R
     use std::io::{BufRead, Seek, SeekFrom};
     let mut file = std::fs::File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
-    let mut reader = LogReader { database, clock, told: Vec::new(), waiting: BTreeMap::new(), failed: BTreeMap::new() };
+    let mut reader =
+        LogReader { database, clock, told: Vec::new(), waiting: BTreeMap::new(), failed: BTreeMap::new() };
     let mut entry = String::new();
     for line in std::io::BufReader::new(file).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
@@ -338,8 +334,14 @@ impl LogReader<'_> {
             "STATEMENT" => {
                 if let Some((at, error)) = self.failed.remove(&pid) {
                     let messages = self.waiting.remove(&pid).unwrap_or_default();
-                    let told =
-                        Told { pid, sql: text.to_owned(), start: at, seconds: 0.0, error: Some(error), messages };
+                    let told = Told {
+                        pid,
+                        sql: text.to_owned(),
+                        start: at,
+                        seconds: 0.0,
+                        error: Some(error),
+                        messages,
+                    };
                     self.told.push(told);
                 }
             }
@@ -470,7 +472,10 @@ mod tests {
         std::fs::write(&path, log).unwrap();
         let told = read_log(&path, 0, "shop", &Clock { zero: 100.0 }).unwrap();
         let sql: Vec<&str> = told.iter().map(|one| one.sql.as_str()).collect();
-        assert_eq!(sql, ["ALTER TABLE t\nADD COLUMN x int", "UPDATE t SET x = 1", "CREATE UNIQUE INDEX u ON t (a)"]);
+        assert_eq!(
+            sql,
+            ["ALTER TABLE t\nADD COLUMN x int", "UPDATE t SET x = 1", "CREATE UNIQUE INDEX u ON t (a)"]
+        );
         assert_eq!((told[0].start, told[0].seconds), (0.0, 0.5));
         assert_eq!(told[1].messages, ["rewriting table \"t\""]);
         let error = told[2].error.as_ref().unwrap();

@@ -180,7 +180,7 @@ fn find(
                  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
                  WHERE c.relname = $1 AND ($2::text IS NULL OR n.nspname = $2) AND c.relkind IN ('r', 'p', 'v') \
-                 AND n.nspname !~ '^pg_' GROUP BY 1, 2 ORDER BY n.nspname <> 'public', 1",
+                 AND n.nspname !~ '^pg_' GROUP BY n.nspname, c.relname ORDER BY n.nspname <> 'public', n.nspname",
                 &[&bare, &schema],
             )
             .map_err(|source| RehearsalError::server("look for the ledger", source))?;
