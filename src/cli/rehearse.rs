@@ -288,6 +288,15 @@ fn gather(arguments: &RehearseArgs, loaded: &Loaded, base: &Path) -> Result<(Par
         ),
         None => None,
     };
+    // Absolute paths come from the configuration file's folder; people and reports want them from here.
+    let here = std::env::current_dir().unwrap_or_default();
+    let paths = paths
+        .into_iter()
+        .map(|path| match path.strip_prefix(&here) {
+            Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
+            _ => path,
+        })
+        .collect();
     let request = project::Request {
         paths,
         runner,

@@ -80,20 +80,22 @@ pub(super) fn extrapolate(report: &Rehearsal, sizes: &Sizes) -> Extrapolation {
     found.restore_seconds = report.rollback.restore.as_ref().map(|restore| restore.seconds * ratio);
     for table in &report.tables {
         for of in [Access::Reads, Access::Writes] {
-            let worst = table
-                .stalls
-                .iter()
-                .filter(|stall| stall.of == of && stall.during == PhaseName::Migrate)
-                .filter_map(|stall| {
-                    let id = stall.statement?;
-                    // A lock lasts for its transaction: what follows in it counts as well.
-                    let longer: f64 = held_through(report, id)
-                        .map(|one| one.seconds * (factors.get(&one.id).copied().unwrap_or(1.0) - 1.0))
-                        .sum();
-                    Some((stall.seconds(), stall.seconds() + longer, id))
-                })
-                .max_by(|a, b| a.1.total_cmp(&b.1));
-            if let Some((seconds_here, seconds_there, statement)) = worst {
+            let mut worst: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+            for stall in table.stalls.iter().filter(|stall| stall.of == of && stall.during == PhaseName::Migrate) {
+                let Some(id) = stall.statement else { continue };
+                // A lock lasts for its transaction: what follows in it counts as well.
+                let longer: f64 = held_through(report, id)
+                    .map(|one| one.seconds * (factors.get(&one.id).copied().unwrap_or(1.0) - 1.0))
+                    .sum();
+                let longest = worst.entry(id).or_insert((0.0, 0.0));
+                if stall.seconds() > longest.0 {
+                    *longest = (stall.seconds(), stall.seconds() + longer);
+                }
+            }
+            let mut worst: Vec<(u32, (f64, f64))> = worst.into_iter().collect();
+            // The longest first: who wants one of a table takes that.
+            worst.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
+            for (statement, (seconds_here, seconds_there)) in worst {
                 found.stalls.push(ExtrapolatedStall {
                     table: table.name.clone(),
                     of,

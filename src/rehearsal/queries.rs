@@ -10,6 +10,7 @@ use postgres::Client;
 
 use super::RehearsalError;
 use super::report::{FailedQuery, ServerError};
+use crate::migration::catalog::QName;
 use crate::migration::parse::parse;
 use crate::migration::statement::{Body, Statement};
 
@@ -166,6 +167,9 @@ pub(super) fn server_error(error: &postgres::Error) -> ServerError {
             message: db.message().to_owned(),
             detail: db.detail().map(str::to_owned),
             hint: db.hint().map(str::to_owned),
+            table: db.table().map(|table| QName::new(db.schema().unwrap_or("public"), table).to_string()),
+            column: db.column().map(str::to_owned),
+            constraint: db.constraint().map(str::to_owned),
         },
         None => ServerError { message: super::said(error), ..ServerError::default() },
     }

@@ -376,6 +376,12 @@ pub struct ServerError {
     pub detail: Option<String>,
     /// Its hint.
     pub hint: Option<String>,
+    /// The table that it is about, where the server names it.
+    pub table: Option<String>,
+    /// The column that it is about, where the server names it.
+    pub column: Option<String>,
+    /// The constraint that it is about, where the server names it.
+    pub constraint: Option<String>,
 }
 
 /// The linter's prediction for a statement, in the words of `lint --format json`.
@@ -636,17 +642,17 @@ pub struct DataDifference {
     pub rows_after: Option<u64>,
     /// Columns whose values differ (in whatever rows), where there are as many rows as before.
     pub columns: Vec<String>,
-    /// Columns that are gone, with how many of their values weren't NULL.
+    /// Columns that are gone or have lost values, with how many.
     pub columns_gone: Vec<ColumnGone>,
 }
 
-/// A column that isn't there any more.
+/// A column that isn't there any more, or holds fewer values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ColumnGone {
     /// Its name.
     pub column: String,
-    /// How many values it held.
+    /// How many values are gone; NULLs don't count.
     pub values: u64,
 }
 
@@ -682,7 +688,7 @@ pub struct Extrapolation {
     pub rollback_seconds: Option<f64>,
     /// The restore, as much longer as the database is larger.
     pub restore_seconds: Option<f64>,
-    /// Stalls by table, likewise.
+    /// Stalls by table and statement, likewise; the longest of a table first.
     pub stalls: Vec<ExtrapolatedStall>,
 }
 

@@ -146,6 +146,10 @@ pub(super) fn differences(before: &Sums, now: &Sums) -> Vec<DataDifference> {
                         let gone = ColumnGone { column: column.clone(), values: *filled };
                         difference.columns_gone.extend((*filled > 0).then_some(gone));
                     }
+                    Some((_, now)) if was.rows == is.rows && now < filled => {
+                        let gone = ColumnGone { column: column.clone(), values: filled - now };
+                        difference.columns_gone.push(gone);
+                    }
                     Some((now, _)) if was.rows == is.rows && now != sum => {
                         difference.columns.push(column.clone());
                     }

@@ -2,7 +2,7 @@
 //! what a tired person has to know.
 
 use super::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict};
-use super::rules::duration;
+use super::rules::{duration, short};
 use crate::finding::Severity;
 
 /// How to draw.
@@ -195,7 +195,7 @@ fn behind(report: &Rehearsal, stall: &Stall) -> String {
     };
     let mode = stall.mode.as_deref().unwrap_or("a lock");
     let place = match (&statement.path, statement.span) {
-        (Some(path), Some(span)) => format!("{path}:{}", span.line),
+        (Some(path), Some(span)) => format!("{}:{}", short(path), span.line),
         _ => statement.text.chars().take(60).collect(),
     };
     format!("{} ({mode}), {place}", statement.kind)

@@ -1,6 +1,7 @@
 //! `migration_failed`: a pending migration fails on the data.
 
 use super::{Rule, Sink};
+use crate::migration::statement::quote_ident;
 use crate::rehearsal::report::{Rehearsal, ServerError, ServerKind, Status};
 
 /// The rule.
@@ -32,27 +33,33 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
 
 /// What to do, by what the server said (manual, "PostgreSQL Error Codes").
 fn help(error: &ServerError, server: ServerKind) -> Option<String> {
-    let text = match error.sqlstate.as_str() {
-        "23505" => {
+    let table = error.table.as_deref().unwrap_or("<table>");
+    // `Key (email)=(ann@example.com) is duplicated.`
+    let key = error.detail.as_deref().and_then(|detail| {
+        detail.strip_prefix("Key (")?.split_once(")=").map(|(columns, _)| columns)
+    });
+    let column = error.column.as_deref().map(quote_ident);
+    let column = column.as_deref().or(key).unwrap_or("<column>");
+    Some(match error.sqlstate.as_str() {
+        "23505" => format!(
             "Find the duplicates and decide which row stays, in a migration of its own before this one:\n\
-             SELECT <columns>, count(*) FROM <table> GROUP BY <columns> HAVING count(*) > 1;"
-        }
-        "23502" => {
-            "Fill the column in batches before this migration, then set NOT NULL:\n\
-             UPDATE <table> SET <column> = <value> WHERE id IN (SELECT id FROM <table> WHERE <column> IS NULL LIMIT 1000);"
-        }
-        "23503" => {
-            "Find the rows that reference nothing, and delete or mend them before this migration; or add the constraint NOT VALID first."
-        }
-        "23514" => "Find the rows that break the CHECK and mend them before; or add it NOT VALID first.",
+             SELECT {column}, count(*) FROM {table} GROUP BY {column} HAVING count(*) > 1;"
+        ),
+        "23502" => format!(
+            "Fill the column in batches before this migration, then set NOT NULL; these are the rows:\n\
+             SELECT count(*) FROM {table} WHERE {column} IS NULL;"
+        ),
+        "23503" => format!(
+            "Find the rows of {table} that reference nothing, and delete or mend them before this migration; or add the constraint NOT VALID first."
+        ),
+        "23514" => format!("Find the rows of {table} that break the CHECK and mend them before; or add it NOT VALID first."),
         "42501" if server == ServerKind::ScratchCluster => {
-            "The rehearsal runs as an ordinary role. If the role that migrates in production may do this, rehearse with --superuser."
+            "The rehearsal runs as an ordinary role. If the role that migrates in production may do this, rehearse with --superuser.".to_owned()
         }
         "42704" => {
-            "A role or type that is missing here may be there in production: roles aren't part of a pg_dump."
+            "A role or type that is missing here may be there in production: roles aren't part of a pg_dump.".to_owned()
         }
-        "55P03" | "57014" => "It ran into its lock_timeout or statement_timeout.",
+        "55P03" | "57014" => "It ran into its lock_timeout or statement_timeout.".to_owned(),
         _ => return error.hint.clone(),
-    };
-    Some(text.to_owned())
+    })
 }

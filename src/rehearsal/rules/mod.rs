@@ -163,13 +163,25 @@ fn listed(names: &[String], most: usize) -> String {
     }
 }
 
-/// `path:line`.
+/// `file:line`; the whole path stands where the finding is.
 fn place(statement: &StatementRun) -> String {
     match (&statement.path, statement.span) {
-        (Some(path), Some(span)) => format!("{path}:{}", span.line),
-        (Some(path), None) => path.clone(),
+        (Some(path), Some(span)) => format!("{}:{}", short(path), span.line),
+        (Some(path), None) => short(path).to_owned(),
         _ => statement.text.clone(),
     }
+}
+
+/// The end of a path that tells one migration from another: `0042_x/up.sql`, `0042_x.sql`.
+pub(super) fn short(path: &str) -> &str {
+    let mut parts = path.rsplit('/');
+    let last = parts.next().unwrap_or(path);
+    let folder = parts.next().unwrap_or("");
+    if matches!(last, "up.sql" | "down.sql" | "migration.sql") && !folder.is_empty() {
+        let length = folder.len() + 1 + last.len();
+        return path.get(path.len() - length..).unwrap_or(path);
+    }
+    last
 }
 
 #[cfg(test)]

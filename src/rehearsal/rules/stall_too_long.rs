@@ -1,23 +1,33 @@
 //! `stall_too_long`: reads or writes of a table stood still for longer than the limit.
 
+use std::collections::BTreeMap;
+
 use super::{Rule, Sink, duration, place};
-use crate::rehearsal::report::{Access, Rehearsal, Stall};
+use crate::rehearsal::report::{Access, PhaseName, Rehearsal, Stall};
 
 /// The rule.
 pub static RULE: Rule = Rule { code: "stall_too_long", page: rehearsal_page!("stall_too_long"), check };
 
 fn check(report: &Rehearsal, sink: &mut Sink) {
     for table in &report.tables {
-        let reads = &table.longest_read_stall;
-        // What stops reads stops writes as well: it is said once.
-        let same = |a: &Stall, b: &Stall| a.statement.is_some() && a.statement == b.statement;
-        let writes = table
-            .longest_write_stall
-            .as_ref()
-            .filter(|writes| !reads.as_ref().is_some_and(|reads| same(reads, writes)));
-        let both = writes.is_none() && table.longest_write_stall.is_some();
-        for stall in reads.iter().chain(writes) {
-            say(report, &table.name, stall, both && stall.of == Access::Reads, sink);
+        // The longest behind each statement: mending one of them leaves the others.
+        let mut worst: BTreeMap<(u32, Access), &Stall> = BTreeMap::new();
+        for stall in table.stalls.iter().filter(|stall| stall.during == PhaseName::Migrate) {
+            let Some(id) = stall.statement else { continue };
+            let longest = worst.entry((id, stall.of)).or_insert(stall);
+            if stall.seconds() > longest.seconds() {
+                *longest = stall;
+            }
+        }
+        for ((id, of), stall) in &worst {
+            // What stops reads stops writes as well: it is said once.
+            let reads = worst.get(&(*id, Access::Reads));
+            let other = worst.get(&(*id, Access::Writes));
+            match (of, reads, other) {
+                (Access::Reads, _, Some(_)) => say(report, &table.name, stall, true, sink),
+                (Access::Writes, Some(_), _) => {}
+                _ => say(report, &table.name, stall, false, sink),
+            }
         }
     }
 }
@@ -25,7 +35,7 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
 fn say(report: &Rehearsal, table: &str, stall: &Stall, both: bool, sink: &mut Sink) {
     let limit = report.limits.stall;
     let there = report.extrapolation.as_ref().and_then(|there| {
-        there.stalls.iter().find(|one| one.table == table && one.of == stall.of).map(|one| one.seconds_there)
+        there.stalls.iter().find(|one| one.table == table && one.of == stall.of && one.statement == stall.statement).map(|one| one.seconds_there)
     });
     let Some(statement) = stall.statement.and_then(|id| report.statement(id)) else { return };
     if stall.seconds() <= limit && there.is_none_or(|there| there <= limit) {
