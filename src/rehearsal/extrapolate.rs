@@ -81,7 +81,9 @@ pub(super) fn extrapolate(report: &Rehearsal, sizes: &Sizes) -> Extrapolation {
     for table in &report.tables {
         for of in [Access::Reads, Access::Writes] {
             let mut worst: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
-            for stall in table.stalls.iter().filter(|stall| stall.of == of && stall.during == PhaseName::Migrate) {
+            for stall in
+                table.stalls.iter().filter(|stall| stall.of == of && stall.during == PhaseName::Migrate)
+            {
                 let Some(id) = stall.statement else { continue };
                 // A lock lasts for its transaction: what follows in it counts as well.
                 let longer: f64 = held_through(report, id)

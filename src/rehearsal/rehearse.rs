@@ -107,16 +107,8 @@ impl Progress for Silent {
 /// When there is no rehearsal to speak of; what went wrong in it is in the report.
 pub fn rehearse(request: &Request, progress: &dyn Progress) -> Result<Rehearsal, RehearsalError> {
     let begun = Instant::now();
-    let started_at = clock::Instant::now().to_string();
     let mut phases: Vec<(PhaseName, Instant, Instant)> = Vec::new();
-    let mut report = Rehearsal {
-        schema_version: report::SCHEMA_VERSION,
-        tool: Tool { name: "rollsafe".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-        started_at,
-        limits: request.limits.clone(),
-        notes: request.notes.clone(),
-        ..Rehearsal::default()
-    };
+    let mut report = blank(request);
     let mut restored = None;
     if let Some(path) = &request.backup {
         progress.phase(PhaseName::Restore);
@@ -153,9 +145,44 @@ pub fn rehearse(request: &Request, progress: &dyn Progress) -> Result<Rehearsal,
             ));
         }
     };
-    let mut rehearsing = Rehearsing { request, progress, place, phases, report };
-    rehearsing.go(restored.as_ref().map(|(archive, kept)| (archive, kept.as_ref())))?;
-    let Rehearsing { place, phases, mut report, .. } = rehearsing;
+    finish(
+        Rehearsing { request, progress, place, phases, report },
+        restored.as_ref().map(|(archive, kept)| (archive, kept.as_ref())),
+        begun,
+    )
+}
+
+/// Rehearses on a database that is there already; there is no backup to go back to.
+///
+/// # Errors
+/// As [`rehearse`].
+pub fn rehearse_on(
+    place: Place,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Rehearsal, RehearsalError> {
+    let report = blank(request);
+    finish(Rehearsing { request, progress, place, phases: Vec::new(), report }, None, Instant::now())
+}
+
+fn blank(request: &Request) -> Rehearsal {
+    Rehearsal {
+        schema_version: report::SCHEMA_VERSION,
+        tool: Tool { name: "rollsafe".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        started_at: clock::Instant::now().to_string(),
+        limits: request.limits.clone(),
+        notes: request.notes.clone(),
+        ..Rehearsal::default()
+    }
+}
+
+fn finish(
+    mut rehearsing: Rehearsing<'_>,
+    backup: Option<(&Archive, Option<&Kept>)>,
+    begun: Instant,
+) -> Result<Rehearsal, RehearsalError> {
+    rehearsing.go(backup)?;
+    let Rehearsing { request, place, phases, mut report, .. } = rehearsing;
     report.phases = phases
         .into_iter()
         .map(|(phase, start, end)| Phase { phase, start: place.at(start), end: place.at(end) })

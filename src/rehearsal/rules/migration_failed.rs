@@ -35,9 +35,10 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
 fn help(error: &ServerError, server: ServerKind) -> Option<String> {
     let table = error.table.as_deref().unwrap_or("<table>");
     // `Key (email)=(ann@example.com) is duplicated.`
-    let key = error.detail.as_deref().and_then(|detail| {
-        detail.strip_prefix("Key (")?.split_once(")=").map(|(columns, _)| columns)
-    });
+    let key = error
+        .detail
+        .as_deref()
+        .and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=").map(|(columns, _)| columns));
     let column = error.column.as_deref().map(quote_ident);
     let column = column.as_deref().or(key).unwrap_or("<column>");
     Some(match error.sqlstate.as_str() {

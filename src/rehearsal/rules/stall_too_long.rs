@@ -35,7 +35,11 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
 fn say(report: &Rehearsal, table: &str, stall: &Stall, both: bool, sink: &mut Sink) {
     let limit = report.limits.stall;
     let there = report.extrapolation.as_ref().and_then(|there| {
-        there.stalls.iter().find(|one| one.table == table && one.of == stall.of && one.statement == stall.statement).map(|one| one.seconds_there)
+        there
+            .stalls
+            .iter()
+            .find(|one| one.table == table && one.of == stall.of && one.statement == stall.statement)
+            .map(|one| one.seconds_there)
     });
     let Some(statement) = stall.statement.and_then(|id| report.statement(id)) else { return };
     if stall.seconds() <= limit && there.is_none_or(|there| there <= limit) {

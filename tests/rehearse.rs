@@ -1,0 +1,398 @@
+//! Rehearsals on real servers: each page's examples give what they say, and the shop's release every finding.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rollsafe::migration::project::runners::runner;
+use rollsafe::migration::project::{self, Part};
+use rollsafe::postgres::child::Run;
+use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
+use rollsafe::postgres::tools::{Installations, Tool};
+use rollsafe::rehearsal::rehearse::{Request, Silent, rehearse_on};
+use rollsafe::rehearsal::report::{Access, PhaseName, Rehearsal, Status, Verdict};
+use rollsafe::rehearsal::rules::RULES;
+use rollsafe::rehearsal::terminal::{Look, terminal};
+use rollsafe::rehearsal::{Place, Server};
+
+/// One server for each major version that is installed.
+fn servers() -> Vec<Arc<ScratchCluster>> {
+    let installations = Installations::find();
+    let mut majors: Vec<u16> = installations
+        .all()
+        .iter()
+        .filter(|installation| installation.has_server())
+        .map(|installation| installation.version().major())
+        .filter(|major| (12..=18).contains(major))
+        .collect();
+    majors.sort_unstable();
+    majors.dedup();
+    assert!(!majors.is_empty(), "no PostgreSQL server from 12 to 18 is installed; rehearsals need one");
+    majors.into_iter().map(start).collect()
+}
+
+fn start(major: u16) -> Arc<ScratchCluster> {
+    let options = Options::major(major).setting("wal_level", "replica").setting("max_connections", "80");
+    Arc::new(ScratchCluster::start(&options).unwrap_or_else(|e| panic!("PostgreSQL {major}: {e}")))
+}
+
+/// A database of its own on a server, with `setup` in it.
+fn place(cluster: &Arc<ScratchCluster>, database: &str, setup: &str) -> Place {
+    cluster.create_database(&NewDatabase { name: database, ..Default::default() }).expect("a database");
+    cluster.connect(SUPERUSER, database).expect("in").batch_execute(setup).expect("the setup runs");
+    let server = Server::Scratch {
+        cluster: cluster.clone(),
+        database: database.to_owned(),
+        role: SUPERUSER.to_owned(),
+    };
+    Place { server, zero: Instant::now(), search_path: None }
+}
+
+/// Files of a project, as golang-migrate runs them.
+fn part(folder: &Path, files: &[(&str, &str)]) -> Part {
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).expect("written");
+    }
+    let request = project::Request {
+        paths: vec![folder.to_owned()],
+        runner: runner("golang-migrate"),
+        ..project::Request::default()
+    };
+    let mut project = project::gather(&request).expect("gathered");
+    assert_eq!(project.parts.len(), 1);
+    project.parts.remove(0)
+}
+
+fn codes(report: &Rehearsal) -> Vec<String> {
+    report.findings.iter().map(|finding| finding.code.to_string()).collect()
+}
+
+/// A bad or good block of a page.
+struct Example {
+    code: &'static str,
+    bad: bool,
+    words: Vec<String>,
+    setup: String,
+    up: String,
+    down: String,
+    queries: String,
+}
+
+impl Example {
+    fn word(&self, name: &str) -> Option<f64> {
+        let prefix = format!("{name}=");
+        self.words.iter().find_map(|word| word.strip_prefix(&prefix)?.parse().ok())
+    }
+}
+
+fn examples() -> Vec<Example> {
+    let mut all = Vec::new();
+    for rule in RULES {
+        let mut setup = String::new();
+        let mut lines = rule.page.lines();
+        while let Some(line) = lines.next() {
+            let Some(info) = line.strip_prefix("```sql ") else { continue };
+            let words: Vec<String> = info.split_whitespace().map(str::to_owned).collect();
+            let sql: String =
+                lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+            if words.iter().any(|word| word == "setup") {
+                setup = sql;
+                continue;
+            }
+            let (sql, queries) = sql.split_once("-- the queries\n").unwrap_or((&sql, ""));
+            let (up, down) = sql.split_once("-- the way back\n").unwrap_or((sql, ""));
+            all.push(Example {
+                code: rule.code,
+                bad: words.iter().any(|word| word == "bad"),
+                words,
+                setup: setup.clone(),
+                up: up.to_owned(),
+                down: down.to_owned(),
+                queries: queries.to_owned(),
+            });
+        }
+    }
+    all
+}
+
+fn rehearse_example(cluster: &Arc<ScratchCluster>, number: usize, example: &Example) -> Rehearsal {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = place(cluster, &format!("example_{number}"), &example.setup);
+    let mut files =
+        vec![("0001_setup.up.sql", example.setup.as_str()), ("0002_change.up.sql", example.up.as_str())];
+    if !example.down.is_empty() {
+        files.push(("0002_change.down.sql", example.down.as_str()));
+    }
+    let mut request = Request {
+        part: part(folder.path(), &files),
+        pending_from: Some("0002".to_owned()),
+        ..Request::default()
+    };
+    if !example.queries.is_empty() {
+        let path = folder.path().join("queries.sql");
+        std::fs::write(&path, &example.queries).expect("written");
+        // Beside the migrations, which are read by now.
+        request.queries.push(path);
+    }
+    request.limits.stall = example.word("stall").unwrap_or(60.0);
+    request.limits.rollback = example.word("rollback").unwrap_or(60.0);
+    rehearse_on(place, &request, &Silent).expect("rehearsed")
+}
+
+#[test]
+fn pages_and_rules_are_the_same() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/rehearsal");
+    let pages: BTreeSet<String> = std::fs::read_dir(&folder)
+        .expect("rules/rehearsal is there")
+        .map(|entry| entry.expect("readable").path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let rules: BTreeSet<String> = RULES.iter().map(|rule| rule.code.to_owned()).collect();
+    assert_eq!(pages, rules);
+    let modules: BTreeSet<String> =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rehearsal/rules"))
+            .expect("the modules are there")
+            .map(|entry| entry.expect("readable").path().file_stem().unwrap().to_string_lossy().into_owned())
+            .filter(|name| name != "mod")
+            .collect();
+    assert_eq!(modules, rules);
+    for rule in RULES {
+        let facts = rollsafe::pages::facts(rule.page).unwrap_or_else(|| panic!("{}: no facts", rule.code));
+        assert_eq!(facts.category.as_str(), "rehearsal", "{}", rule.code);
+        assert!(rule.page.starts_with(&format!("# {}\n", rule.code)), "{}", rule.code);
+        for kind in [true, false] {
+            assert!(examples().iter().any(|one| one.code == rule.code && one.bad == kind), "{}", rule.code);
+        }
+    }
+}
+
+#[test]
+fn examples_of_pages_give_what_they_say() {
+    let examples = examples();
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = servers()
+            .into_iter()
+            .map(|cluster| {
+                let examples = &examples;
+                scope.spawn(move || {
+                    let mut wrong = Vec::new();
+                    for (number, example) in examples.iter().enumerate() {
+                        let report = rehearse_example(&cluster, number, example);
+                        let expected: Vec<&str> = if example.bad { vec![example.code] } else { vec![] };
+                        if codes(&report) != expected || !report.not_checked.is_empty() {
+                            wrong.push(format!(
+                                "{} ({}) on {}:\n{}",
+                                example.code,
+                                example.words.join(" "),
+                                cluster.version(),
+                                terminal(&report, Look { color: false })
+                            ));
+                        }
+                    }
+                    wrong
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("rehearsing")).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// The shop's dump, made by its recipe.
+fn shop_dump(folder: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release");
+    let options = Options { tools: vec![Tool::PgDump], ..Options::default() };
+    let cluster = ScratchCluster::start(&options).expect("a server with pg_dump");
+    cluster.create_database(&NewDatabase { name: "shop", ..Default::default() }).expect("a database");
+    let mut client = cluster.connect(SUPERUSER, "shop").expect("in");
+    for file in ["migrations/0001_shop.up.sql", "data.sql"] {
+        let sql = std::fs::read_to_string(root.join(file)).expect("readable");
+        client.batch_execute(&sql).expect("the recipe runs");
+    }
+    let dump = folder.join("shop.dump");
+    let ended =
+        Run::new(cluster.installation().tool(Tool::PgDump).expect("pg_dump"), Duration::from_secs(120))
+            .args(cluster.arguments(SUPERUSER, "shop"))
+            .args(["--format", "custom", "--file"])
+            .arg(&dump)
+            .to_end()
+            .expect("pg_dump runs");
+    assert!(ended.succeeded(), "{}", ended.stderr.text());
+    dump
+}
+
+#[test]
+fn the_shops_release_shows_every_finding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = shop_dump(folder.path());
+    let sizes = folder.path().join("sizes.json");
+    std::fs::write(&sizes, r#"{"tables": [{"name": "public.orders", "total_bytes": 50000000000}]}"#)
+        .expect("written");
+    let report_file = folder.path().join("report.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release"))
+        .args(["rehearse", "--keep-going", "--backup"])
+        .arg(&dump)
+        .arg("--sizes")
+        .arg(&sizes)
+        .arg("--report")
+        .arg(&report_file)
+        .output()
+        .expect("rollsafe runs");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(&report_file).expect("the report is there");
+    let report: Rehearsal = serde_json::from_str(&text).expect("the report is what it says");
+
+    assert_eq!(report.verdict, Verdict::Failed);
+    assert_eq!(report.not_checked, Vec::<String>::new());
+    assert_eq!(report.run.runner.as_deref(), Some("golang-migrate"));
+    assert_eq!(report.run.pending.ledger.as_deref(), Some("schema_migrations"));
+    let statuses: Vec<Status> = report.migrations.iter().map(|run| run.status).collect();
+    let mut expected = vec![Status::Done; 6];
+    expected.extend([Status::Failed; 2]);
+    assert_eq!(statuses, expected, "{shown}");
+    assert!(report.migrations.iter().all(|run| run.sha256.is_some() && run.down.is_some()));
+
+    // (code, part of the message): each is there.
+    let found = |code: &str, part: &str| {
+        let there =
+            report.findings.iter().any(|finding| finding.code == code && finding.message.contains(part));
+        assert!(there, "no {code} with {part:?} in\n{shown}");
+    };
+    found("stall_too_long", "reads and writes of orders");
+    found("stall_too_long", "writes of orders stood still");
+    found("schema_not_restored", "products.products_title_given is still there");
+    found("data_not_restored", "13333 values of nickname are gone");
+    found("written_rows_lost", "wishes");
+    found("query_broken", "placed_at");
+    found("query_broken", "nickname");
+    found("migration_failed", "is duplicated");
+    found("migration_failed", "contains null values");
+    found("over_time_limit", "going back by the down migrations");
+    let help: Vec<&str> = report.findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
+    assert!(
+        help.iter().any(|help| help.contains("SELECT email, count(*) FROM customers GROUP BY email")),
+        "{shown}"
+    );
+    assert!(help.iter().any(|help| help.contains("FROM order_items WHERE quantity IS NULL")), "{shown}");
+    assert!(!codes(&report).contains(&"prediction_missed".to_owned()), "{shown}");
+
+    // What was measured, and what was behind it.
+    let statement = |kind: &str, path: &str| {
+        report
+            .statements()
+            .find(|one| one.kind == kind && one.path.as_deref().is_some_and(|it| it.ends_with(path)))
+            .unwrap_or_else(|| panic!("no {kind} in {path}"))
+    };
+    let index = statement("CREATE INDEX", "0003_search_remarks.up.sql");
+    assert_eq!(index.locks.len(), 1);
+    assert_eq!((index.locks[0].relation.as_str(), index.locks[0].mode.as_str()), ("orders", "SHARE"));
+    assert!(index.locks[0].blocks_writes && !index.locks[0].blocks_reads);
+    assert_eq!(index.index_builds, ["orders_remark_search_idx"]);
+    assert!(index.wal_bytes > 0);
+    let rewrite = statement("ALTER TABLE", "0004_totals_in_cents.up.sql");
+    assert_eq!(rewrite.rewrites, ["orders"]);
+    let orders = report.tables.iter().find(|table| table.name == "orders").expect("orders");
+    let behind = |id: u32, of: Access| {
+        orders
+            .stalls
+            .iter()
+            .any(|stall| stall.statement == Some(id) && stall.of == of && stall.during == PhaseName::Migrate)
+    };
+    assert!(behind(index.id, Access::Writes) && !behind(index.id, Access::Reads), "{:#?}", orders.stalls);
+    assert!(behind(rewrite.id, Access::Reads) && behind(rewrite.id, Access::Writes));
+
+    // Both ways back, and what they brought back.
+    let downs = report.rollback.downs.as_ref().expect("downs");
+    assert_eq!((downs.status, downs.steps.len()), (Status::Done, 6));
+    let restore = report.rollback.restore.as_ref().expect("a restore");
+    assert_eq!(restore.status, Status::Done);
+    assert!(restore.schema_differences.is_empty() && restore.tables_differing.is_empty(), "{restore:#?}");
+    let rows = &orders.rows;
+    assert!(rows.before.is_some() && rows.before == rows.rolled_back && rows.before == rows.restored);
+    let queries = report.queries.as_ref().expect("queries");
+    assert_eq!((queries.total, queries.prepared_before, queries.prepared_after), (10, 9, 7));
+    assert_eq!(queries.prepared_rolled_back, Some(9));
+    let there = report.extrapolation.as_ref().expect("extrapolated");
+    assert!(there.migrate_seconds > report.migrate_seconds());
+
+    // A tired person reads the end.
+    let last: Vec<&str> = shown.trim_end().lines().rev().take(3).collect();
+    assert!(last[0].starts_with("FAILED: "), "{shown}");
+    assert!(last[1].starts_with("6 of 8 migrations ran in "), "{shown}");
+    assert!(last[2].contains(" stood still for "), "{shown}");
+}
+
+#[test]
+fn the_projects_own_command_is_watched() {
+    let options = Options { tools: vec![Tool::Psql], ..Options::default() }
+        .setting("max_connections", "80")
+        .setting("wal_level", "replica");
+    let cluster = Arc::new(ScratchCluster::start(&options).expect("a server with psql"));
+    let psql = cluster.installation().tool(Tool::Psql).expect("psql").display().to_string();
+    let setup = "CREATE TABLE orders (id bigint PRIMARY KEY, total int); INSERT INTO orders VALUES (1, 2);";
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("0001_setup.up.sql", setup),
+        ("0002_change.up.sql", "ALTER TABLE orders ALTER COLUMN total TYPE bigint;"),
+        ("0002_change.down.sql", "ALTER TABLE orders ALTER COLUMN total TYPE int;"),
+    ];
+    let request = |command: String| Request {
+        part: part(folder.path(), &files),
+        pending_from: Some("0002".to_owned()),
+        migrate_command: Some(command),
+        directory: folder.path().to_owned(),
+        ..Request::default()
+    };
+    let command = format!(
+        "'{psql}' -X -v ON_ERROR_STOP=1 \"$DATABASE_URL\" -f '{}'",
+        folder.path().join("0002_change.up.sql").display()
+    );
+    let report = rehearse_on(place(&cluster, "good", setup), &request(command), &Silent).expect("rehearsed");
+    let shown = terminal(&report, Look { color: false });
+    assert_eq!(codes(&report), Vec::<String>::new(), "{shown}");
+    let statements = &report.migrations[0].statements;
+    assert_eq!(statements.len(), 1, "{shown}");
+    assert_eq!(
+        (statements[0].kind.as_str(), &*statements[0].rewrites),
+        ("ALTER TABLE", &["orders".to_owned()][..])
+    );
+    // Its way back is in a file, and is run from there.
+    assert_eq!(report.rollback.downs.as_ref().map(|downs| downs.status), Some(Status::Done), "{shown}");
+
+    let command =
+        format!("'{psql}' -X -v ON_ERROR_STOP=1 \"$DATABASE_URL\" -c 'ALTER TABLE order ADD x int'");
+    let report = rehearse_on(place(&cluster, "bad", setup), &request(command), &Silent).expect("rehearsed");
+    assert_eq!(codes(&report), ["migration_failed"]);
+    let error = report.migrations[0].statements[0].error.as_ref().expect("an error");
+    assert_eq!(error.sqlstate, "42601");
+}
+
+#[test]
+fn what_can_not_be_rehearsed_is_said() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+            .current_dir(&root)
+            .args(["--no-config", "rehearse", "--migrations", "shop/release/migrations"])
+            .args(arguments)
+            .output()
+            .expect("rollsafe runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("--backup"), "{said}");
+    let (code, said) = run(&["--backup", "nowhere.dump"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("nowhere.dump"), "{said}");
+    // A dump without the tool's ledger: which ones are pending isn't guessed.
+    let (code, said) = run(&["--backup", "dumps/15-custom.dump"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("ledger") && said.contains("--pending-from"), "{said}");
+    let (code, said) = run(&["--database-url", "postgresql://app@127.0.0.1:1/shop_prod"]);
+    assert_eq!(code, Some(2));
+    assert!(!said.is_empty());
+}
