@@ -21,12 +21,20 @@ use crate::migration::parse::parse;
 use crate::migration::statement::{Body, QueryKind};
 use crate::postgres::child::{Run, RunError};
 use crate::postgres::cluster::SUPERUSER;
+use crate::postgres::sql_text::quote_identifier;
 
 /// The pause between two looks at the activity view.
 const PAUSE: Duration = Duration::from_millis(3);
 
 /// Beginning of each line of the log: epoch, process, SQLSTATE, database, application.
 const PREFIX: &str = "rollsafe|%n|%p|%e|%d|%a|";
+
+/// What has sessions tell each statement, and at DEBUG1 what it reads and rewrites.
+const LOGGED: [(&str, &str); 3] = [
+    ("log_min_duration_statement", "0"),
+    ("log_min_messages", "debug1"),
+    ("log_min_error_statement", "error"),
+];
 
 /// Runs `command` in a shell and watches what it does.
 pub(super) fn run(
@@ -207,34 +215,26 @@ struct Log {
 impl Log {
     /// Has the server log every statement; none on a copy.
     fn start(place: &Place) -> Result<Option<Log>, RehearsalError> {
-        let Server::Scratch { cluster, .. } = &place.server else { return Ok(None) };
-        let mut client = cluster
-            .connect(SUPERUSER, "postgres")
-            .map_err(|source| RehearsalError::server("connect to the scratch cluster", source))?;
-        let settings = [
-            ("log_line_prefix", PREFIX),
-            ("log_min_duration_statement", "0"),
-            ("log_min_messages", "debug1"),
-            ("log_min_error_statement", "error"),
-        ];
-        for (name, value) in settings {
-            client
-                .batch_execute(&format!("ALTER SYSTEM SET {name} = '{value}'"))
-                .map_err(|source| RehearsalError::server("have statements logged", source))?;
+        let Server::Scratch { cluster, database, .. } = &place.server else { return Ok(None) };
+        let failed = |source| RehearsalError::server("have statements logged", source);
+        let mut client = cluster.connect(SUPERUSER, "postgres").map_err(failed)?;
+        for (name, value) in LOGGED {
+            // The database's own settings win over the command line that the cluster was started with.
+            let sql = format!("ALTER DATABASE {} SET {name} = '{value}'", quote_identifier(database));
+            client.batch_execute(&sql).map_err(failed)?;
         }
         client
-            .batch_execute("SELECT pg_reload_conf()")
-            .map_err(|source| RehearsalError::server("have statements logged", source))?;
+            .batch_execute(&format!("ALTER SYSTEM SET log_line_prefix = '{PREFIX}'"))
+            .and_then(|()| client.batch_execute("SELECT pg_reload_conf()"))
+            .map_err(failed)?;
         // The server heeds the signal when it gets round to it.
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while std::time::Instant::now() < deadline {
-            let mut fresh = cluster
-                .connect(SUPERUSER, "postgres")
-                .map_err(|source| RehearsalError::server("connect to the scratch cluster", source))?;
+            let mut fresh = cluster.connect(SUPERUSER, "postgres").map_err(failed)?;
             let row = fresh
-                .query_one("SELECT pg_catalog.current_setting('log_min_duration_statement')", &[])
-                .map_err(|source| RehearsalError::server("have statements logged", source))?;
-            if row.get::<_, String>(0) == "0" {
+                .query_one("SELECT pg_catalog.current_setting('log_line_prefix')", &[])
+                .map_err(failed)?;
+            if row.get::<_, String>(0) == PREFIX {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -254,7 +254,11 @@ impl Log {
         };
         let told = read_log(&path, self.from, database, clock).map_err(failed)?;
         if let Ok(mut client) = cluster.connect(SUPERUSER, "postgres") {
-            let _ = client.batch_execute("ALTER SYSTEM RESET ALL");
+            for (name, _) in LOGGED {
+                let sql = format!("ALTER DATABASE {} RESET {name}", quote_identifier(database));
+                let _ = client.batch_execute(&sql);
+            }
+            let _ = client.batch_execute("ALTER SYSTEM RESET log_line_prefix");
             let _ = client.batch_execute("SELECT pg_reload_conf()");
         }
         Ok(told)
