@@ -5,6 +5,7 @@
 //! starts and talks to servers; `snapshot` is what is known of a live database, as plain data; `report` writes what was found. `migration` and `backup` don't know
 //! each other.
 
+pub mod amount;
 pub mod backup;
 pub mod baseline;
 pub mod cli;

@@ -543,7 +543,10 @@ pub struct Family {
     /// Tables and views that it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<RelationName>,
-    /// Tables and views that it changes, or whose rows it locks.
+    /// Tables whose rows it locks (SELECT … FOR UPDATE).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<RelationName>,
+    /// Tables and views that it changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<RelationName>,
 }

@@ -9,6 +9,7 @@ mod lint;
 mod output;
 mod runbook;
 pub(crate) mod rehearse;
+mod snapshot;
 mod verify_backup;
 
 use std::io::Read;
@@ -57,6 +58,7 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::LintArgs),
+    Snapshot(snapshot::SnapshotArgs),
     Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Gate(Box<gate::GateArgs>),
@@ -160,6 +162,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
             Err(error) => Outcome::failed(error),
         },
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::Explain(arguments) => {
             match load(&cli.global).and_then(|loaded| loaded.config.custom_rules()) {
                 Ok(custom) => explain::explain(&arguments, &custom, style),

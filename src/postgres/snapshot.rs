@@ -492,6 +492,7 @@ impl Asking {
                 mean_milliseconds: round(row.milliseconds / calls),
                 mean_rows: round(row.rows / calls),
                 reads: vec![],
+                locks: vec![],
                 writes: vec![],
             });
         }

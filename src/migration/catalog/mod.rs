@@ -9,9 +9,11 @@ mod apply;
 mod create;
 mod difference;
 mod drop;
+mod families;
 pub mod naming;
 mod relation;
 mod rename;
+mod snapshot;
 mod types;
 
 use std::collections::HashMap;

@@ -92,29 +92,11 @@ pub fn ends_waiting(timeout: Timeout, options: &RuleOptions) -> bool {
     }
 }
 
-/// 1200000 as "1,200,000".
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
+pub use crate::amount::grouped;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(1_000), "1,000");
-        assert_eq!(grouped(1_200_000), "1,200,000");
-    }
 
     #[test]
     fn a_wait_ends_with_a_short_timeout_only() {
