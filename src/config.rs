@@ -47,6 +47,8 @@ pub struct ProjectConfig {
     pub assume_in_transaction: Option<bool>,
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or Rails' structure.sql.
     pub schema: Option<PathBuf>,
+    /// The database that the migrations are for: a file of `rollsafe snapshot`.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// `[lint]`
@@ -61,8 +63,14 @@ pub struct LintConfig {
     pub ignore: Vec<String>,
     /// A longer lock_timeout counts as none: "60s".
     pub longest_lock_timeout: Option<String>,
-    /// Relations known to have fewer rows don't count as large.
+    /// Relations known to have fewer rows, and fewer bytes than `small-bytes`, don't count as large.
     pub small_rows: Option<u64>,
+    /// Bytes of a relation with its toast: "10MB".
+    pub small_bytes: Option<String>,
+    /// What becomes of findings that only small relations give: quiet (counted, not told) or lower (a severity lower).
+    pub small_relations: Option<String>,
+    /// Bytes that the server writes or reads in a second, for estimates: "100MB".
+    pub throughput: Option<String>,
     /// Code or category = error, warning, notice or off.
     pub rules: BTreeMap<String, String>,
     /// Other severities for some paths.

@@ -29,6 +29,14 @@ impl Severity {
             Severity::Error => "error",
         }
     }
+
+    /// The next lower one; a notice stays one.
+    pub fn lower(self) -> Severity {
+        match self {
+            Severity::Error => Severity::Warning,
+            Severity::Warning | Severity::Notice => Severity::Notice,
+        }
+    }
 }
 
 impl fmt::Display for Severity {

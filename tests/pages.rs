@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rollsafe::finding::Severity;
 use rollsafe::migration::lint::{LintOptions, lint};
+use rollsafe::migration::live::Live;
 use rollsafe::migration::migration::{Direction, Migration};
 use rollsafe::migration::rules::{Change, RULES};
 use rollsafe::pages;
@@ -146,7 +147,13 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
         down.undoes = Some(migrations.len() - 1);
         migrations.push(down);
     }
-    for (at, part) in block.sql.split("-- next file\n").enumerate() {
+    // What a live database has, beside migrations that have all run there.
+    let live = block.has("live").then(|| {
+        let catalog = rollsafe::migration::lint::replay(&[history(&block.sql)]);
+        Arc::new(Live { catalog, ..Live::default() })
+    });
+    let changes = if live.is_some() { "" } else { block.sql.as_str() };
+    for (at, part) in changes.split("-- next file\n").filter(|part| !part.is_empty()).enumerate() {
         let (part, down) = match part.split_once("-- the way back\n") {
             Some((up, down)) => (up, Some(down)),
             None => (part, None),
@@ -183,7 +190,7 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
             migrations.push(way_back);
         }
     }
-    let mut options = LintOptions::default();
+    let mut options = LintOptions { live, ..LintOptions::default() };
     if let Some(version) = block.value("pg") {
         options.rules.version = version.parse().expect("a version");
     }

@@ -42,7 +42,7 @@ fuzz_target!(|text: &str| {
     severities.set("all", Some(rollsafe::finding::Severity::Notice));
     let version = 12 + (text.len() % 7) as u16;
     let rules = RuleOptions { version, ..RuleOptions::default() };
-    let report = lint(&files, &LintOptions { rules, severities, schema: None });
+    let report = lint(&files, &LintOptions { rules, severities, ..LintOptions::default() });
     for finding in &report.findings {
         let (Some(path), Some(place)) = (&finding.path, &finding.span) else { continue };
         let Some(file) = files.iter().find(|file| file.path == *path) else { panic!("{path:?} is no file") };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -9,20 +10,24 @@ use super::baseline::BaselineArgs;
 use super::explain::documents;
 use super::output::OutputArgs;
 use super::{Outcome, Surroundings, fix};
+use crate::amount;
+use crate::backup::options::parse_size;
 use crate::config::{self, Loaded};
 use crate::finding::{Category, Finding, Severity};
 use crate::git::{self, GitError, Selection, Status};
 use crate::migration::catalog::Catalog;
 use crate::migration::lint::{self, LintOptions, LintReport, Severities};
+use crate::migration::live::{Demand, Live};
 use crate::migration::migration::Migration;
 use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Project, Request, runners};
-use crate::migration::rules::{Change, RuleOptions};
+use crate::migration::rules::{Change, RuleOptions, SmallRelations};
 use crate::migration::session;
 use crate::patterns::Patterns;
 use crate::place::Places;
 use crate::report::terminal::Style;
 use crate::report::{Linted, Report, Sources};
+use crate::snapshot::Snapshot;
 use crate::source::LineIndex;
 
 /// Tell what migrations lock, rewrite, destroy and break
@@ -82,6 +87,10 @@ pub(super) struct Scope {
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or structure.sql
     #[arg(long, value_name = "FILE")]
     pub(super) schema: Option<PathBuf>,
+    /// The database that the migrations are for: a file of `rollsafe snapshot`. What has run there is history; sizes
+    /// are known, so that messages say how long and small relations stay quiet
+    #[arg(long, value_name = "FILE")]
+    pub(super) snapshot: Option<PathBuf>,
 }
 
 /// `--fail-on`
@@ -149,8 +158,13 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         }),
     };
     let delivered = arguments.output.deliver(&told, style);
-    let mut stderr: String =
-        project.notes.iter().chain(&delivered.notes).map(|note| format!("note: {note}\n")).collect();
+    let mut stderr: String = project
+        .notes
+        .iter()
+        .chain(&report.notes)
+        .chain(&delivered.notes)
+        .map(|note| format!("note: {note}\n"))
+        .collect();
     stderr.extend(delivered.failures.iter().map(|failure| format!("error: {failure}\n")));
     let code = match delivered.failures.is_empty() {
         true => u8::from(report.findings.iter().any(|finding| fail_on.fails(finding.severity))),
@@ -223,10 +237,45 @@ fn base_of(loaded: &Loaded) -> PathBuf {
 pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
     let mut report = LintReport::default();
     for part in &project.parts {
-        report.append(lint::lint(&part.migrations, options));
+        let with_ledger = options.live.as_ref().and_then(|live| live.with_ledger(part));
+        let has_ledger = with_ledger.is_some();
+        let of_part = with_ledger.map(|(live, told)| {
+            report.notes.push(told);
+            LintOptions { live: Some(Arc::new(live)), ..options.clone() }
+        });
+        let found = lint::lint(&part.migrations, of_part.as_ref().unwrap_or(options));
+        if found.applied > 0 {
+            let count = crate::report::terminal::counted(found.applied, "migration");
+            report.notes.push(if has_ledger {
+                format!("not judged: {count} of the change that the database of the snapshot has run already")
+            } else {
+                format!(
+                    "not judged: {count} that the database of the snapshot seems to have run already (the snapshot holds no \
+                     ledger of the migration tool; its schema is nearest to the one behind them)"
+                )
+            });
+        }
+        report.append(found);
     }
+    tell_small(&mut report, &options.rules);
     add_problems(project, &mut report);
     report
+}
+
+/// What sizes keep quiet is said once.
+fn tell_small(report: &mut LintReport, rules: &RuleOptions) {
+    if report.small == 0 {
+        return;
+    }
+    let count = crate::report::terminal::counted(report.small, "finding");
+    let (rows, bytes) = (amount::grouped(rules.small_rows), amount::bytes(rules.small_bytes));
+    let become_what = match rules.small_relations {
+        SmallRelations::Quiet => "not told",
+        SmallRelations::Lower => "told a severity lower",
+    };
+    report.notes.push(format!(
+        "{count} {become_what}: the relations have fewer than {rows} rows and {bytes} (lint.small-rows, lint.small-bytes)"
+    ));
 }
 
 /// Finds and reads the migrations, and says how to judge them.
@@ -391,8 +440,14 @@ fn options(
     relative: &dyn Fn(&PathBuf) -> PathBuf,
 ) -> Result<LintOptions, String> {
     let config = &loaded.config;
-    let version =
-        arguments.postgres_version.or(config.postgres_version).unwrap_or(RuleOptions::default().version);
+    let snapshot = arguments.snapshot.clone().or_else(|| config.project.snapshot.as_ref().map(relative));
+    let snapshot = snapshot.map(|path| read_snapshot(&path)).transpose()?;
+    let of_server = snapshot.as_ref().map(|snapshot| snapshot.server.major());
+    let version = arguments
+        .postgres_version
+        .or(config.postgres_version)
+        .or(of_server)
+        .unwrap_or(RuleOptions::default().version);
     if !(12..=18).contains(&version) {
         return Err(format!("postgres-version = {version}: only 12 to 18 are known"));
     }
@@ -431,11 +486,29 @@ fn options(
         }
     }
 
+    rules.small_bytes = match &config.lint.small_bytes {
+        Some(text) => parse_size(text).map_err(|error| format!("lint.small-bytes: {error}"))?,
+        None => rules.small_bytes,
+    };
+    rules.small_relations = match config.lint.small_relations.as_deref() {
+        None | Some("quiet") => SmallRelations::Quiet,
+        Some("lower") => SmallRelations::Lower,
+        Some(other) => return Err(format!("lint.small-relations: `{other}`: use quiet or lower")),
+    };
+    if let Some(text) = &config.lint.throughput {
+        rules.throughput = parse_size(text).map_err(|error| format!("lint.throughput: {error}"))?;
+        if rules.throughput == 0 {
+            return Err("lint.throughput: nothing a second takes for ever; write \"100MB\"".to_owned());
+        }
+    }
+    rules.demand = snapshot.as_ref().and_then(|it| it.queries.as_ref()).map(|it| Arc::new(Demand::of(it)));
+    let live = snapshot.as_ref().map(|snapshot| Arc::new(Live::of(snapshot)));
+
     let schema = match arguments.schema.clone().or_else(|| config.project.schema.as_ref().map(relative)) {
         Some(path) => Some(read_schema(path)?),
         None => None,
     };
-    Ok(LintOptions { rules, severities, schema, custom: config.custom_rules()? })
+    Ok(LintOptions { rules, severities, schema, custom: config.custom_rules()?, live })
 }
 
 /// Switches on what is off by default: at the severity of its page, or as a warning where the page says off.
@@ -446,6 +519,11 @@ fn select(severities: &mut Severities, word: &str) {
             severities.set(rule.code, Some(facts.severity.unwrap_or(Severity::Warning)));
         }
     }
+}
+
+fn read_snapshot(path: &std::path::Path) -> Result<Snapshot, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    Snapshot::from_json(&bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn read_schema(path: PathBuf) -> Result<Catalog, String> {

@@ -13,12 +13,14 @@ use crate::source::{LineIndex, Location, Span};
 
 use super::catalog::Catalog;
 use super::custom::CustomRule;
+use super::cost::Cost;
 use super::effects::Effects;
+use super::live::{self, Live};
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
 use super::rules::{
     Check, DownMigration, JudgedMigration, Mend, RULES, Record, ReversalContext, Rule, RuleOptions,
-    RunContext, Said,
+    RunContext, Said, SmallRelations,
 };
 use super::statement::{Body, Statement};
 use super::suppress::{self, Suppression};
@@ -103,10 +105,13 @@ pub struct LintOptions {
     pub rules: RuleOptions,
     /// Severities after configuration.
     pub severities: Severities,
-    /// What exists before the first migration, where a schema or snapshot told it.
+    /// What exists before the first migration, where a schema told it.
     pub schema: Option<Catalog>,
     /// The project's own rules.
     pub custom: Vec<CustomRule>,
+    /// The database that the migrations are for, where a snapshot tells of it: what has run there is history, what
+    /// hasn't is judged on what is there.
+    pub live: Option<std::sync::Arc<Live>>,
 }
 
 /// What linting found.
@@ -120,6 +125,12 @@ pub struct LintReport {
     pub suppressed: Vec<Suppressed>,
     /// How many migrations were replayed as history.
     pub history: usize,
+    /// How many that were to be judged have run on the live database already, and so were taken for history.
+    pub applied: usize,
+    /// How many findings the known size of relations keeps quiet, or makes a severity lower.
+    pub small: usize,
+    /// What keeps drift between migrations and database from being told.
+    pub notes: Vec<String>,
     /// Findings that a fix could be looked for, and why there is none.
     pub unfixed: Vec<Unfixed>,
 }
@@ -161,6 +172,8 @@ pub struct StatementReport {
     pub in_transaction: Option<bool>,
     /// What it does.
     pub effects: Effects,
+    /// What it costs, where sizes are known.
+    pub cost: Option<Cost>,
 }
 
 impl LintReport {
@@ -176,6 +189,9 @@ impl LintReport {
         self.suppressed.extend(other.suppressed);
         self.history += other.history;
         self.unfixed.extend(other.unfixed);
+        self.applied += other.applied;
+        self.small += other.small;
+        self.notes.extend(other.notes);
     }
 
     /// How many statements were judged.
@@ -270,9 +286,21 @@ pub(super) fn judge(
         }
         None => (first_catalog(migrations, options), 0),
     };
+    // What has run on the live database comes first: it made what is there.
+    let ran: Vec<bool> = match &options.live {
+        Some(live) => live::applied(migrations, scripts, &catalog, live, &options.rules),
+        None => vec![],
+    };
+    let has_run = |index: usize| ran.get(index).copied().unwrap_or(false);
+    let is_judged =
+        |index: usize| migrations[index].judged && (!has_run(index) || live::was_edited(&migrations[index]));
+    let mut order: Vec<usize> = (first..migrations.len()).collect();
+    order.sort_by_key(|&index| options.live.is_some() && !has_run(index));
+    let mut arrived = Arrived::default();
     let mut checkpoint = None;
     let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
     let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
+    let mut small: Vec<(usize, &'static str, Said)> = Vec::new();
     let downs_are_usual = migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some());
     let mut downs: HashMap<usize, Vec<usize>> = HashMap::new();
     for (index, migration) in migrations.iter().enumerate() {
@@ -280,8 +308,10 @@ pub(super) fn judge(
             downs.entry(undoes).or_default().push(index);
         }
     }
-    for (index, migration) in migrations.iter().enumerate().skip(first) {
-        if keep == Some(index) {
+    for index in order {
+        let migration = &migrations[index]; // in order of their places
+        // With a live database the order isn't that of the places, and what is before one depends on what has run.
+        if keep == Some(index) && options.live.is_none() {
             checkpoint = Some(Checkpoint {
                 at: index,
                 catalog: catalog.clone(),
@@ -293,14 +323,18 @@ pub(super) fn judge(
         if migration.direction == Direction::Down {
             continue;
         }
+        if !has_run(index) {
+            arrived.at(&mut catalog, history, options);
+        }
         let mine = downs.get(&index).map_or(&[][..], Vec::as_slice);
-        if !migration.judged {
+        if !is_judged(index) {
             history += 1;
             walk.replay(index, &mut catalog);
-            for &down in mine.iter().filter(|&&down| migrations[down].judged) {
+            for &down in mine.iter().filter(|&&down| is_judged(down)) {
                 // Only the way back is new: judged on what is there now.
                 let walked = walk.judge(down, &mut catalog.clone());
                 said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+                small.extend(walked.small.into_iter().map(|(code, one)| (down, code, one)));
                 judged.push((down, walked.records));
             }
             continue;
@@ -309,13 +343,15 @@ pub(super) fn judge(
         let before = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
         let walked = walk.judge(index, &mut catalog);
         said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
+        small.extend(walked.small.into_iter().map(|(code, one)| (index, code, one)));
         // A way back may come in several sections, each a migration of its own.
         let mut after = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
         let mut down_records = Vec::new();
         for &down in mine {
-            if migrations[down].judged {
+            if is_judged(down) {
                 let walked = walk.judge(down, &mut after);
                 said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+                small.extend(walked.small.into_iter().map(|(code, one)| (down, code, one)));
                 down_records = walked.records;
                 judged.push((down, down_records.clone()));
             } else {
@@ -351,17 +387,55 @@ pub(super) fn judge(
         judged.push((index, walked.records));
     }
     for (down, migration) in migrations.iter().enumerate() {
-        if migration.direction == Direction::Down && migration.judged && migration.undoes.is_none() {
+        if migration.direction == Direction::Down && is_judged(down) && migration.undoes.is_none() {
             let walked = walk.judge(down, &mut catalog.clone());
             said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+            small.extend(walked.small.into_iter().map(|(code, one)| (down, code, one)));
             judged.push((down, walked.records));
         }
     }
+    arrived.at(&mut catalog, history, options);
     judged.sort_by_key(|(index, _)| *index);
     said.extend(run_rules(migrations, scripts, &judged, &catalog, &rules, &options.rules));
 
-    let report = report(migrations, scripts, judged, said, &rules, options, history);
+    let mut report = report(migrations, scripts, judged, (said, small), &rules, options, history);
+    report.findings.extend(arrived.drift);
+    report.notes.extend(arrived.note);
+    report.applied = (0..migrations.len()).filter(|&at| migrations[at].judged && !is_judged(at)).count();
     Judged { report, after: catalog, checkpoint }
+}
+
+/// The place in the order where what has run ends and the live database takes over.
+#[derive(Default)]
+struct Arrived {
+    yet: bool,
+    /// What it has otherwise than the migrations say.
+    drift: Vec<Finding>,
+    /// Why that isn't known.
+    note: Option<String>,
+}
+
+impl Arrived {
+    /// The catalog becomes the live one, once.
+    fn at(&mut self, catalog: &mut Catalog, history: usize, options: &LintOptions) {
+        let Some(live) = options.live.as_ref().filter(|_| !self.yet) else { return };
+        self.yet = true;
+        let facts = pages::facts(super::rules::schema_drift::RULE.page);
+        let severity =
+            facts.and_then(|facts| options.severities.of("schema_drift", facts.category, facts.severity));
+        if let Some(severity) = severity {
+            if history > 0 && catalog.complete() {
+                self.drift = live::drift(catalog, live, severity);
+            } else {
+                self.note = Some(
+                    "drift between migrations and database was not looked for: the migrations that have run aren't all \
+                     known and understood"
+                        .to_owned(),
+                );
+            }
+        }
+        *catalog = live.catalog.clone();
+    }
 }
 
 /// What exists before the first migration.
@@ -450,12 +524,16 @@ fn report(
     migrations: &[Migration],
     scripts: &[Script],
     judged: Vec<(usize, Vec<Record>)>,
-    said: Vec<(usize, &'static str, Said)>,
+    (said, small): (Vec<(usize, &'static str, Said)>, Vec<(usize, &'static str, Said)>),
     rules: &[ActiveRule],
     options: &LintOptions,
     history: usize,
 ) -> LintReport {
     let mut report = LintReport { history, ..LintReport::default() };
+    let mut small_of: HashMap<usize, Vec<(&'static str, Said)>> = HashMap::new();
+    for (index, code, one) in small {
+        small_of.entry(index).or_default().push((code, one));
+    }
     let mut by_migration: std::collections::HashMap<usize, Vec<(&'static str, Said)>> = Default::default();
     for (index, code, one) in said {
         by_migration.entry(index).or_default().push((code, one));
@@ -516,6 +594,19 @@ fn report(
                 (finding, _) => findings.extend(finding),
             }
         }
+        for (code, one) in small_of.remove(&index).unwrap_or_default() {
+            let category = rules.iter().find(|active| active.rule.code == code).map(|active| active.category);
+            // The same migration is large elsewhere: its suppressions have their use.
+            if hold_back(&suppressions, &mut used, code, category, one.span).is_some() {
+                continue;
+            }
+            let Some(mut finding) = told(code, one) else { continue };
+            report.small += 1;
+            if options.rules.small_relations == SmallRelations::Lower {
+                finding.severity = finding.severity.lower();
+                findings.push(finding);
+            }
+        }
         findings.extend(
             suppression_findings(&suppressions, &used, &options.custom)
                 .into_iter()
@@ -526,6 +617,11 @@ fn report(
         report.suppressed.extend(held);
         findings.sort_by(|a, b| order(a).cmp(&order(b)));
         findings.dedup();
+        for (statement, record) in script.statements.iter().zip(&records) {
+            if let Some(cost) = &record.cost {
+                tell_cost(&mut findings, lines.location(&migration.text, statement.span), cost);
+            }
+        }
         report.findings.extend(findings);
         let statements = script
             .statements
@@ -557,6 +653,29 @@ fn statement_report(text: &str, lines: &LineIndex, statement: &Statement, record
         understood: statement.understood(),
         in_transaction: record.in_transaction,
         effects: record.effects,
+        cost: record.cost,
+    }
+}
+
+/// Puts what a statement costs behind the gravest thing that is said of its locks.
+fn tell_cost(findings: &mut [Finding], place: Location, cost: &Cost) {
+    let told = cost.told();
+    if told.is_empty() {
+        return;
+    }
+    let is_within = |finding: &&mut Finding| {
+        finding.category == Category::Locking
+            && finding
+                .span
+                .is_some_and(|span| place.start <= span.start && span.start < place.end.max(place.start + 1))
+    };
+    // The first of the gravest.
+    let gravest = findings
+        .iter_mut()
+        .filter(is_within)
+        .reduce(|best, next| if next.severity > best.severity { next } else { best });
+    if let Some(finding) = gravest {
+        finding.message.push_str(&format!(" ({told})"));
     }
 }
 

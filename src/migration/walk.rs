@@ -2,6 +2,7 @@
 
 use super::catalog::{Born, Catalog};
 use super::custom::{CustomRule, Noted, Surrounds};
+use super::cost::Cost;
 use super::effects::{self, Effects};
 use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
@@ -18,9 +19,12 @@ use crate::source::Span;
 const MAX_CALLS: u32 = 8;
 
 /// What judging one migration gave.
+#[derive(Default)]
 pub(super) struct Walked {
     pub records: Vec<Record>,
     pub said: Vec<(&'static str, Said)>,
+    /// What would have been said, were the relations not known to be small.
+    pub small: Vec<(&'static str, Said)>,
 }
 
 /// What walks share.
@@ -174,7 +178,7 @@ impl<'a> Walk<'a> {
         catalog.set_migration(index as u32);
         let aside = self.set_aside(migration);
         let units = self.open(migration, script);
-        let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), said: Vec::new() };
+        let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), ..Walked::default() };
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
         let mut slow_in = None;
@@ -184,8 +188,7 @@ impl<'a> Walk<'a> {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
-            let inner_effects =
-                self.judge_inner(statement, catalog, index, place, rolls_back, &mut walked.said);
+            let inner_effects = self.judge_inner(statement, catalog, index, place, rolls_back, &mut walked);
             for inner in inner_effects {
                 effects.locks.extend(inner.locks);
                 effects.rewrites.extend(inner.rewrites);
@@ -212,7 +215,7 @@ impl<'a> Walk<'a> {
             };
             // What a block does is judged at the statements inside it.
             if !runs_others(statement) {
-                ask(self.rules, &context, &mut walked.said);
+                ask(self.rules, &context, &mut walked.said, &mut walked.small);
             }
             let strong: Vec<_> =
                 context.strong_locks().map(|lock| (lock.relation.clone(), lock.mode)).collect();
@@ -224,6 +227,7 @@ impl<'a> Walk<'a> {
                 .collect();
             // Told once for a transaction.
             let told = slow_in == Some(self.session.transaction);
+            let cost = Cost::of(&effects, &strong, catalog, self.options);
             let slow = SlowUnderLock::of(&context, told);
             if slow.is_some() {
                 slow_in = Some(self.session.transaction);
@@ -235,6 +239,7 @@ impl<'a> Walk<'a> {
                 transaction: self.session.transaction,
                 lock_timeout: self.session.lock_timeout(),
                 statement_timeout: self.session.statement_timeout(),
+                cost,
                 slow,
                 awaited,
                 strong,
@@ -291,8 +296,9 @@ impl<'a> Walk<'a> {
         index: usize,
         place: usize,
         rolls_back: bool,
-        said: &mut Vec<(&'static str, Said)>,
+        walked: &mut Walked,
     ) -> Vec<Effects> {
+        let Walked { said, small, .. } = walked;
         let mut all = Vec::new();
         let (rules, options) = (self.rules, self.options);
         let migrations = self.migrations;
@@ -317,7 +323,7 @@ impl<'a> Walk<'a> {
                 kept: Kept::default(),
             };
             let mut here = Vec::new();
-            ask(rules, &context, &mut here);
+            ask(rules, &context, &mut here, small);
             for problem in inner.statement.problems.iter().filter(|_| !inner.partial) {
                 here.push((
                     "statement_not_understood",
@@ -582,11 +588,27 @@ fn unread(statement: &Statement, _catalog: &Catalog) -> Vec<(Span, &'static str)
     }
 }
 
-fn ask(rules: &[ActiveRule], context: &StatementContext<'_>, said: &mut Vec<(&'static str, Said)>) {
+fn ask(
+    rules: &[ActiveRule],
+    context: &StatementContext<'_>,
+    said: &mut Vec<(&'static str, Said)>,
+    small: &mut Vec<(&'static str, Said)>,
+) {
     for active in rules {
         if let Check::Statement(check) = active.rule.check {
             let mut sink = Sink::default();
+            context.kept.was_small.set(false);
             check(context, &mut sink);
+            if context.kept.was_small.get() {
+                // A size had a say: what would there be without it?
+                let mut whole = Sink::default();
+                context.kept.any_size.set(true);
+                check(context, &mut whole);
+                context.kept.any_size.set(false);
+                let is_said = |one: &Said| sink.said.iter().any(|known| known.span == one.span);
+                whole.said.retain(|one| !is_said(one));
+                small.extend(whole.said.into_iter().map(|one| (active.rule.code, one)));
+            }
             said.extend(sink.said.into_iter().map(|one| (active.rule.code, one)));
         }
     }

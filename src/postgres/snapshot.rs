@@ -722,6 +722,7 @@ const EXTENSIONS: &str = "SELECT e.extname AS name, e.extversion AS version, n.n
 const SCHEMAS: &str = "SELECT nspname AS name FROM pg_namespace
     WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'";
 
+// Those of extensions are left out, and those that a range type brings along.
 const FUNCTIONS: &str = "SELECT n.nspname AS schema, p.proname AS name,
     CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' WHEN 'w' THEN 'window' ELSE 'function' END AS kind,
     pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS returns, l.lanname AS language,
@@ -729,7 +730,7 @@ const FUNCTIONS: &str = "SELECT n.nspname AS schema, p.proname AS name,
     p.prosecdef AS security_definer, p.proisstrict AS strict
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
     WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')";
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype IN ('e', 'i'))";
 
 const TYPES: &str = "SELECT n.nspname AS schema, t.typname AS name, t.typtype::text AS kind,
     (SELECT array_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) AS labels,
@@ -859,7 +860,8 @@ const STATEMENTS: &str = "SELECT s.queryid AS id, s.query, sum(s.calls) AS calls
     sum(s.milliseconds) AS milliseconds
     FROM (SELECT p.queryid, p.query, p.calls, p.rows, p.query IS NULL OR p.query = '<insufficient privilege>' AS hidden,
         coalesce(to_jsonb(p)->>'total_exec_time', to_jsonb(p)->>'total_time')::float8 AS milliseconds
-      FROM {schema}.pg_stat_statements p JOIN pg_database d ON d.oid = p.dbid WHERE d.datname = current_database()) s
+      FROM {schema}.pg_stat_statements p JOIN pg_database d ON d.oid = p.dbid WHERE d.datname = current_database()
+        AND coalesce(p.query, '') NOT LIKE 'SELECT pg\\_catalog.row\\_to\\_json(answer)%') s
     GROUP BY s.queryid, s.query ORDER BY sum(s.calls) DESC, s.queryid";
 
 const COUNTED_SINCE: &str =

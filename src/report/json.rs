@@ -7,7 +7,10 @@ use super::fingerprint::fingerprints;
 use super::terminal::Style;
 use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
+use crate::migration::catalog::QName;
+use crate::migration::cost::Cost;
 use crate::migration::effects::Effects;
+use crate::migration::lock_mode::LockMode;
 use crate::place::slashed;
 use crate::source::Location;
 
@@ -47,6 +50,28 @@ struct Statement<'a> {
     understood: bool,
     in_transaction: Option<bool>,
     effects: Done<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Costs>,
+}
+
+/// What a statement costs on tables of known size.
+#[derive(Serialize)]
+struct Costs {
+    relations: Vec<String>,
+    rows: u64,
+    bytes: u64,
+    seconds: Option<f64>,
+    bytes_per_second: u64,
+    blocks: Option<&'static str>,
+    waiting: Option<Waiting>,
+}
+
+/// What queues behind it.
+#[derive(Serialize)]
+struct Waiting {
+    families: usize,
+    queries_per_second: Option<f64>,
+    relations: Vec<String>,
 }
 
 /// Effects as the contract has them.
@@ -105,6 +130,8 @@ struct Summary {
     suppressed: usize,
     not_understood: usize,
     history: usize,
+    small: usize,
+    applied: usize,
 }
 
 /// The report by contract, ending in a newline. Without what linting tells: tool and findings.
@@ -150,6 +177,7 @@ fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
                 understood: statement.understood,
                 in_transaction: statement.in_transaction,
                 effects: effects(&statement.effects),
+                cost: statement.cost.as_ref().map(costs),
             })
             .collect(),
     });
@@ -169,9 +197,11 @@ fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
             suppressed: report.suppressed.len(),
             not_understood: report.not_understood(),
             history: report.history,
+            small: report.small,
+            applied: report.applied,
         },
     };
-    // Strings for keys and no floats: writing it can't fail.
+    // Strings for keys and finite numbers: writing it can't fail.
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
     text.push('\n');
     text
@@ -189,6 +219,23 @@ fn told(finding: &Finding, fingerprint: String) -> Told<'_> {
         fix: finding.fix.as_ref(),
         object: finding.object.as_deref(),
         fingerprint,
+    }
+}
+
+fn costs(cost: &Cost) -> Costs {
+    let names = |relations: &[QName]| relations.iter().map(QName::to_string).collect();
+    Costs {
+        relations: names(&cost.relations),
+        rows: cost.rows,
+        bytes: cost.bytes,
+        seconds: cost.seconds,
+        bytes_per_second: cost.throughput,
+        blocks: cost.lock.filter(|lock| lock.blocks_writes()).map(LockMode::blocks),
+        waiting: cost.queue.as_ref().map(|queue| Waiting {
+            families: queue.families,
+            queries_per_second: queue.per_second,
+            relations: names(&queue.relations),
+        }),
     }
 }
 

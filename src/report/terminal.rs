@@ -103,6 +103,9 @@ pub fn summary(report: &LintReport, style: Style) -> String {
     if report.history > 0 {
         details.push(format!("{} replayed as history", report.history));
     }
+    if report.small > 0 {
+        details.push(format!("{} on small relations", counted(report.small, "finding")));
+    }
     if report.not_understood() > 0 {
         details.push(format!("{} NOT understood", report.not_understood()));
     }

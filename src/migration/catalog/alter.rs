@@ -6,7 +6,9 @@ use super::apply::Replay;
 use super::naming::cut;
 use super::relation::{Born, ColumnDefault, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
-use crate::migration::statement::{Action, ActionKind, AlterTable, ObjectKind, Persistence, TriggerTarget};
+use crate::migration::statement::{
+    Action, ActionKind, AlterTable, ObjectKind, Persistence, SequenceOption, TriggerTarget,
+};
 
 impl Replay<'_> {
     pub(super) fn alter_table(&mut self, alter: &AlterTable) {
@@ -137,9 +139,14 @@ impl Replay<'_> {
             ActionKind::DropExpression { column, .. } => {
                 self.on_column(table, only, &column.value, |known| known.generated = None);
             }
-            ActionKind::AddIdentity { column, always, .. } => {
+            ActionKind::AddIdentity { column, always, options } => {
                 let always = *always;
                 self.on_column(table, only, &column.value, |known| known.identity = Some(always));
+                let written = options.iter().find_map(|option| match option {
+                    SequenceOption::SequenceName(name) => Some(self.resolve(name)),
+                    _ => None,
+                });
+                self.own_sequence(table, &column.value, written, born);
             }
             ActionKind::AlterIdentity { column, always: Some(always), .. } => {
                 let always = *always;

@@ -298,20 +298,27 @@ impl Replay<'_> {
             None => relation.columns.push(column),
         }
         if owns_sequence && !existing {
-            let taken = |candidate: &str| self.taken(&table.schema, candidate);
-            let sequence = choose(&table.name, &name, "seq", taken);
-            let relation = Relation {
-                kind: RelationKind::Sequence,
-                columns_known: true,
-                owned_by: Some((table.clone(), name.clone())),
-                born,
-                ..Relation::default()
-            };
-            self.add_relation(QName { schema: table.schema.clone(), name: sequence }, relation);
+            self.own_sequence(table, &name, None, born);
         }
         for constraint in &definition.constraints {
             self.add_constraint(table, constraint, Some(&definition.name), born);
         }
+    }
+
+    /// The sequence of a serial or identity column, under the name written or else PostgreSQL's choice.
+    pub(super) fn own_sequence(&mut self, table: &QName, column: &str, written: Option<QName>, born: Born) {
+        let name = written.unwrap_or_else(|| {
+            let taken = |candidate: &str| self.taken(&table.schema, candidate);
+            QName { schema: table.schema.clone(), name: choose(&table.name, column, "seq", taken) }
+        });
+        let relation = Relation {
+            kind: RelationKind::Sequence,
+            columns_known: true,
+            owned_by: Some((table.clone(), column.into())),
+            born,
+            ..Relation::default()
+        };
+        self.add_relation(name, relation);
     }
 
     /// A type as columns store it: with its schema where migrations made it.

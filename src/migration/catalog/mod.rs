@@ -30,6 +30,7 @@ pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
     Relation, RelationKind, Size, Trigger,
 };
+pub use snapshot::Live;
 
 /// The schema that unqualified names belong to unless a search_path says otherwise.
 pub const PUBLIC: &str = "public";
@@ -164,6 +165,15 @@ impl Catalog {
     /// Whether what is absent here does not exist.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Leaves a relation out, as if nobody had made it; what refers to it is left as it is.
+    pub fn forget(&mut self, name: &QName) {
+        if let Some(relation) = self.relations.remove(name) {
+            for index in &relation.indexes {
+                self.indexes.remove(&QName { schema: name.schema.clone(), name: index.name.clone() });
+            }
+        }
     }
 
     /// The migrations that built it are not those of the run it is given to: what routines do can't be

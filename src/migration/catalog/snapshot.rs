@@ -4,6 +4,7 @@
 //! dump: one reader of PostgreSQL's grammar, and the same catalog either way. What SQL can't say (sizes, validity, what a
 //! view reads) is put in afterwards.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -95,11 +96,6 @@ impl Catalog {
             bytes: size.bytes,
             index_bytes: size.index_bytes,
         });
-        for column in &mut relation.columns {
-            if let Some(told) = told.columns.iter().find(|it| column.name == it.name) {
-                column.not_null = told.not_null;
-            }
-        }
         for index in &mut relation.indexes {
             if let Some(told) = told.indexes.iter().find(|it| index.name == it.name) {
                 index.valid = told.valid;
@@ -173,8 +169,15 @@ fn write_statements(snapshot: &Snapshot, sql: &mut String) -> std::fmt::Result {
         use snapshot::RelationKind::{ForeignTable, PartitionedTable, Table};
         matches!(relation.kind, Table | PartitionedTable | ForeignTable)
     };
+    let mut sequences: HashMap<(&str, &str), Vec<&snapshot::Relation>> = HashMap::new();
+    for sequence in &snapshot.relations {
+        if let Some(owner) = &sequence.owned_by {
+            sequences.entry((&owner.schema, &owner.name)).or_default().push(sequence);
+        }
+    }
     for relation in snapshot.relations.iter().filter(is_table) {
-        write_table(relation, sql)?;
+        let name = (relation.schema.as_str(), relation.name.as_str());
+        write_table(relation, sequences.get(&name).map_or(&[], Vec::as_slice), sql)?;
     }
     for relation in snapshot.relations.iter().filter(is_table) {
         let name = qualified(&relation.schema, &relation.name);
@@ -290,7 +293,11 @@ fn write_function(function: &snapshot::Function, sql: &mut String) -> std::fmt::
     writeln!(sql, " LANGUAGE {}{strict}{definer} AS '';", quote_ident(&function.language))
 }
 
-fn write_table(relation: &snapshot::Relation, sql: &mut String) -> std::fmt::Result {
+fn write_table(
+    relation: &snapshot::Relation,
+    sequences: &[&snapshot::Relation],
+    sql: &mut String,
+) -> std::fmt::Result {
     let foreign = relation.kind == snapshot::RelationKind::ForeignTable;
     let what = match (foreign, relation.unlogged) {
         (true, _) => "FOREIGN TABLE",
@@ -329,9 +336,19 @@ fn write_table(relation: &snapshot::Relation, sql: &mut String) -> std::fmt::Res
     writeln!(sql, "{};", if foreign { " SERVER elsewhere" } else { "" })?;
     for column in &relation.columns {
         if let Some(identity) = &column.identity {
-            let column = quote_ident(&column.name);
+            let (of, column) = (&column.name, quote_ident(&column.name));
             let how = identity.to_uppercase();
-            writeln!(sql, "ALTER TABLE {name} ALTER COLUMN {column} ADD GENERATED {how} AS IDENTITY;")?;
+            write!(sql, "ALTER TABLE {name} ALTER COLUMN {column} ADD GENERATED {how} AS IDENTITY")?;
+            // Its sequence has the name that it has had since it was made.
+            let owned = |it: &&&snapshot::Relation| {
+                it.owned_by.as_ref().is_some_and(|owner| {
+                    owner.schema == relation.schema && owner.name == relation.name && owner.column == *of
+                })
+            };
+            if let Some(sequence) = sequences.iter().find(owned) {
+                write!(sql, " (SEQUENCE NAME {})", qualified(&sequence.schema, &sequence.name))?;
+            }
+            writeln!(sql, ";")?;
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
     for table in cx.after.relations() {
         // A partition's keys are its parent's.
-        if table.partition_of.is_some() || table.size.is_some_and(|size| size.rows < cx.options.small_rows) {
+        if table.partition_of.is_some() || table.size.is_some_and(|size| cx.options.is_small(size)) {
             continue;
         }
         for constraint in &table.constraints {

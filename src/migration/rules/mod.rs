@@ -52,16 +52,49 @@ macro_rules! migration_page {
 pub struct RuleOptions {
     /// The PostgreSQL major version that the migrations run on.
     pub version: u16,
-    /// Relations known to have fewer rows than this don't count as large.
+    /// Relations known to have fewer rows than this, and fewer bytes than `small_bytes`, don't count as large.
     pub small_rows: u64,
+    /// Bytes of the heap and its toast.
+    pub small_bytes: u64,
+    /// What becomes of findings about work on relations that are small.
+    pub small_relations: SmallRelations,
+    /// Bytes a second that a server reads and writes when it rewrites or scans a table, for estimates.
+    pub throughput: u64,
+    /// What the database is asked, where a snapshot tells it.
+    pub demand: Option<std::sync::Arc<super::live::Demand>>,
     /// A lock_timeout over this many milliseconds is as good as none.
     pub longest_lock_timeout: u64,
 }
 
 impl Default for RuleOptions {
     fn default() -> Self {
-        RuleOptions { version: 18, small_rows: 0, longest_lock_timeout: 60_000 }
+        RuleOptions {
+            version: 18,
+            small_rows: 10_000,
+            small_bytes: 10_000_000,
+            small_relations: SmallRelations::Quiet,
+            throughput: 100_000_000,
+            demand: None,
+            longest_lock_timeout: 60_000,
+        }
     }
+}
+
+impl RuleOptions {
+    /// Whether work in proportion to a relation of this size is over before it hurts.
+    pub fn is_small(&self, size: super::catalog::Size) -> bool {
+        size.rows < self.small_rows && size.bytes < self.small_bytes
+    }
+}
+
+/// What becomes of findings that a relation's known size makes harmless.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmallRelations {
+    /// They are counted, not told.
+    #[default]
+    Quiet,
+    /// They are told a severity lower.
+    Lower,
 }
 
 /// What a rule sees of one statement.
@@ -99,6 +132,10 @@ pub struct StatementContext<'a> {
 pub struct Kept {
     /// See [`StatementContext::altered`]: the relation, where the question applies.
     pub(super) altered: std::cell::OnceCell<Option<QName>>,
+    /// Whether [`StatementContext::may_be_large`] has said no because of a known size.
+    pub(super) was_small: std::cell::Cell<bool>,
+    /// Whether sizes are left out of account, to see what they keep quiet.
+    pub(super) any_size: std::cell::Cell<bool>,
 }
 
 /// How a migration is run, as far as rules need it.
@@ -158,11 +195,15 @@ impl<'a> StatementContext<'a> {
     /// Whether the relation is in use and, where its size is known, not below the configured size: whether work
     /// in proportion to its rows can hurt.
     pub fn may_be_large(&self, relation: &QName) -> bool {
-        self.in_use(relation)
-            && match self.before.relation(relation).and_then(|relation| relation.size) {
-                Some(size) => size.rows >= self.options.small_rows,
-                None => true,
-            }
+        if !self.in_use(relation) {
+            return false;
+        }
+        let size = self.before.relation(relation).and_then(|relation| relation.size);
+        let is_small = size.is_some_and(|size| self.options.is_small(size));
+        if is_small {
+            self.kept.was_small.set(true);
+        }
+        !is_small || self.kept.any_size.get()
     }
 
     /// `Some(true)` when it runs together with other statements in one transaction.
@@ -196,6 +237,8 @@ pub struct Record {
     pub lock_timeout: Timeout,
     /// `statement_timeout` as it was in force at it.
     pub statement_timeout: Timeout,
+    /// What it costs, where sizes are known.
+    pub cost: Option<super::cost::Cost>,
     /// Slow work under strong locks of earlier statements of the transaction.
     pub slow: Option<SlowUnderLock>,
     /// Those of `strong` that the transaction didn't hold before it: it has to wait for them.
@@ -545,6 +588,7 @@ mod revoke_privilege;
 mod rewrites_repeated;
 mod role_changed;
 mod row_security_enabled;
+pub(super) mod schema_drift;
 mod schema_not_named;
 mod security_definer_without_search_path;
 mod sequence_restarted;
@@ -724,6 +768,7 @@ pub static RULES: &[&Rule] = &[
     &json_column::RULE,
     &table_without_primary_key::RULE,
     &schema_not_named::RULE,
+    &schema_drift::RULE,
     &mixed_case_identifier::RULE,
     &wide_index::RULE,
     &float_column::RULE,

@@ -1,6 +1,7 @@
 //! What the rules about locks share: whether work on a relation can hurt, whether waiting for a lock has an end,
 //! and the user's own statement with words put in.
 
+use crate::amount;
 use crate::finding::Edit;
 use crate::migration::catalog::QName;
 use crate::migration::session::Timeout;
@@ -15,10 +16,12 @@ impl<'a> StatementContext<'a> {
         self.may_be_used(relation) && self.may_be_large(relation)
     }
 
-    /// The relation with its rows, where they are known: "orders (about 1,200,000 rows)".
+    /// The relation with its size, where it is known: "orders (about 1,200,000 rows, 38 GB)".
     pub fn sized(&self, relation: &QName) -> String {
         match self.before.relation(relation).and_then(|known| known.size) {
-            Some(size) => format!("{relation} (about {} rows)", grouped(size.rows)),
+            Some(size) => {
+                format!("{relation} (about {} rows, {})", grouped(size.rows), amount::bytes(size.bytes))
+            }
             None => relation.to_string(),
         }
     }
