@@ -149,7 +149,7 @@ fn a_snapshot_and_a_dump_give_the_same_catalog() {
         let named = |name: &str| live.catalog.relation(&QName::new("public", name)).unwrap();
         assert_eq!(named("users").size.unwrap().rows, 5000);
         assert!(named("users").size.unwrap().index_bytes > 0);
-        assert_eq!(named("log").size.unwrap().bytes, named("log_2025_1").size.unwrap().bytes);
+        assert!(named("log").size.unwrap().bytes >= named("log_2025_1").size.unwrap().bytes);
         assert!(!named("users").constraint("later").unwrap().validated);
         assert!(named("users").constraint("positive").unwrap().validated);
         assert_eq!(named("totals").reads.len(), 2);

@@ -12,8 +12,8 @@ use crate::patterns::Patterns;
 use crate::source::{LineIndex, Location, Span};
 
 use super::catalog::Catalog;
-use super::custom::CustomRule;
 use super::cost::Cost;
+use super::custom::CustomRule;
 use super::effects::Effects;
 use super::live::{self, Live};
 use super::migration::{Direction, Migration};
@@ -675,7 +675,7 @@ fn tell_cost(findings: &mut [Finding], place: Location, cost: &Cost) {
         .filter(is_within)
         .reduce(|best, next| if next.severity > best.severity { next } else { best });
     if let Some(finding) = gravest {
-        finding.message.push_str(&format!(" ({told})"));
+        finding.message.push_str(&format!("; {told}"));
     }
 }
 

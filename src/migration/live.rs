@@ -295,7 +295,9 @@ const MOST_DRIFT: usize = 30;
 
 /// What differs between the migrations that have run and the live database.
 pub(super) fn drift(history: &Catalog, live: &Live, severity: Severity) -> Vec<Finding> {
-    let (lines, _) = drift_lines(history, live);
+    let bare = Live { catalog: live.catalog.without_expressions(), ..live.clone() };
+    let (mut lines, _) = drift_lines(&history.without_expressions(), &bare);
+    lines.extend(not_in_force(history, live));
     let total = lines.len();
     let mut findings: Vec<Finding> =
         lines.into_iter().take(MOST_DRIFT).map(|line| finding(line, severity)).collect();
@@ -306,6 +308,26 @@ pub(super) fn drift(history: &Catalog, live: &Live, severity: Severity) -> Vec<F
         ));
     }
     findings
+}
+
+/// What is there but doesn't do its work: invalid indexes, constraints that aren't validated.
+fn not_in_force(history: &Catalog, live: &Live) -> Vec<String> {
+    let mut lines = Vec::new();
+    for relation in live.catalog.relations() {
+        let Some(known) = history.relation(&relation.name) else { continue };
+        for index in relation.indexes.iter().filter(|index| !index.valid) {
+            if known.index(&index.name).is_some_and(|known| known.valid) {
+                lines.push(format!("index {} of {} is INVALID in the database", index.name, relation.name));
+            }
+        }
+        for constraint in relation.constraints.iter().filter(|constraint| !constraint.validated) {
+            if known.constraint(&constraint.name).is_some_and(|known| known.validated) {
+                let (constraint, relation) = (&constraint.name, &relation.name);
+                lines.push(format!("constraint {constraint} of {relation} is NOT VALID in the database"));
+            }
+        }
+    }
+    lines
 }
 
 fn finding(message: String, severity: Severity) -> Finding {

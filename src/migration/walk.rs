@@ -1,8 +1,8 @@
 //! The walk through one migration: statement by statement, with session, catalog, effects and rules.
 
 use super::catalog::{Born, Catalog};
-use super::custom::{CustomRule, Noted, Surrounds};
 use super::cost::Cost;
+use super::custom::{CustomRule, Noted, Surrounds};
 use super::effects::{self, Effects};
 use super::lint::ActiveRule;
 use super::lock_mode::LockMode;

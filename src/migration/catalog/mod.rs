@@ -167,6 +167,28 @@ impl Catalog {
         self.complete
     }
 
+    /// The same without the texts of expressions, which a server writes otherwise than people: what has one still has
+    /// one.
+    pub fn without_expressions(&self) -> Catalog {
+        let mut bare = self.clone();
+        for relation in bare.relations.values_mut() {
+            let relation = Arc::make_mut(relation);
+            for column in &mut relation.columns {
+                column.default.iter_mut().for_each(|default| default.text.clear());
+                column.generated.iter_mut().for_each(|generated| generated.text.clear());
+            }
+            for constraint in &mut relation.constraints {
+                if let ConstraintDetail::Check { text, .. } = &mut constraint.detail {
+                    text.clear();
+                }
+            }
+            for key in relation.indexes.iter_mut().flat_map(|index| &mut index.keys) {
+                key.text.clear();
+            }
+        }
+        bare
+    }
+
     /// Leaves a relation out, as if nobody had made it; what refers to it is left as it is.
     pub fn forget(&mut self, name: &QName) {
         if let Some(relation) = self.relations.remove(name) {
