@@ -89,6 +89,11 @@ pub fn root(folder: &Path) -> Result<PathBuf, GitError> {
     line(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)
 }
 
+/// The URL of `origin`, where there is one.
+pub fn remote(folder: &Path) -> Option<String> {
+    line(folder, &["remote", "get-url", "origin"]).ok()
+}
+
 /// The SQL files that the change adds, edits and deletes.
 ///
 /// # Errors
@@ -106,6 +111,15 @@ pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError
         Selection::Since(revision) => against(&root, revision, &mut files)?,
         Selection::Branch => match target_branch(&root) {
             Some(target) => against(&root, &target, &mut files)?,
+            // Before the first commit everything is new.
+            None if line(&root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() => {
+                let arguments =
+                    ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.sql"];
+                for path in git(&root, &arguments)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+                    files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+                }
+                "the beginning".to_owned()
+            }
             // A repository with one branch and no remote: what isn't committed yet.
             None => against(&root, "HEAD", &mut files)?,
         },

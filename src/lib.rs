@@ -23,5 +23,6 @@ pub mod postgres;
 pub mod rehearsal;
 pub mod report;
 pub mod runbook;
+pub mod setup;
 pub mod snapshot;
 pub mod source;

@@ -17,12 +17,23 @@ fn main() -> ExitCode {
         width: if terminal { columns() } else { 100 },
         progress: std::io::stderr().is_terminal(),
     };
-    let outcome = cli::run(std::env::args_os(), around);
+    let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let ask: &dyn Fn(&str, &str) -> bool = &ask;
+    let outcome = cli::run_asking(std::env::args_os(), around, person.then_some(ask));
     // A reader that went away (`| head`) is no failure.
     let _ = std::io::stderr().lock().write_all(outcome.stderr.as_bytes());
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(outcome.stdout.as_bytes()).and_then(|()| stdout.flush());
     ExitCode::from(outcome.code)
+}
+
+/// Shows `text`, and waits for a yes or no to `question`; anything but yes is no.
+fn ask(text: &str, question: &str) -> bool {
+    let mut stderr = std::io::stderr().lock();
+    let shown = write!(stderr, "{text}\n{question} [y/N] ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    let read = shown.and_then(|()| std::io::stdin().read_line(&mut answer));
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// The terminal's width, within what reads well.

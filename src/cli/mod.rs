@@ -5,6 +5,7 @@ mod baseline;
 mod explain;
 mod fix;
 mod gate;
+mod init;
 mod lint;
 mod output;
 mod runbook;
@@ -66,6 +67,7 @@ enum Command {
     Rehearse(Box<rehearse::RehearseArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
+    Init(init::InitArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -127,6 +129,16 @@ pub struct Surroundings {
 
 /// Reads the command line and runs the command.
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surroundings) -> Outcome {
+    run_asking(arguments, around, None)
+}
+
+/// As [`run`], for a command line at which a person sits: `ask` shows them its first argument and tells whether they
+/// agree to its second.
+pub fn run_asking(
+    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+    around: Surroundings,
+    ask: Option<init::Ask<'_>>,
+) -> Outcome {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, around),
@@ -175,6 +187,7 @@ pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surr
                 Err(error) => Outcome::failed(error),
             }
         }
+        Command::Init(arguments) => init::run(&arguments, ask),
         Command::Config(_) => match load(&cli.global) {
             Ok(loaded) => show_config(&loaded),
             Err(error) => Outcome::failed(error),
