@@ -109,22 +109,48 @@ pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError
             "the last commit".to_owned()
         }
         Selection::Since(revision) => against(&root, revision, &mut files)?,
-        Selection::Branch => match target_branch(&root) {
-            Some(target) => against(&root, &target, &mut files)?,
-            // Before the first commit everything is new.
-            None if line(&root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() => {
-                let arguments =
-                    ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.sql"];
-                for path in git(&root, &arguments)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-                    files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
-                }
-                "the beginning".to_owned()
-            }
-            // A repository with one branch and no remote: what isn't committed yet.
-            None => against(&root, "HEAD", &mut files)?,
-        },
+        Selection::Branch => branch(&root, &mut files)?,
     };
     Ok(Changes { root, base, files })
+}
+
+/// What the branch changes, as CI variables or the repository tell.
+fn branch(root: &Path, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
+    let Some(target) = target_branch(root) else {
+        // Before the first commit everything is new.
+        if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
+            let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.sql"];
+            for path in git(root, &arguments)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+                files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+            }
+            return Ok("the beginning".to_owned());
+        }
+        // A repository with one branch and no remote: what isn't committed yet.
+        return against(root, "HEAD", files);
+    };
+    let commit = |revision: &str| {
+        line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).ok()
+    };
+    // GitHub checks out the merge of the pull request into its base: the base is the first parent, and may be here
+    // when the branch isn't.
+    if commit(&target).is_none() && in_ci() && commit("HEAD^2").is_some() && commit("HEAD^1").is_some() {
+        return against(root, "HEAD^1", files);
+    }
+    let base = against(root, &target, files)?;
+    // A build of the target branch itself: what the last push, or the last commit, brought.
+    if files.is_empty() && in_ci() && commit(&target) == commit("HEAD") {
+        let pushed = std::env::var("CI_COMMIT_BEFORE_SHA").ok().filter(|before| commit(before).is_some());
+        let before = pushed.unwrap_or_else(|| "HEAD^1".to_owned());
+        return against(root, &before, files);
+    }
+    Ok(base)
+}
+
+/// Whether this is a build of a CI system; all of those known set it.
+fn in_ci() -> bool {
+    ["CI", "TF_BUILD", "BUILD_ID"]
+        .iter()
+        .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false"))
 }
 
 /// Adds what differs between the working tree and the place where HEAD forked off `revision`.
@@ -172,7 +198,17 @@ const TARGETS: [&str; 9] = [
 fn target_branch(root: &Path) -> Option<String> {
     let exists =
         |name: &str| line(root, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).is_ok();
-    let named = TARGETS.iter().filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+    // Travis and Drone name the built branch itself where no pull request is built.
+    let of_pull_request = |name: &str| match name {
+        "TRAVIS_BRANCH" => std::env::var("TRAVIS_PULL_REQUEST").is_ok_and(|number| number != "false"),
+        "DRONE_TARGET_BRANCH" => std::env::var("DRONE_PULL_REQUEST").is_ok_and(|number| !number.is_empty()),
+        _ => true,
+    };
+    let named = TARGETS
+        .iter()
+        .filter(|name| of_pull_request(name))
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.is_empty());
     if let Some(branch) = named {
         let branch = branch.trim_start_matches("refs/heads/").to_owned();
         let remote = format!("origin/{branch}");

@@ -164,6 +164,9 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
         change.run.runner_transaction = block.has("tx") || block.has("together");
         change.run.one_transaction_for_all = block.has("together");
         change.run.one_query = block.has("onequery");
+        if block.has("mixed") {
+            change.run.alone_only = Some(rollsafe::migration::project::runner::needs_no_transaction);
+        }
         if block.has("edited") {
             change.change = Some(Change::Edited);
         }

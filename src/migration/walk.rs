@@ -165,7 +165,15 @@ impl<'a> Walk<'a> {
                 let text = &walk.migrations[source.migration].text; // a migration of this project
                 catalog.apply(&inner.statement, text, &walk.session, Born::Before);
             });
-            self.advance(statement, &migration.text, catalog, Born::Before, &mut returns, rolls_back);
+            self.advance(
+                statement,
+                &migration.text,
+                catalog,
+                Born::Before,
+                &mut returns,
+                rolls_back,
+                migration.run.export.is_some(),
+            );
             self.leave(migration, statement, place, &units);
         }
         self.close(migration);
@@ -253,7 +261,15 @@ impl<'a> Walk<'a> {
                 let noted = Noted::before(statement, &effects, catalog, &self.session);
                 (noted, effects, self.session.clone())
             });
-            self.advance(statement, &migration.text, catalog, born, &mut returns, rolls_back);
+            self.advance(
+                statement,
+                &migration.text,
+                catalog,
+                born,
+                &mut returns,
+                rolls_back,
+                migration.run.export.is_some(),
+            );
             if let Some((noted, effects, session)) = noted {
                 let surrounds = self.surrounds(migration, &path, &migration.text, &session);
                 walked.said.extend(noted.judge(self.custom, statement, &effects, catalog, &surrounds));
@@ -436,6 +452,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The session and the catalog after a statement.
+    #[allow(clippy::too_many_arguments)]
     fn advance(
         &mut self,
         statement: &Statement,
@@ -444,6 +461,7 @@ impl<'a> Walk<'a> {
         born: Born,
         returns: &mut Returns,
         rolls_back: bool,
+        exported: bool,
     ) {
         match &statement.body {
             Body::Set(set) => self.session.set(set),
@@ -476,7 +494,13 @@ impl<'a> Walk<'a> {
                     }
                     _ => {}
                 }
-                self.session.control(control);
+                match control {
+                    // Printed where the tool sends it: the tool's own.
+                    TransactionControl::Begin if exported && self.session.opened().is_none() => {
+                        self.session.begin(Opened::Runner);
+                    }
+                    _ => self.session.control(control),
+                }
             }
             Body::Discard { all: true } => self.session.set(&super::statement::SetSetting {
                 name: None,

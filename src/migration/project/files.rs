@@ -64,7 +64,9 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
         return Ok(vec![path.to_owned()]);
     }
     if path.is_dir() {
-        let found = walk(path)?;
+        // Paths are compared with those of a change, which have no `./` before them.
+        let bare = |file: PathBuf| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
+        let found: Vec<PathBuf> = walk(path)?.into_iter().map(bare).collect();
         return if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) };
     }
     let pattern = path.to_string_lossy();

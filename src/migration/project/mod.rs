@@ -347,6 +347,7 @@ fn with_runner(
             }
         }
         Order::Text => named.sort_by(|a, b| a.1.cmp(&b.1)),
+        Order::Version => named.sort_by(|a, b| (&a.2.version, &a.1).cmp(&(&b.2.version, &b.1))),
         Order::Number => {
             named.sort_by(|a, b| {
                 order::by_number(&a.2.version, &b.2.version).then_with(|| order::natural(&a.1, &b.1))
@@ -464,6 +465,11 @@ fn add(
     name: Option<Named>,
     request: &Request,
 ) {
+    // What `update-sql` prints is no formatted SQL.
+    let runner = match runners::runner("liquibase-update-sql") {
+        Some(export) if runner.name == "liquibase" && is_update_sql(&text) => export,
+        _ => runner,
+    };
     let whole = name.as_ref().map_or(Direction::Up, |name| name.direction);
     // What the file itself switches; `Some(false)`: no transaction of the tool's.
     let mut switched: Option<bool> = None;
@@ -482,7 +488,7 @@ fn add(
             }
             Switch::Path(is) => switched = switched.or(is(relative).then_some(false)),
             Switch::Beside(says) => switched = switched.or(says(&path)),
-            Switch::Statements(is) => exits = Some(is),
+            Switch::Statements(is, _) => exits = Some(is),
             Switch::Alone(is) => alone = Some(is),
         }
     }
@@ -523,8 +529,11 @@ fn add(
                 runner_transaction: around == Around::Migration,
                 psql: runner.psql,
                 one_transaction_for_all: around == Around::Run,
+                export: runner.export,
+                alone_only: exits.filter(|_| around != Around::Nothing && refuses_mixed(runner, part)),
             },
-            runner_known: true,
+            runner_known: request.assume_in_transaction.is_some()
+                || runner.export.is_none_or(|export| export.shows_transactions),
             judged,
             change: None,
             version: name.as_ref().map(|name| name.version.clone()).unwrap_or_default(),
@@ -532,6 +541,22 @@ fn add(
             alone,
         });
     }
+}
+
+/// Whether the tool refuses files that mix what can and what can't run in a transaction.
+fn refuses_mixed(runner: &Runner, part: &Part) -> bool {
+    let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
+    runner.switch.iter().any(|switch| matches!(switch, Switch::Statements(_, allowed) if !allowed(&root)))
+}
+
+/// Whether a text is what Liquibase's `update-sql` prints: comments name each changeset, but none in the form of
+/// formatted SQL.
+fn is_update_sql(text: &str) -> bool {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+    !first.to_ascii_lowercase().contains("formatted")
+        && text
+            .lines()
+            .any(|line| line.starts_with("-- Changeset ") || line.starts_with("-- Update Database Script"))
 }
 
 /// Ties down migrations to what they undo: the same file, the same version, or the same name.

@@ -39,6 +39,19 @@ pub struct Runner {
     pub psql: bool,
     /// Where it notes what has run; `None`: nowhere.
     pub ledger: Option<Ledger>,
+    /// What its files are exports of, and what the export doesn't tell.
+    pub export: Option<Export>,
+}
+
+/// SQL that a tool prints, in place of migrations that aren't SQL.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// The command that prints it.
+    pub command: &'static str,
+    /// Whether BEGIN and COMMIT are printed where the tool sends them.
+    pub shows_transactions: bool,
+    /// Why a statement may run otherwise than printed, as a sentence without its end.
+    pub lost: &'static str,
 }
 
 /// How a file says that it runs outside the tool's transaction, so that a fix can write it.
@@ -114,6 +127,8 @@ pub enum Order {
     Number,
     /// By the path as a string.
     Text,
+    /// By the version as a string.
+    Version,
     /// By dotted version numbers (`1.2` before `1.10`; `_` counts as a dot), trailing zeros dropped.
     Dotted,
     /// As a file lists them: gives the paths relative to the migrations folder, in order.
@@ -181,8 +196,9 @@ pub enum Switch {
     Path(fn(&str) -> bool),
     /// Another file beside it: `Some(false)` takes the transaction away.
     Beside(fn(&Path) -> Option<bool>),
-    /// The tool looks for statements that can't run in a transaction, and opens none for a file that holds one.
-    Statements(fn(&Statement) -> bool),
+    /// The tool looks for statements that can't run in a transaction, and opens none for a file that holds one; it
+    /// refuses a file that holds others too, unless its configuration (looked for from the folder upward) lets it.
+    Statements(fn(&Statement) -> bool, fn(&Path) -> bool),
     /// The tool sends statements that can't run in a transaction alone, between transactions of the rest.
     Alone(fn(&Statement) -> bool),
     /// As [`Switch::Line`], and statements are then sent one by one whatever [`Runner::unit`] says.

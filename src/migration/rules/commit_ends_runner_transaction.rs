@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    if cx.inner.is_some() || cx.session.opened() != Some(Opened::Runner) {
+    if cx.inner.is_some() || cx.run.export.is_some() || cx.session.opened() != Some(Opened::Runner) {
         return;
     }
     let Body::Transaction(control) = &cx.statement.body else { return };

@@ -10,6 +10,7 @@ use crate::source::Span;
 
 use super::catalog::{Born, Catalog, QName, Relation};
 use super::effects::{Effects, Lock};
+use super::project::runner::Export;
 use super::session::{Session, Timeout};
 use super::statement::{Inner, Name, Statement};
 
@@ -153,6 +154,10 @@ pub struct RunFacts {
     pub psql: bool,
     /// The runner puts all pending migrations in one transaction.
     pub one_transaction_for_all: bool,
+    /// The text is what the runner prints of migrations that aren't SQL.
+    pub export: Option<Export>,
+    /// The runner refuses a file with statements of which this is true, unless it holds no others.
+    pub alone_only: Option<fn(&Statement) -> bool>,
 }
 
 impl<'a> StatementContext<'a> {
@@ -565,6 +570,7 @@ mod meta_command_not_supported;
 mod migration_out_of_order;
 mod missing_if_exists;
 mod mixed_case_identifier;
+mod mixed_transaction_file;
 mod money_column;
 mod nested_transaction;
 mod not_allowed_in_transaction;
@@ -609,6 +615,7 @@ mod table_without_primary_key;
 mod time_with_time_zone;
 mod timestamp_without_time_zone;
 mod transaction_left_open;
+mod transaction_unknown;
 mod truncate_table;
 mod unique_added;
 mod unlogged_table;
@@ -719,6 +726,8 @@ pub static RULES: &[&Rule] = &[
     &not_allowed_in_transaction::RULE,
     &enum_value_used_in_same_transaction::RULE,
     &transaction_left_open::RULE,
+    &transaction_unknown::RULE,
+    &mixed_transaction_file::RULE,
     &nested_transaction::RULE,
     &commit_ends_runner_transaction::RULE,
     &set_local_without_transaction::RULE,

@@ -127,7 +127,7 @@ impl StatementContext<'_> {
         let only = others.clone().next().is_none();
         for switch in runner.switch {
             let (looks, alone) = match switch {
-                Switch::Statements(looks) => (looks, false),
+                Switch::Statements(looks, _) => (looks, false),
                 Switch::Alone(looks) => (looks, true),
                 _ => continue,
             };

@@ -28,4 +28,5 @@ pub static RUNNER: Runner = Runner {
         key: "name",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

@@ -32,6 +32,7 @@ pub static RUNNER: Runner = Runner {
         }),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn named(path: &str) -> Option<Named> {

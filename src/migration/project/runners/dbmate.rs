@@ -25,6 +25,7 @@ pub static RUNNER: Runner = Runner {
         compare: as_text,
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn section(line: &str) -> Option<Opens> {

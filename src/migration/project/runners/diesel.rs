@@ -16,7 +16,7 @@ pub static RUNNER: Runner = Runner {
         ..NO_SIGNS
     },
     named: numbered_folder_up_down,
-    order: Order::Text,
+    order: Order::Version, // in which the dashes of `2026-01-01-000000` don't count
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Section,
@@ -30,6 +30,7 @@ pub static RUNNER: Runner = Runner {
         compare: as_text,
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn metadata(path: &Path) -> Option<bool> {

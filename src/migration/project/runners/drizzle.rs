@@ -32,6 +32,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Listed(moments),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// Drizzle from version 1: a folder for each migration.
@@ -56,6 +57,7 @@ pub static FOLDERS: Runner = Runner {
         names: Names::Each(|_, relative| folder_name(relative)),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// Files that the journal doesn't list are not run.

@@ -28,4 +28,5 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(super::flyway::key),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

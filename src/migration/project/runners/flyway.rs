@@ -24,7 +24,7 @@ pub static RUNNER: Runner = Runner {
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Statement,
-    switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional)],
+    switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional, mixed)],
     alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
     opt_out: OptOut::Elsewhere,
     psql: false,
@@ -40,6 +40,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(key),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// Names are recognised without case; the version is what stands before `__`.
@@ -102,4 +103,18 @@ pub(super) fn key(migration: &Migration, relative: &str) -> Option<String> {
         Direction::Repeatable => Some(file_stem(relative)),
         _ => Some(migration.version.clone()),
     }
+}
+
+/// `mixed = true` in the nearest configuration file.
+fn mixed(folder: &Path) -> bool {
+    let config = folder.ancestors().find_map(|above| {
+        ["flyway.toml", "flyway.conf", "conf/flyway.conf"]
+            .iter()
+            .find_map(|name| std::fs::read_to_string(above.join(name)).ok())
+    });
+    config.is_some_and(|text| {
+        text.lines()
+            .filter_map(|line| line.split_once('='))
+            .any(|(key, value)| matches!(key.trim(), "mixed" | "flyway.mixed") && value.trim() == "true")
+    })
 }

@@ -28,6 +28,7 @@ pub static RUNNER: Runner = Runner {
         newest: "id",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// The annotation of a line; one that is indented is an error to goose, and none here.

@@ -26,4 +26,5 @@ pub static RUNNER: Runner = Runner {
         failed: "dirty = 'true'",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

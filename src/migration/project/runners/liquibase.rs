@@ -37,6 +37,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(key),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// The rest of a `--changeset` line, in which a colon stands between author and id.

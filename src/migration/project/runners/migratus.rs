@@ -23,6 +23,7 @@ pub static RUNNER: Runner = Runner {
         key: "id",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn named(path: &str) -> Option<Named> {

@@ -1,10 +1,12 @@
 //! The migration tools that are known, one description each.
 
+mod alembic;
 mod atlas;
 mod bun;
 mod db_migrate;
 mod dbmate;
 mod diesel;
+mod django;
 mod drizzle;
 mod evolve;
 mod flyway;
@@ -13,6 +15,7 @@ mod goose;
 mod graphile_migrate;
 mod hasura;
 mod liquibase;
+mod liquibase_export;
 mod migratus;
 mod mybatis;
 mod node_pg_migrate;
@@ -22,6 +25,7 @@ mod postgrator;
 mod postgres_migrations;
 mod prisma;
 mod psql;
+mod rails;
 mod rambler;
 mod refinery;
 mod shmig;
@@ -71,6 +75,10 @@ pub static RUNNERS: &[&Runner] = &[
     &shmig::RUNNER,
     &atlas::RUNNER,
     &psql::RUNNER,
+    &django::RUNNER,
+    &alembic::RUNNER,
+    &rails::RUNNER,
+    &liquibase_export::RUNNER,
 ];
 
 /// The tool of that name.

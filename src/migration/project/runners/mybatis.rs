@@ -29,4 +29,5 @@ pub static RUNNER: Runner = Runner {
         key: "id",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

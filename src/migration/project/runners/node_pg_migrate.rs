@@ -30,6 +30,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(|_, relative| Some(file_stem(relative))),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -29,6 +29,7 @@ pub static RUNNER: Runner = Runner {
         failed: "state <> 'applied'",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn section(line: &str) -> Option<Opens> {

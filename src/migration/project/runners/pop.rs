@@ -32,4 +32,5 @@ pub static RUNNER: Runner = Runner {
         compare: as_text,
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

@@ -18,6 +18,7 @@ pub static RUNNER: Runner = Runner {
     opt_out: OptOut::Elsewhere,
     psql: false,
     ledger: Some(Ledger { tables: &["schemaversion"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
+    export: None,
 };
 
 fn named(path: &str) -> Option<Named> {

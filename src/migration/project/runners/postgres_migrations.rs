@@ -23,4 +23,5 @@ pub static RUNNER: Runner = Runner {
         key: "NULLIF(id, 0)",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

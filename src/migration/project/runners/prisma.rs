@@ -28,6 +28,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(|_, relative| folder_name(relative)),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 /// Chosen in place of [`RUNNER`] where `package.json` asks for 7.4 or newer (see `detect`).
@@ -55,4 +56,5 @@ pub static SPLITTING: Runner = Runner {
         names: Names::Each(|_, relative| folder_name(relative)),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

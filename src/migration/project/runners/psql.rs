@@ -19,4 +19,5 @@ pub static RUNNER: Runner = Runner {
     opt_out: OptOut::Elsewhere,
     psql: true,
     ledger: None,
+    export: None,
 };

@@ -22,6 +22,7 @@ pub static RUNNER: Runner = Runner {
         columns: &["version", "applied_on", "checksum"],
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn named(path: &str) -> Option<Named> {

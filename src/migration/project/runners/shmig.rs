@@ -19,6 +19,7 @@ pub static RUNNER: Runner = Runner {
     opt_out: OptOut::Elsewhere,
     psql: true,
     ledger: Some(Ledger { tables: &["shmig_version"], columns: &["version"], up_to: "true", ..ONE_ROW_EACH }),
+    export: None,
 };
 
 fn section(line: &str) -> Option<Opens> {

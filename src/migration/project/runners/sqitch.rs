@@ -34,6 +34,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Listed(keys),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn named(path: &str) -> Option<Named> {

@@ -31,6 +31,7 @@ pub static RUNNER: Runner = Runner {
         names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };
 
 fn section(line: &str) -> Option<Opens> {

@@ -24,4 +24,5 @@ pub static RUNNER: Runner = Runner {
         failed: "NOT success",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

@@ -23,4 +23,5 @@ pub static RUNNER: Runner = Runner {
         compare: as_text,
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

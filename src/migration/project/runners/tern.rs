@@ -31,4 +31,5 @@ pub static RUNNER: Runner = Runner {
         up_to: "true",
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

@@ -23,4 +23,5 @@ pub static RUNNER: Runner = Runner {
         foreign: &["installed_rank"],
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

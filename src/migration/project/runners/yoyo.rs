@@ -44,4 +44,5 @@ pub static RUNNER: Runner = Runner {
         }),
         ..ONE_ROW_EACH
     }),
+    export: None,
 };

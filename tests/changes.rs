@@ -1,0 +1,201 @@
+//! Only what has changed is judged: in clones as people and CI systems have them.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let names =
+        ["user.name=Ann", "user.email=ann@example.com", "commit.gpgsign=false", "protocol.file.allow=always"];
+    let mut command = Command::new("git");
+    for name in names {
+        command.args(["-c", name]);
+    }
+    let output = command.arg("-C").arg(folder).args(arguments).output().expect("git runs");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join("migrations").join(name);
+    std::fs::create_dir_all(path.parent().expect("in a folder")).expect("folders");
+    std::fs::write(path, text).expect("written");
+}
+
+/// A repository with `main` (two migrations), `develop` (a third) and `feature` (a fourth, off develop).
+fn origin() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    git(here, &["init", "-q", "-b", "main"]);
+    let goose = |sql: &str| format!("-- +goose Up\n{sql}\n");
+    write(here, "00001_a.sql", &goose("CREATE TABLE a (id bigint PRIMARY KEY);"));
+    git(here, &["add", "."]);
+    git(here, &["commit", "-qm", "one"]);
+    write(here, "00002_b.sql", &goose("CREATE TABLE b (id bigint PRIMARY KEY);"));
+    git(here, &["add", "."]);
+    git(here, &["commit", "-qm", "two"]);
+    git(here, &["checkout", "-qb", "develop"]);
+    write(here, "00003_c.sql", &goose("CREATE TABLE c (id bigint PRIMARY KEY);"));
+    git(here, &["add", "."]);
+    git(here, &["commit", "-qm", "three"]);
+    git(here, &["checkout", "-qb", "feature"]);
+    write(here, "00004_d.sql", &goose("CREATE TABLE d (id bigint PRIMARY KEY);"));
+    git(here, &["add", "."]);
+    git(here, &["commit", "-qm", "four"]);
+    git(here, &["checkout", "-q", "main"]); // the default branch of clones
+    folder
+}
+
+/// A clone of `origin`'s branch `branch`, as `git clone` with `more` makes it.
+fn clone(origin: &Path, branch: &str, more: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("file://{}", origin.display());
+    let mut arguments = vec!["clone", "-q", "-b", branch];
+    arguments.extend(more);
+    arguments.extend([url.as_str(), "."]);
+    git(folder.path(), &arguments);
+    folder
+}
+
+struct Linted {
+    code: i32,
+    files: Vec<String>,
+    codes: Vec<String>,
+    stderr: String,
+}
+
+fn lint(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Linted {
+    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .envs(variables.iter().copied())
+        .args(["lint", "--format", "json", "--fail-on", "never"])
+        .args(arguments)
+        .output()
+        .expect("rollsafe runs");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let list = |key: &str, field: &str| -> Vec<String> {
+        let array = report[key].as_array().cloned().unwrap_or_default();
+        let text = |one: &Value| one[field].as_str().unwrap_or_default().to_owned();
+        array.iter().map(text).map(|text| text.replace("migrations/", "")).collect()
+    };
+    Linted {
+        code: output.status.code().unwrap_or(-1),
+        files: list("files", "path"),
+        codes: list("findings", "code"),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[test]
+fn ci_variables_name_the_base() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    // Without any: the default branch.
+    git(here.path(), &["remote", "set-head", "origin", "main"]);
+    let linted = lint(here.path(), &[], &[]);
+    assert_eq!(linted.files, ["00003_c.sql", "00004_d.sql"], "{}", linted.stderr);
+    for variables in [
+        &[("GITHUB_BASE_REF", "develop"), ("CI", "true")][..],
+        &[("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "develop"), ("CI", "true")],
+        &[("BITBUCKET_PR_DESTINATION_BRANCH", "develop"), ("CI", "true")],
+        &[("SYSTEM_PULLREQUEST_TARGETBRANCH", "refs/heads/develop"), ("TF_BUILD", "True")],
+        &[("CHANGE_TARGET", "develop"), ("BUILD_ID", "7")],
+        &[("BUILDKITE_PULL_REQUEST_BASE_BRANCH", "develop"), ("CI", "true")],
+        &[("DRONE_TARGET_BRANCH", "develop"), ("DRONE_PULL_REQUEST", "7"), ("CI", "true")],
+        &[("TRAVIS_BRANCH", "develop"), ("TRAVIS_PULL_REQUEST", "7"), ("CI", "true")],
+    ] {
+        let linted = lint(here.path(), &[], variables);
+        assert_eq!(linted.files, ["00004_d.sql"], "{variables:?}: {}", linted.stderr);
+    }
+    // CircleCI names no base, and a push build of Travis names the built branch: the default branch counts.
+    for variables in [
+        &[("CIRCLECI", "true"), ("CI", "true")][..],
+        &[("TRAVIS_BRANCH", "feature"), ("TRAVIS_PULL_REQUEST", "false"), ("CI", "true")],
+    ] {
+        let linted = lint(here.path(), &[], variables);
+        assert_eq!(linted.files, ["00003_c.sql", "00004_d.sql"], "{variables:?}: {}", linted.stderr);
+    }
+    let linted = lint(here.path(), &["--since", "HEAD"], &[("GITHUB_BASE_REF", "main")]);
+    assert_eq!(linted.files, Vec::<String>::new());
+    assert!(linted.stderr.contains("--all judges every migration"), "{}", linted.stderr);
+}
+
+#[test]
+fn a_shallow_clone_says_what_is_missing() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &["--depth", "1"]);
+    let linted = lint(here.path(), &[], &[("GITHUB_BASE_REF", "develop"), ("CI", "true")]);
+    assert_eq!(linted.code, 2);
+    assert!(linted.stderr.contains("origin/develop isn't in this clone"), "{}", linted.stderr);
+    assert!(linted.stderr.contains("fetch-depth: 0"), "{}", linted.stderr);
+
+    // Both ends are here, but not where they part.
+    git(here.path(), &["fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main"]);
+    let linted = lint(here.path(), &["--since", "origin/main"], &[]);
+    assert_eq!(linted.code, 2);
+    assert!(linted.stderr.contains("no common ancestor"), "{}", linted.stderr);
+    assert!(linted.stderr.contains("shallow"), "{}", linted.stderr);
+}
+
+#[test]
+fn the_merge_that_github_checks_out_needs_two_commits_only() {
+    let origin = origin();
+    git(origin.path(), &["checkout", "-q", "--detach", "develop"]);
+    git(origin.path(), &["merge", "-q", "--no-ff", "-m", "merge", "feature"]);
+    git(origin.path(), &["branch", "merged"]);
+    let here = clone(origin.path(), "merged", &["--depth", "2"]);
+    let linted = lint(here.path(), &[], &[("GITHUB_BASE_REF", "develop"), ("CI", "true")]);
+    assert_eq!(linted.files, ["00004_d.sql"], "{}", linted.stderr);
+}
+
+#[test]
+fn a_build_of_the_target_branch_judges_what_was_pushed_last() {
+    let origin = origin();
+    let here = clone(origin.path(), "main", &[]);
+    let linted = lint(here.path(), &[], &[("CI", "true")]);
+    assert_eq!(linted.files, ["00002_b.sql"], "{}", linted.stderr);
+    // At one's desk nothing has changed.
+    assert_eq!(lint(here.path(), &[], &[]).files, Vec::<String>::new());
+}
+
+#[test]
+fn what_must_not_change_any_more_is_found() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    write(here.path(), "00001_a.sql", "-- +goose Up\nCREATE TABLE a (id bigint PRIMARY KEY, note text);\n");
+    write(here.path(), "00004_late.sql", "-- +goose Up\nSELECT 1;\n");
+    std::fs::remove_file(here.path().join("migrations/00003_c.sql")).expect("removed");
+    let linted = lint(here.path(), &["--since", "HEAD"], &[]);
+    assert_eq!(linted.files, ["00001_a.sql", "00004_late.sql"], "{}", linted.stderr);
+    for code in ["applied_migration_edited", "version_duplicated"] {
+        assert!(linted.codes.iter().any(|found| found == code), "{code}: {:?}", linted.codes);
+    }
+    assert!(linted.stderr.contains("00003_c.sql"), "the deleted one is named: {}", linted.stderr);
+
+    git(here.path(), &["checkout", "-q", "--", "."]);
+    std::fs::rename(
+        here.path().join("migrations/00004_late.sql"),
+        here.path().join("migrations/00000_early.sql"),
+    )
+    .expect("renamed");
+    let linted = lint(here.path(), &[], &[("GITHUB_BASE_REF", "feature")]);
+    assert!(linted.codes.iter().any(|code| code == "migration_out_of_order"), "{:?}", linted.codes);
+}
+
+#[test]
+fn the_index_counts_for_a_pre_commit_hook() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    write(here.path(), "00005_e.sql", "-- +goose Up\nDROP TABLE a;\n");
+    git(here.path(), &["add", "."]);
+    write(here.path(), "00005_e.sql", "-- +goose Up\nSELECT 1;\n");
+    write(here.path(), "00006_not_staged.sql", "-- +goose Up\nDROP TABLE b;\n");
+    let linted = lint(here.path(), &["--staged"], &[]);
+    assert_eq!(linted.files, ["00005_e.sql"], "{}", linted.stderr);
+    assert!(linted.codes.iter().any(|code| code == "drop_table"), "{:?}", linted.codes);
+    // From a folder inside the repository as well.
+    let inside = here.path().join("migrations");
+    assert_eq!(lint(&inside, &["--staged"], &[]).files, ["00005_e.sql"]);
+}
