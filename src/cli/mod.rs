@@ -8,8 +8,8 @@ mod gate;
 mod init;
 mod lint;
 mod output;
-mod runbook;
 pub(crate) mod rehearse;
+mod runbook;
 mod snapshot;
 mod verify_backup;
 
