@@ -396,3 +396,36 @@ fn what_can_not_be_rehearsed_is_said() {
     assert_eq!(code, Some(2));
     assert!(!said.is_empty());
 }
+
+/// A report of an earlier day: fields may be added since, none removed.
+#[test]
+fn an_older_report_is_still_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release/rehearsal.json");
+    let text = std::fs::read_to_string(&path).expect("the sample is there");
+    let old: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let report: Rehearsal = serde_json::from_str(&text).expect("a report");
+    assert_eq!((report.schema_version, report.migrations.len()), (1, 8));
+    let new = serde_json::to_value(&report).expect("written");
+    fn missing(old: &serde_json::Value, new: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+        use serde_json::Value;
+        match (old, new) {
+            (Value::Object(old), Value::Object(new)) => {
+                for (key, value) in old {
+                    match new.get(key) {
+                        Some(there) => missing(value, there, &format!("{at}.{key}"), found),
+                        None => found.push(format!("{at}.{key}")),
+                    }
+                }
+            }
+            (Value::Array(old), Value::Array(new)) => {
+                for (old, new) in old.iter().zip(new) {
+                    missing(old, new, &format!("{at}[]"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    missing(&old, &new, "", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -236,7 +236,7 @@ pub(crate) fn prepare(arguments: &RehearseArgs, loaded: &Loaded) -> Result<Reque
         severities.set(&name, severity);
     }
     let queries = if arguments.queries.is_empty() {
-        config.queries.iter().map(|path| base.join(path)).collect()
+        config.queries.iter().map(|path| from_here(base.join(path))).collect()
     } else {
         arguments.queries.clone()
     };
@@ -288,15 +288,7 @@ fn gather(arguments: &RehearseArgs, loaded: &Loaded, base: &Path) -> Result<(Par
         ),
         None => None,
     };
-    // Absolute paths come from the configuration file's folder; people and reports want them from here.
-    let here = std::env::current_dir().unwrap_or_default();
-    let paths = paths
-        .into_iter()
-        .map(|path| match path.strip_prefix(&here) {
-            Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
-            _ => path,
-        })
-        .collect();
+    let paths = paths.into_iter().map(from_here).collect();
     let request = project::Request {
         paths,
         runner,
@@ -314,6 +306,15 @@ fn gather(arguments: &RehearseArgs, loaded: &Loaded, base: &Path) -> Result<(Par
             "there are several folders of migrations: name one with --migrations ({})",
             folders.join(", ")
         )),
+    }
+}
+
+/// Paths of the configuration come from its folder; people and reports want them from the working directory.
+fn from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here) {
+        Ok(rest) if !rest.as_os_str().is_empty() => rest.to_owned(),
+        _ => path,
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) struct Executor<'a> {
     next_statement: u32,
     next_transaction: u32,
     psql_left_out: Vec<String>,
+    /// When the server last had answered.
+    worked_until: Option<f64>,
+    /// Times between two pieces of work, in which nobody but rollsafe did anything.
+    gaps: Vec<(f64, f64)>,
 }
 
 /// The session that migrates.
@@ -105,6 +109,8 @@ impl<'a> Executor<'a> {
             next_statement: 0,
             next_transaction: 0,
             psql_left_out: Vec::new(),
+            worked_until: None,
+            gaps: Vec::new(),
         })
     }
 
@@ -123,6 +129,26 @@ impl<'a> Executor<'a> {
         let number = self.next_transaction;
         self.next_transaction += 1;
         number
+    }
+
+    /// The server worked from `start` to `end`; what lies between two such times is rollsafe's own doing.
+    fn worked(&mut self, start: f64, end: f64) {
+        if let Some(until) = self.worked_until
+            && start > until
+        {
+            self.gaps.push((until, start));
+        }
+        self.worked_until = Some(end);
+    }
+
+    /// A part of the rehearsal is over: what comes now is no gap in it.
+    pub fn rest(&mut self) {
+        self.worked_until = None;
+    }
+
+    /// Times in which migrations would have gone on, had rollsafe not looked.
+    pub fn gaps(&self) -> Gaps {
+        Gaps(self.gaps.clone())
     }
 
     /// Commands of psql that were left out.
@@ -334,6 +360,7 @@ impl<'a> Executor<'a> {
         self.watch.statement(id, start, context.manner.deadline);
         let answer = send(&mut session.client, statement, sql, &context.migration.text);
         let end = self.place.now();
+        self.worked(start, end);
         let mut measured = StatementRun {
             id,
             path: Some(run.path.clone()),
@@ -422,6 +449,7 @@ impl<'a> Executor<'a> {
         let started = self.place.now();
         let answer = session.client.batch_execute(sql);
         let now = self.place.now();
+        self.worked(started, now);
         run.seconds += now - started;
         if let Err(error) = answer {
             attach(run, Some(server_error(&error)));
@@ -446,7 +474,9 @@ impl<'a> Executor<'a> {
         session.transaction = self.next_transaction;
         self.next_transaction += 1;
         session.inside.clear();
-        Ok(self.place.now() - started)
+        let now = self.place.now();
+        self.worked(started, now);
+        Ok(now - started)
     }
 
     /// Commits; gives how long that took, and what the server said against it.
@@ -458,6 +488,7 @@ impl<'a> Executor<'a> {
         let started = self.place.now();
         let answer = session.client.batch_execute("COMMIT");
         let now = self.place.now();
+        self.worked(started, now);
         session.open = Open::Nobody;
         self.watch.transaction_ended(now);
         match answer {
@@ -580,9 +611,15 @@ impl<'a> Executor<'a> {
 
     /// Fills in what is only known at the end: how long locks were held, and what was worse than predicted.
     pub fn finish(&self, runs: &mut [MigrationRun]) {
-        let (seen, _) = self.watch.seen();
-        let end = self.place.now();
+        let (mut seen, _) = self.watch.seen();
+        let gaps = self.gaps();
+        let end = gaps.without(self.place.now());
+        watch::take_out(&mut seen, &gaps);
+        for run in runs.iter_mut() {
+            run.start = run.start.map(|start| gaps.without(start));
+        }
         for statement in runs.iter_mut().flat_map(|run| &mut run.statements) {
+            statement.start = gaps.without(statement.start);
             let Some(known) = self.known.get(&statement.id) else { continue };
             statement.locks = watch::of_statement(&seen, statement.id, known, end);
             let built_on = self.built_on.get(&statement.id).map(Vec::as_slice).unwrap_or_default();
@@ -596,6 +633,24 @@ impl<'a> Executor<'a> {
                 );
             }
         }
+    }
+}
+
+/// Times that are taken out of the report: while rollsafe measures between two statements of a transaction its
+/// locks stay, and an application would be seen to wait for rollsafe.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gaps(Vec<(f64, f64)>);
+
+impl Gaps {
+    /// `at` with the gaps before it taken out.
+    pub fn without(&self, at: f64) -> f64 {
+        let before: f64 = self.0.iter().map(|(start, end)| (at.min(*end) - start).max(0.0)).sum();
+        at - before
+    }
+
+    /// All of them together.
+    pub fn seconds(&self) -> f64 {
+        self.0.iter().map(|(start, end)| end - start).sum()
     }
 }
 
@@ -727,5 +782,18 @@ impl Read {
         read.built_on.sort();
         read.built_on.dedup();
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_taken_out_of_times() {
+        let gaps = Gaps(vec![(1.0, 2.0), (5.0, 5.5)]);
+        let times: Vec<f64> = [0.5, 1.5, 2.0, 4.0, 6.0].into_iter().map(|at| gaps.without(at)).collect();
+        assert_eq!(times, [0.5, 1.0, 1.0, 3.0, 4.5]);
+        assert_eq!(gaps.seconds(), 1.5);
     }
 }

@@ -7,6 +7,8 @@ use super::RehearsalError;
 use super::report::{
     Access, ExtrapolatedStall, ExtrapolatedStatement, Extrapolation, PhaseName, Rehearsal, StatementRun,
 };
+use crate::migration::catalog::QName;
+use crate::snapshot::Snapshot;
 
 /// Production's sizes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -127,9 +129,22 @@ pub fn read(path: &Path) -> Result<Sizes, RehearsalError> {
     let failed =
         |message: String| RehearsalError::File { action: "read", path: path.display().to_string(), message };
     let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    if let Ok(snapshot) = Snapshot::from_json(text.as_bytes()) {
+        let mut sizes = Sizes {
+            source: format!("{}, of {}", path.display(), snapshot.taken_at),
+            database: snapshot.server.bytes,
+            ..Sizes::default()
+        };
+        for relation in &snapshot.relations {
+            let name = QName::new(&relation.schema, &relation.name).to_string();
+            let bytes = relation.size.as_ref().map(|size| size.bytes + size.index_bytes);
+            sizes.tables.extend(bytes.map(|bytes| (name, bytes)));
+        }
+        return Ok(sizes);
+    }
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     let mut sizes = Sizes { source: path.display().to_string(), ..Sizes::default() };
-    let tables = value.get("tables").or_else(|| value.get("relations"));
+    let tables = value.get("tables");
     let number = |object: &serde_json::Value| {
         ["total_bytes", "bytes", "size_bytes"].iter().find_map(|key| object.get(*key)?.as_u64())
     };

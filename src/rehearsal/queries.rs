@@ -90,9 +90,10 @@ fn usable(sql: &str) -> Option<String> {
 
 fn from_json(text: &str) -> Result<Vec<(String, usize)>, String> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    // `[{"query": …}]`, `["…"]`, or the same under "queries" or "statements".
+    // `[{"query": …}]`, `["…"]`, the same under "queries" or "statements", or a snapshot's families.
     let list = value
         .get("queries")
+        .map(|queries| queries.get("families").unwrap_or(queries))
         .or_else(|| value.get("statements"))
         .unwrap_or(&value)
         .as_array()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::RehearsalError;
-use super::execute::{Executor, Manner, Observer};
+use super::execute::{Executor, Gaps, Manner, Observer};
 use super::extrapolate::{self, Sizes};
 use super::pending::{self, Given, Plan};
 use super::place::{As, Place, Server};
@@ -21,6 +21,7 @@ use super::report::{
 use super::schema::Schema;
 use super::stalls;
 use super::sums::{self, LeftOut, Sums};
+use super::watch;
 use super::writer::{self, Put};
 use crate::backup::archive::Archive;
 use crate::backup::archive::input::Gauge;
@@ -146,7 +147,7 @@ pub fn rehearse(request: &Request, progress: &dyn Progress) -> Result<Rehearsal,
         }
     };
     finish(
-        Rehearsing { request, progress, place, phases, report },
+        Rehearsing { request, progress, place, phases, report, gaps: Gaps::default() },
         restored.as_ref().map(|(archive, kept)| (archive, kept.as_ref())),
         begun,
     )
@@ -162,7 +163,9 @@ pub fn rehearse_on(
     progress: &dyn Progress,
 ) -> Result<Rehearsal, RehearsalError> {
     let report = blank(request);
-    finish(Rehearsing { request, progress, place, phases: Vec::new(), report }, None, Instant::now())
+    let gaps = Gaps::default();
+    let rehearsing = Rehearsing { request, progress, place, phases: Vec::new(), report, gaps };
+    finish(rehearsing, None, Instant::now())
 }
 
 fn blank(request: &Request) -> Rehearsal {
@@ -182,10 +185,14 @@ fn finish(
     begun: Instant,
 ) -> Result<Rehearsal, RehearsalError> {
     rehearsing.go(backup)?;
-    let Rehearsing { request, place, phases, mut report, .. } = rehearsing;
+    let Rehearsing { request, place, phases, mut report, gaps, .. } = rehearsing;
     report.phases = phases
         .into_iter()
-        .map(|(phase, start, end)| Phase { phase, start: place.at(start), end: place.at(end) })
+        .map(|(phase, start, end)| Phase {
+            phase,
+            start: gaps.without(place.at(start)),
+            end: gaps.without(place.at(end)),
+        })
         .collect();
     report.seconds = begun.elapsed().as_secs_f64();
     conclude(&mut report, request);
@@ -321,6 +328,8 @@ struct Rehearsing<'a> {
     place: Place,
     phases: Vec<(PhaseName, Instant, Instant)>,
     report: Rehearsal,
+    /// What is taken out of all times.
+    gaps: Gaps,
 }
 
 impl Rehearsing<'_> {
@@ -373,6 +382,7 @@ impl Rehearsing<'_> {
             }
         })?;
         probing.pause();
+        executor.rest();
         for (run, index) in runs.iter_mut().zip(&plan.ups) {
             let down = plan.downs.get(index).and_then(|down| part.migrations.get(*down));
             run.down = down.map(|down| down.path.display().to_string());
@@ -420,8 +430,21 @@ impl Rehearsing<'_> {
             self.report.comparison.written = puts.iter().map(Put::shown).collect();
         }
 
-        let (felt, closeness) = probing.stop();
-        let (seen, apart) = executor.watch.seen();
+        let (mut felt, closeness) = probing.stop();
+        let (mut seen, apart) = executor.watch.seen();
+        let gaps = executor.gaps();
+        watch::take_out(&mut seen, &gaps);
+        for one in &mut felt {
+            (one.start, one.end) = (gaps.without(one.start), gaps.without(one.end));
+        }
+        felt.retain(|one| one.end - one.start >= probe::SHORTEST);
+        if gaps.seconds() > 0.1 {
+            self.report.notes.push(format!(
+                "measuring between statements took {:.1} s more, which are taken out of all times",
+                gaps.seconds()
+            ));
+        }
+        self.gaps = gaps;
         executor.finish(&mut runs);
         if let Some(downs) = &mut self.report.rollback.downs {
             for step in &mut downs.steps {

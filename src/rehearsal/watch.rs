@@ -11,6 +11,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::RehearsalError;
+use super::execute::Gaps;
 use super::place::Place;
 use super::relations::Relations;
 use super::report::LockRun;
@@ -195,8 +196,9 @@ fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), 
     let asked = place.now();
     let rows = client.query(LOCKS, &[&pids])?;
     let mut state = lock(state);
-    // What was true of another statement or session says nothing about this one.
-    if state.statement != before || state.pids != pids {
+    // What was true of another statement or session says nothing about this one, and what was asked before the
+    // other connection had its answer is old.
+    if state.statement != before || state.pids != pids || asked < state.last_look {
         return Ok(());
     }
     let now = place.now();
@@ -247,6 +249,14 @@ fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), 
         )?;
     }
     Ok(())
+}
+
+/// Takes the times out in which rollsafe kept the migration waiting.
+pub(super) fn take_out(seen: &mut [Seen], gaps: &Gaps) {
+    for one in seen {
+        one.acquired = gaps.without(one.acquired);
+        one.released = one.released.map(|released| gaps.without(released));
+    }
 }
 
 /// The locks of one statement for the report: relations that were there before, one entry each with the
