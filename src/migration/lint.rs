@@ -401,7 +401,9 @@ pub(super) fn judge(
     let mut report = report(migrations, scripts, judged, (said, small), &rules, options, history);
     report.findings.extend(arrived.drift);
     report.notes.extend(arrived.note);
-    report.applied = (0..migrations.len()).filter(|&at| migrations[at].judged && !is_judged(at)).count();
+    report.applied = (0..migrations.len())
+        .filter(|&at| migrations[at].direction != Direction::Down && migrations[at].judged && !is_judged(at))
+        .count();
     Judged { report, after: catalog, checkpoint }
 }
 

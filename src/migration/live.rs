@@ -193,11 +193,13 @@ pub(super) fn applied(
     let first = ups.iter().position(|&index| migrations[index].judged).unwrap_or(ups.len());
     let mut catalog = start.clone();
     let mut walk = Walk::new(migrations, scripts, &[], options);
+    let bare = Live { catalog: live.catalog.without_expressions(), ..live.clone() };
+    let distance = |catalog: &Catalog| drift_lines(&catalog.without_expressions(), &bare).0.len();
     let mut distances = Vec::new();
     let mut created = false;
     for (place, &index) in ups.iter().enumerate() {
         if place >= first {
-            distances.push(distance(&catalog, live));
+            distances.push(distance(&catalog));
         }
         let before = catalog.clone();
         walk.replay(index, &mut catalog);
@@ -217,7 +219,7 @@ pub(super) fn applied(
     if !start.complete() {
         return ups_up_to(migrations, &ups, if created { ups.len() } else { first });
     }
-    distances.push(distance(&catalog, live));
+    distances.push(distance(&catalog));
     // The fewest of the nearest: what changes no schema is judged rather than taken for done.
     let nearest = distances.iter().enumerate().min_by_key(|(_, lines)| **lines).map_or(0, |(at, _)| at);
     ups_up_to(migrations, &ups, first + nearest)
@@ -234,10 +236,6 @@ fn ups_up_to(migrations: &[Migration], ups: &[usize], count: usize) -> Vec<bool>
             _ => ran.contains(&index),
         })
         .collect()
-}
-
-fn distance(catalog: &Catalog, live: &Live) -> usize {
-    drift_lines(catalog, live).0.len()
 }
 
 /// What migrations say and the database doesn't, and the other way round; and how many partitions it has beyond those

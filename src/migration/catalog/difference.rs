@@ -189,7 +189,12 @@ fn same_type(a: &TypeName, b: &TypeName) -> bool {
 pub fn written(type_name: &TypeName) -> String {
     let modifiers: Vec<String> = type_name.modifiers.iter().map(i64::to_string).collect();
     let list = if modifiers.is_empty() { String::new() } else { format!("({})", modifiers.join(",")) };
-    format!("{}{list}{}", type_name.name, "[]".repeat(type_name.dimensions as usize))
+    // Built-in types are words of the grammar, which as names of something else would need quotes.
+    let name = match type_name.name.schema {
+        Some(_) => type_name.name.to_string(),
+        None => type_name.name.name.value.to_string(),
+    };
+    format!("{name}{list}{}", "[]".repeat(type_name.dimensions as usize))
 }
 
 /// Whether two expressions are written alike, but for case, white space and casts of literals.
