@@ -187,6 +187,8 @@ fn examples_run_on_real_servers() {
             let parts =
                 block.sql.split("-- next file\n").filter_map(|part| part.split("-- the way back\n").next());
             let refused = setup
+                // What a live database has stands in place of what the migrations made.
+                .filter(|_| !block.has("live"))
                 .and_then(|setup| {
                     run(server, &setup.sql, false).err().map(|e| format!("the setup fails: {e}"))
                 })
