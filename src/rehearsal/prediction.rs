@@ -28,6 +28,17 @@ impl Predictions {
             let way_back = plan.downs.values().any(|down| *down == index);
             migration.judged = plan.ups.contains(&index) || way_back;
         }
+        if schema.is_some() {
+            // What has run is in the schema already.
+            let kept: Vec<usize> = (0..migrations.len())
+                .filter(|index| migrations.get(*index).is_some_and(|migration| migration.judged))
+                .collect();
+            let place = |old: usize| kept.iter().position(|index| *index == old);
+            for migration in &mut migrations {
+                migration.undoes = migration.undoes.and_then(place);
+            }
+            migrations.retain(|migration| migration.judged);
+        }
         let mut options = LintOptions { schema, ..LintOptions::default() };
         options.rules.version = version;
         let report = lint(&migrations, &options);

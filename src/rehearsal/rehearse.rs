@@ -29,9 +29,12 @@ use crate::backup::restore::keep::{self, Kept};
 use crate::backup::restore::{ErrorClass, Options as RestoreOptions, RestoreError, Restored};
 use crate::finding::Severity;
 use crate::gate::clock;
+use crate::migration::catalog::Catalog;
 use crate::migration::migration::Migration;
 use crate::migration::project::Part;
+use crate::postgres::cluster::SUPERUSER;
 use crate::postgres::connection::Connection;
+use crate::postgres::snapshot;
 use crate::postgres::version::PgVersion;
 
 /// How many complaints of a restore are kept.
@@ -350,7 +353,16 @@ impl Rehearsing<'_> {
             Ok((before, queries))
         })?;
         self.report.source.rows = Some(before.sums.values().map(|sum| sum.rows).sum());
-        let predictions = Predictions::of(part, &plan, version.major(), None);
+        let schema = match self.live_catalog() {
+            Ok(catalog) => Some(catalog),
+            Err(why) => {
+                self.report.notes.push(format!(
+                    "predictions rest on the migrations' history, not on the database itself: {why}"
+                ));
+                None
+            }
+        };
+        let predictions = Predictions::of(part, &plan, version.major(), schema);
         let migrations: Vec<&Migration> =
             plan.ups.iter().filter_map(|index| part.migrations.get(*index)).collect();
         if migrations.is_empty() && self.request.migrate_command.is_none() {
@@ -498,6 +510,26 @@ impl Rehearsing<'_> {
         let outcome = work(self);
         self.phases.push((phase, started, Instant::now()));
         outcome
+    }
+
+    /// The schema of the database as the linter sees it: it knows what no migration says, partitions made at
+    /// run time among it.
+    fn live_catalog(&self) -> Result<Catalog, String> {
+        let limits = crate::postgres::connection::Limits::default();
+        let snapshot = match &self.place.server {
+            Server::Copy(connection, _) => snapshot::take(connection, &limits, &[]),
+            Server::Scratch { cluster, database, .. } => {
+                let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+                let text = format!(
+                    "host='{}' user={SUPERUSER} dbname='{}'",
+                    quoted(&cluster.socket_directory().display().to_string()),
+                    quoted(database)
+                );
+                let connection = Connection::new(Some(&text)).map_err(|error| error.to_string())?;
+                snapshot::take(&connection, &limits, &[])
+            }
+        };
+        Ok(Catalog::from_snapshot(&snapshot.map_err(|error| error.to_string())?).catalog)
     }
 
     fn describe_server(&mut self) -> Result<PgVersion, RehearsalError> {
