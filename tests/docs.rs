@@ -73,7 +73,9 @@ fn codes_in_suppression_examples_exist() {
 #[test]
 fn flags_exist() {
     let mut known = BTreeSet::new();
-    for command in ["lint", "snapshot", "verify-backup", "backup", "explain", "rules", "config", "init"] {
+    for command in [
+        "lint", "snapshot", "verify-backup", "backup", "rehearse", "gate", "runbook", "explain", "rules", "config", "init",
+    ] {
         let help = rollsafe::cli::run(
             ["rollsafe", command, "--help"].map(std::ffi::OsString::from),
             rollsafe::cli::Surroundings { terminal: false, color: false, width: 100, progress: false },

@@ -79,7 +79,7 @@ pub(super) struct GatherArgs {
     /// The least number of tables with rows [default: 10]
     #[arg(long, value_name = "N", help_heading = "Backup")]
     min_tables: Option<u64>,
-    /// The report of a rehearsal: what `rollsafe rehearse --format json` wrote
+    /// The report of a rehearsal: what `rollsafe rehearse --report` wrote
     #[arg(long, value_name = "FILE", help_heading = "Rehearsal")]
     pub(super) rehearsal: Option<PathBuf>,
     /// The live server, which is only looked at, in a read-only session. The password comes from ~/.pgpass, PGPASSWORD
@@ -364,15 +364,20 @@ impl Live {
     fn pending(&mut self, project: &mut Project) -> Result<Option<Pending>, String> {
         let told = |error: postgres::Error| connection::reason(&error);
         self.client.batch_execute("BEGIN READ ONLY").map_err(told)?;
+        let found = self.read_ledgers(project).map_err(told);
+        // After an error too: what comes next needs a transaction of its own.
+        self.client.batch_execute("ROLLBACK").map_err(told)?;
+        found
+    }
+
+    fn read_ledgers(&mut self, project: &mut Project) -> Result<Option<Pending>, postgres::Error> {
         let mut said = Vec::new();
         let mut problems = Vec::new();
         for part in &mut project.parts {
             let Some(ledger) = part.runner.as_ref().and_then(|found| found.runner.ledger.as_ref()) else {
                 continue;
             };
-            let Some(reading) = pending::read(&mut self.client, ledger, part).map_err(told)? else {
-                continue;
-            };
+            let Some(reading) = pending::read(&mut self.client, ledger, part)? else { continue };
             pending::judge_pending(part, &reading.standings);
             let strays = match reading.strays.len() {
                 0 => String::new(),
@@ -388,7 +393,6 @@ impl Live {
                 }),
             );
         }
-        self.client.batch_execute("ROLLBACK").map_err(told)?;
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
         Ok((!said.is_empty()).then(|| Pending {
             from: PendingFrom::LiveLedger,
@@ -407,7 +411,7 @@ impl Live {
 fn read_rehearsal(path: &Path) -> Result<Rehearsal, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let rehearsal: Rehearsal = serde_json::from_slice(&bytes).map_err(|error| {
-        format!("{}: {error}; it should be what `rollsafe rehearse --format json` wrote", path.display())
+        format!("{}: {error}; it should be what `rollsafe rehearse --report` wrote", path.display())
     })?;
     // Every field has a default, so that later versions can be read: any JSON object would pass.
     if rehearsal.schema_version == 0 || rehearsal.tool.name != "rollsafe" {
@@ -512,7 +516,8 @@ mod tests {
         let path = folder.path().join("r.json");
         for (text, expected) in [
             ("{}", "is no report"),
-            ("[1]", "it should be"),
+            ("\"x\"", "it should be"),
+            ("[1]", "is no report"),
             ("{\"schema_version\": 99, \"tool\": {\"name\": \"rollsafe\"}}", "is newer"),
         ] {
             std::fs::write(&path, text).unwrap();

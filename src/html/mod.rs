@@ -78,7 +78,8 @@ mod tests {
         let page = page(Some(&hostile()), Some(&gate));
         assert!(page.contains("&lt;script&gt;"), "names are shown");
         assert!(!page.contains("<script"), "and are no markup");
-        assert!(!page.contains("\"><"), "nor end an attribute");
+        assert!(!page.contains("\">&lt;script&gt;"), "nor end an attribute");
+        assert!(!page.contains(HOSTILE), "nowhere");
         assert!(page.contains("{{7*7}}"), "nor are they templates");
     }
 

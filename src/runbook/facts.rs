@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::commands::{self, PSQL, commands};
+use super::japanese;
 use super::shell::quote;
 use super::{Language, Options};
 use crate::gate::GateReport;
@@ -231,14 +232,17 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
             .as_ref()
             .map(|live| PgVersion::from_number(live.version).to_string())
             .or_else(|| rehearsal.map(|rehearsal| rehearsal.server.version.clone())),
-        gate: options.judged.then(|| gate(report)),
+        gate: options.judged.then(|| gate(report, language)),
         runner: runner.map(|name| Runner {
             name: name.to_owned(),
             title: crate::migration::project::runners::runner(name)
                 .map_or(name.to_owned(), |runner| runner.title.to_owned()),
             uses_jdbc: matches!(name, "flyway" | "liquibase"),
         }),
-        pending: release.pending.said.clone(),
+        pending: match language {
+            Language::En => release.pending.said.clone(),
+            Language::Ja => japanese::pending(release.pending.from).to_owned(),
+        },
         one_by_one,
         all: general.all,
         status: general.status,
@@ -288,16 +292,25 @@ fn duration(seconds: f64, language: Language) -> String {
     }
 }
 
-fn gate(report: &GateReport) -> GateFacts {
+fn gate(report: &GateReport, language: Language) -> GateFacts {
     GateFacts {
-        verdict: crate::gate::report::verdict_line(report),
+        verdict: match language {
+            Language::En => crate::gate::report::verdict_line(report),
+            Language::Ja => japanese::verdict(report),
+        },
         asked_at: report.asked_at.to_string(),
         by: report.asked.by.clone(),
         open: report
             .checks
             .iter()
             .filter(|check| check.answer != Answer::Yes)
-            .map(|check| (check.title.to_string(), check.answer.as_str().to_owned(), check.value.clone()))
+            .map(|check| {
+                let title = match language {
+                    Language::En => check.title.to_string(),
+                    Language::Ja => japanese::title(&check.id).to_owned(),
+                };
+                (title, check.answer.as_str().to_owned(), check.value.clone())
+            })
             .collect(),
     }
 }

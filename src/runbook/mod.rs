@@ -3,6 +3,7 @@
 
 pub mod commands;
 mod facts;
+mod japanese;
 pub mod shell;
 
 use std::path::{Path, PathBuf};

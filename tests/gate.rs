@@ -1,0 +1,342 @@
+//! `rollsafe gate` on a real server: what is in the way of a release is seen, and nothing that wasn't looked at passes.
+
+use std::path::{Path, PathBuf};
+
+use rollsafe::cli::{self, Outcome, Surroundings};
+use rollsafe::gate::GateReport;
+use rollsafe::gate::check::{Answer, CHECKS, Check};
+use rollsafe::gate::release::sha256;
+use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
+use rollsafe::postgres::tools::Tool;
+use rollsafe::rehearsal::report::{
+    Backup, Downs, MigrationRun, Probes, Queries, Rehearsal, RestoreAgain, Status, Tool as ReportTool,
+};
+
+fn run(arguments: &[&str]) -> Outcome {
+    let around = Surroundings { terminal: false, color: false, width: 100, progress: false };
+    cli::run(std::iter::once("rollsafe").chain(arguments.iter().copied()).map(Into::into), around)
+}
+
+fn report(arguments: &[&str]) -> (GateReport, Outcome) {
+    let all: Vec<&str> =
+        ["gate", "--format", "json", "--no-config"].iter().chain(arguments).copied().collect();
+    let outcome = run(&all);
+    let report = serde_json::from_str(&outcome.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", outcome.stdout, outcome.stderr));
+    (report, outcome)
+}
+
+fn check<'a>(report: &'a GateReport, id: &str) -> &'a Check {
+    report.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}"))
+}
+
+/// A project of three migrations, of which a server has run one; the folder goes with it.
+struct Shop {
+    folder: tempfile::TempDir,
+    cluster: ScratchCluster,
+}
+
+impl Shop {
+    fn open() -> Shop {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        };
+        std::fs::create_dir(folder.path().join("m")).expect("made");
+        write("m/0001_orders.up.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n");
+        write("m/0001_orders.down.sql", "DROP TABLE orders;\n");
+        write(
+            "m/0002_total.up.sql",
+            "SET lock_timeout = '2s';\nALTER TABLE orders ADD COLUMN total bigint;\n",
+        );
+        write("m/0002_total.down.sql", "SET lock_timeout = '2s';\nALTER TABLE orders DROP COLUMN total;\n");
+        write(
+            "m/0003_rewrite.up.sql",
+            "SET lock_timeout = '2s';\nALTER TABLE orders ALTER COLUMN id TYPE text;\n",
+        );
+        write(
+            "m/0003_rewrite.down.sql",
+            "SET lock_timeout = '2s';\nALTER TABLE orders ALTER COLUMN id TYPE bigint USING id::bigint;\n",
+        );
+        let options = Options { tools: vec![Tool::PgDump, Tool::PgRestore], ..Options::default() }
+            .setting("max_prepared_transactions", "3");
+        let cluster = ScratchCluster::start(&options).expect("PostgreSQL's server is needed for this test");
+        cluster.create_database(&NewDatabase { name: "shop", ..NewDatabase::default() }).expect("made");
+        let mut client = cluster.connect(SUPERUSER, "shop").expect("a session");
+        client
+            .batch_execute(
+                "CREATE TABLE orders (id bigint PRIMARY KEY, note text);
+                 INSERT INTO orders SELECT n, repeat('x', 100) FROM generate_series(1, 3000) n;
+                 CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
+                 INSERT INTO schema_migrations VALUES (1, false);
+                 ANALYZE; CREATE ROLE weak LOGIN;",
+            )
+            .expect("the shop is set up");
+        Shop { folder, cluster }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn url(&self, role: &str) -> String {
+        format!("host='{}' user={role} dbname=shop", self.cluster.socket_directory().display())
+    }
+
+    fn gate(&self, role: &str, more: &[&str]) -> (GateReport, Outcome) {
+        let (folder, url) = (self.path("m"), self.url(role));
+        let mut arguments = vec![folder.as_str(), "--runner", "golang-migrate", "--database-url", &url];
+        arguments.extend(["--postgres-version", "15"]);
+        arguments.extend(more);
+        report(&arguments)
+    }
+
+    /// A rehearsal as it would be reported if all had gone well.
+    fn rehearsal(&self, backup: &Path, started_at: &str, change: impl FnOnce(&mut Rehearsal)) -> String {
+        let run = |name: &str| {
+            let text = std::fs::read(self.folder.path().join(name)).expect("readable");
+            MigrationRun {
+                path: name.to_owned(),
+                sha256: Some(sha256(&text)),
+                status: Status::Done,
+                start: Some(0.0),
+                seconds: 0.5,
+                ..MigrationRun::default()
+            }
+        };
+        let mut rehearsal = Rehearsal {
+            schema_version: 1,
+            tool: ReportTool { name: "rollsafe".into(), version: "0.1.0".into() },
+            started_at: started_at.to_owned(),
+            migrations: vec![run("m/0002_total.up.sql"), run("m/0003_rewrite.up.sql")],
+            probes: Probes { sent: 100, ..Probes::default() },
+            queries: Some(Queries { total: 1, prepared_before: 1, prepared_after: 1, ..Queries::default() }),
+            ..Rehearsal::default()
+        };
+        rehearsal.server.version = self.cluster.version().to_string();
+        rehearsal.source.backup = Some(Backup {
+            path: backup.display().to_string(),
+            sha256: rollsafe::backup::manifest::sha256(backup).ok(),
+            ..Backup::default()
+        });
+        rehearsal.rollback.downs = Some(Downs { status: Status::Done, seconds: 1.0, steps: vec![] });
+        rehearsal.rollback.restore =
+            Some(RestoreAgain { status: Status::Done, seconds: 2.0, ..RestoreAgain::default() });
+        change(&mut rehearsal);
+        let path = self.folder.path().join("rehearsal.json");
+        std::fs::write(&path, serde_json::to_vec(&rehearsal).expect("written")).expect("written");
+        path.display().to_string()
+    }
+}
+
+fn now() -> String {
+    rollsafe::gate::clock::Instant::now().to_string()
+}
+
+#[test]
+fn what_is_in_the_way_on_the_live_server_is_seen() {
+    let shop = Shop::open();
+    let (quiet, _) = shop.gate(SUPERUSER, &[]);
+    assert_eq!(quiet.release.migrations.len(), 2, "the ledger says that one has run");
+    assert!(quiet.release.pending.said.contains("schema_migrations"), "{}", quiet.release.pending.said);
+    for id in
+        ["live_primary", "blockers", "lock_waits", "prepared_transactions", "invalid_indexes", "wraparound"]
+    {
+        assert_eq!(check(&quiet, id).answer, Answer::Yes, "{:?}", check(&quiet, id));
+    }
+    let major = shop.cluster.version().major();
+    let expected = if major == 15 { Answer::Yes } else { Answer::No };
+    assert_eq!(check(&quiet, "server_version").answer, expected);
+
+    let mut holder = shop.cluster.connect(SUPERUSER, "shop").expect("a session");
+    holder
+        .batch_execute(
+            "CREATE UNIQUE INDEX twice ON orders (note) WHERE false; UPDATE pg_index SET indisvalid = false WHERE \
+             indexrelid = 'twice'::regclass;
+             BEGIN; LOCK TABLE orders IN SHARE MODE; PREPARE TRANSACTION 'left over';
+             BEGIN; SELECT count(*) FROM orders;",
+        )
+        .expect("in the way");
+    let limits =
+        ["--max-transaction-age", "0s", "--max-idle-in-transaction", "0s", "--max-blocker-age", "0s"];
+    let (blocked, outcome) = shop.gate(SUPERUSER, &limits);
+    for id in
+        ["long_transactions", "idle_in_transaction", "blockers", "prepared_transactions", "invalid_indexes"]
+    {
+        assert_eq!(check(&blocked, id).answer, Answer::No, "{:?}", check(&blocked, id));
+    }
+    assert!(check(&blocked, "blockers").details.iter().any(|line| line.contains("a prepared transaction")));
+    assert!(check(&blocked, "idle_in_transaction").details[0].contains("SELECT count(*) FROM orders"));
+    assert_eq!(outcome.code, 1);
+
+    let (weak, _) = shop.gate("weak", &limits);
+    let hidden = check(&weak, "idle_in_transaction");
+    assert_eq!(hidden.answer, Answer::NotChecked, "what can't be seen is no yes: {hidden:?}");
+    assert!(
+        hidden.reason.as_deref().is_some_and(|why| why.contains("GRANT pg_monitor TO \"weak\"")),
+        "{hidden:?}"
+    );
+}
+
+#[test]
+fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
+    let shop = Shop::open();
+    let dump = shop.folder.path().join("shop.dump");
+    let dump_text = dump.display().to_string();
+    let url = shop.url(SUPERUSER);
+    let taken = run(&["backup", "--database-url", &url, "--output", &dump_text]);
+    assert_eq!(taken.code, 0, "{}{}", taken.stdout, taken.stderr);
+    let config = shop.path("rollsafe.toml");
+    std::fs::write(
+        &config,
+        "[[gate.accept]]\ncode = \"locking\"\nreason = \"the table is small\"\nby = \"Ada\"\n\
+         [[gate.accept]]\ncode = \"compatibility\"\nreason = \"nobody reads it\"\nby = \"Ada\"\n\
+         [[gate.accept]]\ncode = \"destructive\"\nreason = \"wanted\"\nby = \"Ada\"\n\
+         [[gate.accept]]\ncode = \"rollback\"\nreason = \"backup\"\nby = \"Ada\"\n",
+    )
+    .expect("written");
+    let rehearsal = shop.rehearsal(&dump, &now(), |_| {});
+    let folder = shop.path("m");
+    let version = shop.cluster.version().major().to_string();
+    let evidence = shop.path("evidence");
+    let page = shop.path("page.html");
+    let base = [
+        "gate",
+        &folder,
+        "--runner",
+        "golang-migrate",
+        "--config",
+        &config,
+        "--backup",
+        &dump_text,
+        "--rehearsal",
+        &rehearsal,
+        "--database-url",
+        &url,
+        "--min-size",
+        "1kB",
+        "--min-tables",
+        "1",
+        "--postgres-version",
+        &version,
+        "--disk-free",
+        "100GB",
+    ];
+    let with = |more: &[&str]| run(&base.iter().chain(more).copied().collect::<Vec<&str>>());
+    let go = with(&["--evidence", &evidence, "--html", &page, "--release", "42"]);
+    assert_eq!(go.code, 0, "{}{}", go.stdout, go.stderr);
+    assert!(
+        go.stdout.trim_end().lines().last().is_some_and(|line| line.starts_with("GO (")),
+        "{}",
+        go.stdout
+    );
+
+    // What an auditor finds.
+    let json = std::fs::read_to_string(format!("{evidence}.json")).expect("evidence");
+    let kept: GateReport = serde_json::from_str(&json).expect("JSON");
+    assert!(!json.contains("password"));
+    for kind in ["migration", "backup", "rehearsal", "configuration", "way back"] {
+        assert!(kept.inputs.iter().any(|input| input.kind == kind && input.sha256.len() == 64), "{kind}");
+    }
+    assert_eq!(kept.checks.len(), CHECKS.len());
+    let markdown = std::fs::read_to_string(format!("{evidence}.md")).expect("evidence");
+    assert!(
+        markdown.contains("accepted by Ada") && markdown.contains("| coverage | 1 of 1 tables |"),
+        "{markdown}"
+    );
+    assert!(std::fs::read_to_string(&page).expect("page").contains(">GO<"));
+    let again = with(&["--evidence", &evidence]);
+    assert_eq!(again.code, 2, "evidence is never overwritten");
+
+    // The runbook that is made of it.
+    let runbook = run(&["runbook", "--gate", &format!("{evidence}.json"), "--no-config"]);
+    assert_eq!(runbook.code, 0, "{}", runbook.stderr);
+    assert!(runbook.stdout.contains("-database \"$DATABASE_URL\" up 1"), "{}", runbook.stdout);
+    assert!(runbook.stdout.contains("GO ("));
+
+    // One byte of a migration is another.
+    let migration = PathBuf::from(shop.path("m/0002_total.up.sql"));
+    let text = std::fs::read_to_string(&migration).expect("readable");
+    std::fs::write(&migration, format!("{text}-- later\n")).expect("written");
+    let changed = with(&[]);
+    assert_eq!(changed.code, 1, "{}", changed.stdout);
+    assert!(
+        changed.stdout.contains("0002_total.up.sql: changed since it was rehearsed"),
+        "{}",
+        changed.stdout
+    );
+    std::fs::write(&migration, text).expect("written");
+
+    // A rehearsal that is old, of another backup, or not whole.
+    shop.rehearsal(&dump, "2026-01-01T00:00:00Z", |_| {});
+    assert!(with(&[]).stdout.contains("no          rehearsal age"), "{}", with(&[]).stdout);
+    shop.rehearsal(&dump, &now(), |rehearsal| {
+        rehearsal.source.backup = Some(Backup { sha256: Some("0".repeat(64)), ..Backup::default() });
+    });
+    assert!(with(&[]).stdout.contains("no          same release"));
+    shop.rehearsal(&dump, &now(), |rehearsal| rehearsal.not_checked.push("the downs".into()));
+    let partly = with(&[]);
+    assert_eq!(partly.code, 2, "{}", partly.stdout);
+    let meant = with(&["--without", "rehearsed=the downs were tried by hand"]);
+    assert_eq!(meant.code, 0, "{}", meant.stdout);
+    assert!(meant.stdout.contains("left out") && meant.stdout.contains("tried by hand"), "{}", meant.stdout);
+}
+
+#[test]
+fn nothing_looked_at_is_no_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("1.sql"), "SELECT 1;").expect("written");
+    let path = folder.path().display().to_string();
+    let (report, outcome) = report(&[&path, "--database-url", "host=/nowhere/at/all user=x dbname=y"]);
+    assert_eq!(outcome.code, 2);
+    assert!(report.checks.iter().filter(|check| check.answer == Answer::NotChecked).count() > 20);
+    let wrong = run(&["gate", &path, "--without", "rehearsel"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("did you mean `rehearsal`?"), "{}", wrong.stderr);
+}
+
+#[test]
+fn the_documentation_lists_every_check() {
+    let text = include_str!("../docs/gate.md");
+    for check in CHECKS {
+        assert!(
+            text.contains(&format!("| `{}` | {} |", check.id, check.about)),
+            "docs/gate.md: {}",
+            check.id
+        );
+    }
+    assert_eq!(text.matches("\n| `").count(), CHECKS.len(), "and no others");
+    for category in rollsafe::finding::Category::ALL {
+        let (weight, _) = rollsafe::gate::risk::default_weight(category, rollsafe::finding::Severity::Error);
+        assert!(text.contains(&format!("| {category} | {} |", weight.impact)), "docs/gate.md: {category}");
+    }
+}
+
+/// The examples in docs/example are what rollsafe writes of the evidence beside them. Rewritten by
+/// `TRYCMD=overwrite cargo test --test gate`.
+#[test]
+fn the_examples_are_as_generated() {
+    use rollsafe::runbook::{Language, Options, render};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example");
+    let text = std::fs::read_to_string(folder.join("gate.json")).expect("the evidence of the example");
+    let report: GateReport = serde_json::from_str(&text).expect("evidence");
+    let runbook = |language| {
+        let start = "2026-12-01 13:00".parse().ok();
+        render(&report, &Options { language, start, judged: true, ..Options::default() }).expect("a runbook")
+    };
+    let made = [
+        ("gate.md", rollsafe::gate::report::markdown(&report)),
+        ("runbook.en.md", runbook(Language::En)),
+        ("runbook.ja.md", runbook(Language::Ja)),
+    ];
+    for (name, made) in made {
+        let path = folder.join(name);
+        if std::env::var("TRYCMD").is_ok_and(|word| word == "overwrite") {
+            std::fs::write(&path, &made).expect("written");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            kept == made,
+            "docs/example/{name} isn't what rollsafe writes: TRYCMD=overwrite cargo test --test gate"
+        );
+    }
+}
