@@ -217,7 +217,12 @@ pub struct RelationFacts {
 
 const IDENTITY: &str = "
 SELECT current_database()::text, current_user::text, current_setting('server_version_num')::int4,
-       pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool,
+       pg_is_in_recovery(),
+       -- What holds for other sessions: this one asked for it itself.
+       EXISTS (SELECT FROM pg_db_role_setting s
+               WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+                 AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
+                 AND 'default_transaction_read_only=on' = ANY (s.setconfig)),
        pg_has_role('pg_read_all_stats', 'USAGE'),
        current_setting('max_connections')::int8,
        current_setting('superuser_reserved_connections')::int8
