@@ -74,7 +74,17 @@ fn codes_in_suppression_examples_exist() {
 fn flags_exist() {
     let mut known = BTreeSet::new();
     for command in [
-        "lint", "snapshot", "verify-backup", "backup", "rehearse", "gate", "runbook", "explain", "rules", "config", "init",
+        "lint",
+        "snapshot",
+        "verify-backup",
+        "backup",
+        "rehearse",
+        "gate",
+        "runbook",
+        "explain",
+        "rules",
+        "config",
+        "init",
     ] {
         let help = rollsafe::cli::run(
             ["rollsafe", command, "--help"].map(std::ffi::OsString::from),

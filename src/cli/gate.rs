@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
 use super::lint::{self, Scope};
+use super::rehearse::{self, RehearseArgs};
 use super::{Outcome, Surroundings};
 use crate::backup::archive::input::Gauge;
 use crate::backup::manifest;
@@ -82,6 +83,12 @@ pub(super) struct GatherArgs {
     /// The report of a rehearsal: what `rollsafe rehearse --report` wrote
     #[arg(long, value_name = "FILE", help_heading = "Rehearsal")]
     pub(super) rehearsal: Option<PathBuf>,
+    /// Rehearse now, on the backup, with the settings of [rehearsal]
+    #[arg(long, requires = "backup", conflicts_with = "rehearsal", help_heading = "Rehearsal")]
+    rehearse: bool,
+    /// Queries of the running application, for --rehearse
+    #[arg(long, value_name = "FILE", requires = "rehearse", help_heading = "Rehearsal")]
+    queries: Vec<PathBuf>,
     /// The live server, which is only looked at, in a read-only session. The password comes from ~/.pgpass, PGPASSWORD
     /// or the URL; it is never printed
     #[arg(long, value_name = "URL", help_heading = "Live server")]
@@ -207,7 +214,14 @@ pub(super) fn gather(arguments: &GatherArgs, loaded: &Loaded, around: Surroundin
     let left_out = arguments.without.iter().map(|text| LeftOut::read(text)).collect::<Result<Vec<_>, _>>()?;
     let mut notes = Vec::new();
 
-    let rehearsal = arguments.rehearsal.as_deref().map(read_rehearsal).transpose()?;
+    let mut rehearsal = arguments.rehearsal.as_deref().map(read_rehearsal).transpose()?;
+    let mut not_rehearsed = None;
+    if arguments.rehearse {
+        match rehearse_now(arguments, loaded, around) {
+            Ok(report) => rehearsal = Some(report),
+            Err(why) => not_rehearsed = Some(why),
+        }
+    }
     let mut live = arguments.database_url.as_deref().map(Live::connect);
     let mut scope = arguments.scope.clone();
     // A ledger knows better than git what is pending: every file is read, and then chosen from.
@@ -255,7 +269,11 @@ pub(super) fn gather(arguments: &GatherArgs, loaded: &Loaded, around: Surroundin
     if let Some(path) = &arguments.rehearsal {
         inputs.extend(input("rehearsal", path));
     }
-    gathered.rehearsal = rehearsal.map_or(Part::NotAsked, Part::Here);
+    gathered.rehearsal = match (rehearsal, not_rehearsed) {
+        (Some(rehearsal), _) => Part::Here(rehearsal),
+        (None, Some(why)) => Part::Missing(format!("it could not be rehearsed: {why}")),
+        (None, None) => Part::NotAsked,
+    };
     gathered.live = match live {
         None => Part::NotAsked,
         Some(Err(why)) => Part::Missing(why),
@@ -406,6 +424,32 @@ impl Live {
             .and_then(|()| live::look(&mut self.client, &self.url, &release.targets))
             .map_err(|error| format!("{}: {}", self.url, connection::reason(&error)))
     }
+}
+
+/// Rehearses as `rollsafe rehearse` with these flags would.
+fn rehearse_now(arguments: &GatherArgs, loaded: &Loaded, around: Surroundings) -> Result<Rehearsal, String> {
+    let mut words: Vec<std::ffi::OsString> = vec!["rehearse".into()];
+    let mut add = |flag: &str, value: &std::ffi::OsStr| words.extend([flag.into(), value.to_owned()]);
+    if let Some(backup) = &arguments.backup {
+        add("--backup", backup.as_os_str());
+    }
+    for path in &arguments.scope.paths {
+        add("--migrations", path.as_os_str());
+    }
+    if let Some(runner) = &arguments.scope.runner {
+        add("--runner", runner.as_ref());
+    }
+    for path in &arguments.queries {
+        add("--queries", path.as_os_str());
+    }
+    let command = RehearseArgs::augment_args(clap::Command::new("rehearse"));
+    let mut rehearse = command
+        .try_get_matches_from(words)
+        .and_then(|matches| RehearseArgs::from_arg_matches(&matches))
+        .map_err(|error| error.to_string())?;
+    // The gate rehearses on the backup, whatever copy the environment names.
+    rehearse.database_url = None;
+    rehearse::prepare(&rehearse, loaded).and_then(|request| rehearse::carry_out(&request, around))
 }
 
 fn read_rehearsal(path: &Path) -> Result<Rehearsal, String> {

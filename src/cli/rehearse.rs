@@ -98,6 +98,9 @@ pub struct RehearseArgs {
     /// Write the report as JSON to a file as well: for `gate` and `runbook`
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write one self-contained page to look at: locks and stalls by table over time, the way back, findings
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
     fail_on: FailOn,
@@ -173,6 +176,11 @@ pub fn run(arguments: &RehearseArgs, loaded: &Loaded, style: Style, around: Surr
     };
     if let Some(path) = &arguments.report
         && let Err(error) = std::fs::write(path, &json)
+    {
+        return Outcome::failed(format!("can't write {}: {error}", path.display()));
+    }
+    if let Some(path) = &arguments.html
+        && let Err(error) = std::fs::write(path, crate::html::page(Some(&report), None))
     {
         return Outcome::failed(format!("can't write {}: {error}", path.display()));
     }
