@@ -15,6 +15,7 @@ pub mod finding;
 pub mod gate;
 pub mod git;
 pub mod html;
+pub mod lsp;
 pub mod migration;
 pub mod pages;
 pub mod patterns;

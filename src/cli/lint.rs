@@ -228,6 +228,12 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
     Ok(Judged { project, report, options, fail_on, sources, fixed })
 }
 
+/// The baseline that the configuration names.
+pub(super) fn baseline_of(loaded: &Loaded) -> Result<Option<crate::baseline::Baseline>, String> {
+    let Some(path) = loaded.config.lint.baseline.as_ref() else { return Ok(None) };
+    crate::baseline::Baseline::read(&base_of(loaded).join(path)).map(Some).map_err(|error| error.to_string())
+}
+
 /// The folder that paths in the configuration are relative to.
 fn base_of(loaded: &Loaded) -> PathBuf {
     loaded.path.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default()
@@ -284,7 +290,7 @@ pub(super) fn gather(arguments: &Scope, loaded: &Loaded) -> Result<(Project, Lin
     Ok((gathered(&request, arguments, loaded, notes)?, options))
 }
 
-fn gathered(
+pub(super) fn gathered(
     request: &Request,
     arguments: &Scope,
     loaded: &Loaded,
@@ -303,6 +309,15 @@ fn gathered(
 
 /// What to look at and how to judge it, with what people should know of that.
 fn asked(arguments: &Scope, loaded: &Loaded) -> Result<(Request, LintOptions, Vec<String>), String> {
+    asked_of(arguments, loaded, None)
+}
+
+/// The same; `text` is what `-` stands for, where standard input is something else.
+pub(super) fn asked_of(
+    arguments: &Scope,
+    loaded: &Loaded,
+    text: Option<Vec<u8>>,
+) -> Result<(Request, LintOptions, Vec<String>), String> {
     let config = &loaded.config;
     // Paths in the configuration are relative to its file.
     let base = base_of(loaded);
@@ -328,8 +343,11 @@ fn asked(arguments: &Scope, loaded: &Loaded) -> Result<(Request, LintOptions, Ve
     let by_change =
         arguments.since.is_some() || arguments.staged || (arguments.paths.is_empty() && !arguments.all);
     let (changed, texts) = if by_change { change(arguments, &mut notes)? } else { (None, HashMap::new()) };
-    let stdin =
-        if paths.iter().any(|path| path.as_os_str() == "-") { Some(super::read_stdin()?) } else { None };
+    let stdin = match text {
+        Some(text) => Some(text),
+        None if paths.iter().any(|path| path.as_os_str() == "-") => Some(super::read_stdin()?),
+        None => None,
+    };
     let request = Request {
         apart: arguments.paths.is_empty(),
         paths,

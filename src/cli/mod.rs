@@ -7,6 +7,7 @@ mod fix;
 mod gate;
 mod init;
 mod lint;
+mod lsp;
 mod output;
 pub(crate) mod rehearse;
 mod runbook;
@@ -60,6 +61,7 @@ pub enum When {
 enum Command {
     Lint(lint::LintArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Lsp(lsp::LspArgs),
     Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
     Gate(Box<gate::GateArgs>),
@@ -157,6 +159,7 @@ pub fn run_asking(
             Ok(loaded) => lint::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
         },
+        Command::Lsp(_) => lsp::run(cli.global.config.as_deref(), cli.global.no_config),
         Command::VerifyBackup(arguments) => match load(&cli.global) {
             Ok(loaded) => verify_backup::run(&arguments, &loaded, style, around),
             Err(error) => Outcome::failed(error),
