@@ -185,6 +185,30 @@ fn drift_is_told_once_for_each_difference() {
 }
 
 #[test]
+fn what_a_server_writes_otherwise_is_no_drift() {
+    let shop = Shop::new();
+    shop.write(
+        "0003_words.up.sql",
+        "ALTER TABLE orders ADD COLUMN fee numeric(80) DEFAULT NULL, ADD COLUMN note text DEFAULT 'a' || 'b',\n\
+         ADD COLUMN \"by\" bigint CONSTRAINT orders_by REFERENCES customers ON UPDATE NO ACTION ON DELETE NO ACTION;",
+    );
+    shop.edit_snapshot(|snapshot| {
+        let relations = snapshot["relations"].as_array_mut().unwrap();
+        let orders = relations.iter_mut().find(|it| it["name"] == "orders").unwrap();
+        let columns = orders["columns"].as_array_mut().unwrap();
+        columns.push(serde_json::json!({"name": "fee", "type": "numeric(80,0)"}));
+        columns.push(serde_json::json!({"name": "note", "type": "text", "default": "('a'::text || 'b'::text)"}));
+        columns.push(serde_json::json!({"name": "by", "type": "bigint"}));
+        orders["constraints"].as_array_mut().unwrap().push(serde_json::json!({
+            "name": "orders_by", "kind": "foreign_key", "definition": "FOREIGN KEY (by) REFERENCES public.customers(id)"
+        }));
+    });
+    let (report, notes) = shop.lint(&[]);
+    assert_eq!(judged(&report), Vec::<&str>::new(), "{notes}");
+    assert_eq!(messages(&report, "schema_drift"), ["index orders_by_hand of orders is in the database only"]);
+}
+
+#[test]
 fn a_file_that_is_no_snapshot_is_named() {
     let shop = Shop::new();
     for content in ["", "{}", "[1]", "{\"schema_version\": 99}"] {

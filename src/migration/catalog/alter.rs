@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::apply::Replay;
 use super::naming::cut;
-use super::relation::{Born, ColumnDefault, ConstraintDetail, Generated, Partition, RelationKind};
+use super::relation::{Born, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, ObjectKind, Persistence, SequenceOption, TriggerTarget,
@@ -114,9 +114,8 @@ impl Replay<'_> {
                 });
             }
             ActionKind::SetDefault { column, default } => {
-                let text = self.slice(default.span);
-                let value = ColumnDefault { text, serial: false };
-                self.on_column(table, only, &column.value, |known| known.default = Some(value.clone()));
+                let value = self.default_at(default.span);
+                self.on_column(table, only, &column.value, |known| known.default = value.clone());
             }
             ActionKind::DropDefault { column } => {
                 self.on_column(table, only, &column.value, |known| known.default = None);

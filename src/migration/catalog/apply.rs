@@ -8,7 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::naming::cut;
-use super::relation::{Born, Column, Policy, Relation, RelationKind, Trigger};
+use super::relation::{Born, Column, ColumnDefault, Policy, Relation, RelationKind, Trigger};
 use super::{Catalog, Function, QName};
 use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::migration::session::Session;
@@ -138,7 +138,7 @@ impl Replay<'_> {
                 let function = self.catalog.resolve_function(&create.function, self.path);
                 let table = self.resolve(&create.table);
                 let trigger =
-                    Trigger { name: create.name.value.clone(), function, state: TriggerState::Enable };
+                    Trigger { name: cut(&create.name.value).into(), function, state: TriggerState::Enable };
                 let relation = self.ensure(&table);
                 relation.triggers.retain(|known| known.name != trigger.name);
                 relation.triggers.push(trigger);
@@ -240,6 +240,13 @@ impl Replay<'_> {
 
     pub(super) fn slice(&self, span: crate::source::Span) -> String {
         span.of(self.text).trim().to_owned()
+    }
+
+    /// A DEFAULT as the server keeps it: NULL, cast or not, is none (`AddRelationNewConstraints`, heap.c).
+    pub(super) fn default_at(&self, span: crate::source::Span) -> Option<ColumnDefault> {
+        let text = self.slice(span);
+        let value = text.split("::").next().unwrap_or_default().trim_matches(['(', ')', ' ']);
+        (!value.eq_ignore_ascii_case("null")).then_some(ColumnDefault { text, serial: false })
     }
 
     /// A relation that the catalog knows.

@@ -274,7 +274,7 @@ impl Replay<'_> {
                 ConstraintKind::NotNull { .. } if constraint.not_valid => {}
                 ConstraintKind::NotNull { .. } => column.not_null = true,
                 ConstraintKind::Default(expr) => {
-                    column.default = Some(ColumnDefault { text: self.slice(expr.span), serial: false });
+                    column.default = self.default_at(expr.span);
                 }
                 ConstraintKind::Generated { expr, stored } => {
                     column.generated = Some(Generated {

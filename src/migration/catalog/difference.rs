@@ -179,7 +179,12 @@ fn column_difference(table: &super::QName, before: &Column, after: &Column, line
 }
 
 fn same_type(a: &TypeName, b: &TypeName) -> bool {
-    (&a.name, &a.modifiers, &a.fields, a.dimensions) == (&b.name, &b.modifiers, &b.fields, b.dimensions)
+    // numeric(80) is numeric(80,0).
+    let modifiers = |one: &TypeName| match (one.name.name.value.as_str(), one.modifiers.as_slice()) {
+        ("numeric", [precision]) => vec![*precision, 0],
+        (_, modifiers) => modifiers.to_vec(),
+    };
+    (&a.name, modifiers(a), &a.fields, a.dimensions) == (&b.name, modifiers(b), &b.fields, b.dimensions)
         // A type that was never told is compared with nothing.
         || a.name.name.value.is_empty()
         || b.name.name.value.is_empty()
@@ -219,7 +224,11 @@ fn same_constraint(a: &Constraint, b: &Constraint) -> bool {
         (
             ConstraintDetail::ForeignKey { columns: a, target: t, on_delete: d, .. },
             ConstraintDetail::ForeignKey { columns: b, target: u, on_delete: e, .. },
-        ) => (a, t, d) == (b, u, e),
+        ) => {
+            // NO ACTION is what holds where nothing is written.
+            let action = |written: &Option<&'static str>| written.filter(|action| *action != "no action");
+            (a, t, action(d)) == (b, u, action(e))
+        }
         (ConstraintDetail::Exclude { .. }, ConstraintDetail::Exclude { .. }) => true,
         _ => false,
     }

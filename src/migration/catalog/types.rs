@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::naming::choose;
-use super::relation::{Column, ColumnDefault};
+use super::relation::Column;
 use super::{Domain, QName, Type, TypeKind};
 use crate::migration::statement::{
     self as sql, ConstraintKind, DomainAction, Name, TypeAction, TypeDefinition, TypeName,
@@ -122,7 +122,7 @@ impl Replay<'_> {
         match &constraint.kind {
             ConstraintKind::NotNull { .. } => domain.not_null = true,
             ConstraintKind::Default(expr) => {
-                domain.default = Some(ColumnDefault { text: self.slice(expr.span), serial: false });
+                domain.default = self.default_at(expr.span);
             }
             ConstraintKind::Check(expr) => {
                 let taken = |candidate: &str| domain.checks.iter().any(|(known, ..)| known == candidate);
@@ -144,7 +144,7 @@ impl Replay<'_> {
         let mut domain = domain.clone();
         match action {
             DomainAction::SetDefault(expr) => {
-                domain.default = Some(ColumnDefault { text: self.slice(expr.span), serial: false });
+                domain.default = self.default_at(expr.span);
             }
             DomainAction::DropDefault => domain.default = None,
             DomainAction::SetNotNull => domain.not_null = true,
