@@ -866,7 +866,7 @@ mod tests {
         for piece in [70_001, 1 << 22] {
             let result = read(keyed.clone(), rows.as_bytes(), piece);
             let told: Vec<String> = result.problems.iter().map(|problem| problem.what.clone()).collect();
-            assert_eq!(told, ["column c2: \"u\" is no boolean"], "in pieces of {piece}");
+            assert_eq!(told, ["column c2: \"u\" is no boolean (t or f)"], "in pieces of {piece}");
             assert_eq!(result.duplicates, [Some((3, "\"7\"".to_owned()))]);
             assert_eq!((result.long_values, result.keys_incomplete), (2, false));
         }

@@ -351,8 +351,7 @@ impl TocReader<'_> {
             place,
             offset,
         };
-        if let Some(word) = entry.missing_name() {
-            let what = format!("it is named {:?}, and {word:?} isn't in its definition", entry.qualified());
+        if let Some(what) = entry.disagreement() {
             self.problem(ProblemKind::Toc, offset, what);
         }
         Ok(entry)
@@ -467,15 +466,46 @@ const DEFINED_BY_NAME: &[&str] = &[
     "VIEW",
 ];
 
+/// Kinds that are dropped by `DROP` and the kind's own words. A view may have been put off to break a loop.
+const DROPPED_BY_KIND: &[&str] = &[
+    "DOMAIN",
+    "EXTENSION",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "INDEX",
+    "MATERIALIZED VIEW",
+    "PROCEDURE",
+    "SCHEMA",
+    "SEQUENCE",
+    "TABLE",
+    "TYPE",
+];
+
 impl TocEntry {
-    /// A word of the entry's name that its definition should hold, and doesn't: one of the two is damaged.
-    fn missing_name(&self) -> Option<&str> {
-        if !DEFINED_BY_NAME.contains(&self.kind.as_str()) || self.definition.is_empty() {
+    /// What the entry's own parts say about it that can't all be true: one of them is damaged.
+    fn disagreement(&self) -> Option<String> {
+        let kind = self.kind.as_str();
+        if let Some(word) = self.missing_name(&self.definition) {
+            return Some(format!("it is named {:?}, and {word:?} isn't in its definition", self.qualified()));
+        }
+        if !DROPPED_BY_KIND.contains(&kind) || self.drop.is_empty() {
+            return None;
+        }
+        let fits = self.drop.strip_prefix("DROP ").is_some_and(|rest| rest.starts_with(kind));
+        if let Some(word) = self.missing_name(&self.drop) {
+            return Some(format!("it is named {:?}, and {word:?} isn't in its DROP statement", self.qualified()));
+        }
+        (!fits).then(|| format!("it is a {kind}, and its DROP statement is {:?}", self.drop.trim()))
+    }
+
+    /// A word of the entry's name that `sql` should hold, and doesn't.
+    fn missing_name(&self, sql: &str) -> Option<&str> {
+        if !DEFINED_BY_NAME.contains(&self.kind.as_str()) || sql.is_empty() {
             return None;
         }
         let apart = |byte: char| byte.is_whitespace() || matches!(byte, '(' | ')' | ',' | '"');
         let names = self.tag.split(apart).chain(self.schema.iter().flat_map(|schema| schema.split(apart)));
-        names.into_iter().find(|word| !word.is_empty() && !self.definition.contains(word))
+        names.into_iter().find(|word| !word.is_empty() && !sql.contains(word))
     }
 }
 
@@ -528,14 +558,17 @@ mod tests {
             ("SCHEMA", "billing", None, "CREATE SCHEMA billing;"),
             ("ACL", "TABLE zz", Some("public"), "GRANT ALL ON TABLE public.other TO x;"),
         ] {
-            assert_eq!(entry(kind, tag, schema, definition).missing_name(), None, "{kind} {tag}");
+            assert_eq!(entry(kind, tag, schema, definition).disagreement(), None, "{kind} {tag}");
         }
         let damaged =
             entry("FUNCTION", "add(a intecer)", Some("public"), "CREATE FUNCTION public.add(a integer)");
-        assert_eq!(damaged.missing_name(), Some("intecer"));
-        assert_eq!(
-            entry("TABLE", "t", Some("publik"), "CREATE TABLE public.t ();").missing_name(),
-            Some("publik")
-        );
+        assert!(damaged.disagreement().is_some_and(|what| what.contains("\"intecer\"")));
+        let mut table = entry("TABLE", "t", Some("publik"), "CREATE TABLE public.t ();");
+        assert!(table.disagreement().is_some_and(|what| what.contains("\"publik\"")));
+        table.schema = Some("public".into());
+        for (drop, fits) in [("DROP TABLE public.t;\n", true), ("DROP TABLF public.t;\n", false), ("DROP TABLE public.u;\n", false)] {
+            table.drop = drop.into();
+            assert_eq!(table.disagreement().is_none(), fits, "{drop}");
+        }
     }
 }

@@ -60,6 +60,10 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
     {
         return ErrorClass::Tool;
     }
+    // Whatever it is about, the server can't read it: pg_dump wrote something else.
+    if has("syntax error at") || has("unrecognized privilege type") {
+        return ErrorClass::Backup;
+    }
     // Grants never carry data; they fail where the roles aren't those of the source.
     if matches!(kind, Some("ACL" | "DEFAULT ACL" | "ACL LANGUAGE" | "SECURITY LABEL")) {
         return ErrorClass::Environment;

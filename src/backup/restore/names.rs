@@ -155,6 +155,22 @@ pub(super) fn extension_in(statement: &str) -> Option<(String, Option<String>)> 
     Some((name, schema))
 }
 
+/// Whether the statement is `CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA public` to the last word, as pg_dump
+/// writes it: then it is done before, and needn't be tried.
+pub(super) fn is_extension_of_pg_dump(statement: &str) -> bool {
+    let read = || {
+        let rest = strip_words(statement, &["CREATE", "EXTENSION", "IF", "NOT", "EXISTS"])?;
+        let (_, rest) = identifier(rest)?;
+        let rest = rest.trim_end_matches([';', ' ', '\n']).trim_start();
+        if rest.is_empty() {
+            return Some(true);
+        }
+        let (_, rest) = identifier(strip_words(rest, &["WITH", "SCHEMA"])?)?;
+        Some(rest.trim().is_empty())
+    };
+    read().unwrap_or(false)
+}
+
 /// What follows `words` at the beginning of `text`, whatever their case and the blanks between them.
 pub(super) fn strip_words<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
     let mut rest = text.trim_start();
@@ -197,6 +213,15 @@ pub(super) fn database_options(statement: &str) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn extensions_are_told_from_damaged_ones() {
+        assert!(is_extension_of_pg_dump("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA \"my schema\""));
+        assert!(is_extension_of_pg_dump("CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog;\n"));
+        for damaged in ["WHTH SCHEMA public", "WITH SCHEMB public", "WITH SCHEMA public x"] {
+            assert!(!is_extension_of_pg_dump(&format!("CREATE EXTENSION IF NOT EXISTS pg_trgm {damaged}")), "{damaged}");
+        }
+    }
 
     #[test]
     fn copy_statements_are_taken_apart() {
