@@ -596,6 +596,8 @@ impl<'a> Executor<'a> {
             }
         }
         measured.sizes.sort_by(|a, b| a.relation.cmp(&b.relation));
+        // TRUNCATE makes the indexes anew, of nothing.
+        let messages = if empties { &[] } else { messages };
         let read = Read::of(messages, &mut session.client, &self.relations, &touched);
         self.relations = Arc::new(updated);
         measured.scans = read.scans;

@@ -45,6 +45,8 @@ struct State {
     /// What is waited for: session, relation, mode, since when.
     waiting: Vec<(i32, u32, LockMode, f64)>,
     last_look: f64,
+    /// When the newest answer so far was asked for.
+    last_asked: f64,
     looks: u64,
     watched_for: f64,
     /// When the statement is to be cancelled.
@@ -197,10 +199,11 @@ fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), 
     let rows = client.query(LOCKS, &[&pids])?;
     let mut state = lock(state);
     // What was true of another statement or session says nothing about this one, and what was asked before the
-    // other connection had its answer is old.
-    if state.statement != before || state.pids != pids || asked < state.last_look {
+    // answer that the other connection brought is old.
+    if state.statement != before || state.pids != pids || asked < state.last_asked {
         return Ok(());
     }
+    state.last_asked = asked;
     let now = place.now();
     let earliest = state.last_look.max(state.statement_start).min(now);
     state.looks += 1;
