@@ -521,12 +521,15 @@ fn run_rules(
     said
 }
 
+/// What rules say, each with the place of its migration and the rule's code.
+type Told = Vec<(usize, &'static str, Said)>;
+
 /// Puts together what was found, suppressions heeded.
 fn report(
     migrations: &[Migration],
     scripts: &[Script],
     judged: Vec<(usize, Vec<Record>)>,
-    (said, small): (Vec<(usize, &'static str, Said)>, Vec<(usize, &'static str, Said)>),
+    (said, small): (Told, Told),
     rules: &[ActiveRule],
     options: &LintOptions,
     history: usize,
