@@ -18,6 +18,7 @@ use super::queries::{one_line, server_error};
 use super::relations::{self, Relations};
 use super::report::{MigrationRun, ServerError, SizeChange, StatementRun, Status};
 use super::watch::{self, Watch};
+use crate::migration::lock_mode::LockMode;
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::parse::{Script, parse};
 use crate::migration::project::runner::needs_no_transaction;
@@ -617,6 +618,7 @@ impl<'a> Executor<'a> {
         let gaps = self.gaps();
         let end = gaps.without(self.place.now());
         watch::take_out(&mut seen, &gaps);
+        let mut held_before: BTreeMap<(u32, String), Option<LockMode>> = BTreeMap::new();
         for run in runs.iter_mut() {
             run.start = run.start.map(|start| gaps.without(start));
         }
@@ -624,6 +626,15 @@ impl<'a> Executor<'a> {
             statement.start = gaps.without(statement.start);
             let Some(known) = self.known.get(&statement.id) else { continue };
             statement.locks = watch::of_statement(&seen, statement.id, known, end);
+            // What the transaction holds already, an earlier statement took; a look that came in between two
+            // others may have lost sight of it.
+            statement.locks.retain(|lock| {
+                let Some(mode) = LockMode::from_name(&lock.mode) else { return true };
+                let held = held_before.entry((statement.transaction, lock.relation.clone())).or_insert(None);
+                let is_new = held.is_none_or(|held| held < mode);
+                *held = (*held).max(Some(mode));
+                is_new
+            });
             let built_on = self.built_on.get(&statement.id).map(Vec::as_slice).unwrap_or_default();
             if let (Some(predicted), Status::Done) = (&mut statement.predicted, statement.status) {
                 predicted.missed = prediction::missed(

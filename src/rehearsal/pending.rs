@@ -134,11 +134,11 @@ fn by_ledger(part: &Part, client: &mut Client, given: &Given, plan: &mut Plan) -
             hint: Some("mend it in production first, and take the backup afterwards".to_owned()),
         });
     }
-    let applied = migrations()
+    let mut applied = migrations()
         .filter(|(_, (migration, standing))| forward(migration.direction) && **standing == Standing::Applied)
         .map(|(_, (migration, _))| migration);
     plan.told.applied = applied.clone().count() as u64;
-    let last = applied.last().map(|migration| migration.path.display().to_string());
+    let last = applied.next_back().map(|migration| migration.path.display().to_string());
     plan.told.by = PendingBy::Ledger;
     plan.told.ledger = Some(table.clone());
     plan.told.unknown_versions = ledger.strays(part, &rows).iter().map(|row| row.key.clone()).collect();

@@ -228,7 +228,7 @@ fn fresh_columns(table: &Table) -> Result<BTreeSet<i16>, String> {
                 && fresh_value(column, &table.name).is_some()
         };
         // The last column of a key is the one that tells rows of one parent apart.
-        let chosen = columns().filter(free).last();
+        let chosen = columns().rfind(free);
         match chosen {
             Some(column) => fresh.insert(column.number),
             None => {
