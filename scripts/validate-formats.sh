@@ -72,10 +72,10 @@ sed '1,/^---$/d' templates/lint.yml | sed 's/\$\[\[ inputs.paths \]\]/["**\/*.sq
 
 # What init writes is accepted by those who read it.
 for ci in github gitlab; do
-    mkdir -p "$work/$ci/db/migrations"
-    cp fixtures/shop/migrations/*.sql "$work/$ci/db/migrations"
-    (cd "$work/$ci" && git init -q && "$rollsafe" init --yes --ci "$ci" > /dev/null)
+    mkdir -p "$work/repository-$ci/db/migrations"
+    cp fixtures/shop/migrations/*.sql "$work/repository-$ci/db/migrations"
+    (cd "$work/repository-$ci" && git init -q && "$rollsafe" init --yes --ci "$ci" > /dev/null)
 done
-"$check" --builtin-schema vendor.github-workflows "$work/github/.github/workflows/rollsafe.yml"
-"$check" --builtin-schema vendor.gitlab-ci "$work/gitlab/.gitlab-ci.yml"
+"$check" --builtin-schema vendor.github-workflows "$work/repository-github/.github/workflows/rollsafe.yml"
+"$check" --builtin-schema vendor.gitlab-ci "$work/repository-gitlab/.gitlab-ci.yml"
 echo "all formats are accepted"

@@ -192,7 +192,7 @@ fn github(facts: &Facts) -> String {
          permissions:\n  contents: read\n\
          jobs:\n  lint:\n    runs-on: ubuntu-latest\n    steps:\n\
          \x20     - uses: actions/checkout@v4\n        with:\n          # The base of the pull request must be there.\n          fetch-depth: 0\n\
-         \x20     - name: Install rollsafe\n        run: {}\n\
+         \x20     - name: Install rollsafe\n        run: |\n          {}\n\
          \x20     - name: Lint migrations\n        run: rollsafe lint\n",
         facts.install
     )
@@ -219,7 +219,7 @@ fn gitlab_job(facts: &Facts) -> String {
          \x20 before_script:\n    - apt-get update -qq && apt-get install -qq -y --no-install-recommends git gcc libc6-dev make\n    - {}\n\
          \x20 script:\n    - git fetch origin \"$CI_MERGE_REQUEST_TARGET_BRANCH_NAME\"\n    - rollsafe lint\n\
          \x20 artifacts:\n    when: always\n    reports:\n      codequality: gl-code-quality-report.json\n",
-        facts.install
+        quoted(&facts.install)
     )
 }
 

@@ -84,6 +84,9 @@ pub(super) struct Scope {
     /// The tool that runs the migrations, when it isn't recognised: flyway, goose, sqlx, psql …
     #[arg(long, value_name = "TOOL")]
     pub(super) runner: Option<String>,
+    /// Heed squawk's suppression comments too: -- squawk-ignore ban-drop-column
+    #[arg(long)]
+    pub(super) squawk_comments: bool,
     /// The schema before the first migration: a file of `pg_dump --schema-only`, or structure.sql
     #[arg(long, value_name = "FILE")]
     pub(super) schema: Option<PathBuf>,
@@ -526,7 +529,14 @@ fn options(
         Some(path) => Some(read_schema(path)?),
         None => None,
     };
-    Ok(LintOptions { rules, severities, schema, custom: config.custom_rules()?, live })
+    Ok(LintOptions {
+        rules,
+        severities,
+        schema,
+        squawk_comments: arguments.squawk_comments || config.lint.squawk_comments.unwrap_or(false),
+        custom: config.custom_rules()?,
+        live,
+    })
 }
 
 /// Switches on what is off by default: at the severity of its page, or as a warning where the page says off.

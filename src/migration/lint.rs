@@ -109,6 +109,8 @@ pub struct LintOptions {
     pub schema: Option<Catalog>,
     /// The project's own rules.
     pub custom: Vec<CustomRule>,
+    /// Comments that suppress squawk's findings suppress ours.
+    pub squawk_comments: bool,
     /// The database that the migrations are for, where a snapshot tells of it: what has run there is history, what
     /// hasn't is judged on what is there.
     pub live: Option<std::sync::Arc<Live>>,
@@ -549,8 +551,13 @@ fn report(
         let lines = LineIndex::new(&migration.text);
         let said = by_migration.remove(&index).unwrap_or_default();
         let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
-        let suppressions =
-            suppress::suppressions(&migration.text, &script.comments, &spans, migration.range.clone());
+        let suppressions = suppress::suppressions(
+            &migration.text,
+            &script.comments,
+            &spans,
+            migration.range.clone(),
+            options.squawk_comments,
+        );
         let mut used = vec![vec![false; 0]; suppressions.len()];
         for (suppression, used) in suppressions.iter().zip(&mut used) {
             used.resize(suppression.codes.len(), false);
@@ -734,6 +741,9 @@ fn suppression_findings(
                 format!("this suppression does nothing: {problem}"),
                 None,
             );
+            continue;
+        }
+        if suppression.foreign {
             continue;
         }
         for ((code, span), used) in suppression.codes.iter().zip(used) {

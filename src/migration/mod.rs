@@ -16,6 +16,7 @@ pub mod parse;
 pub mod project;
 pub mod rules;
 pub mod session;
+pub mod squawk;
 pub mod statement;
 pub mod suppress;
 mod walk;

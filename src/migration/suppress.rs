@@ -3,6 +3,7 @@
 //! `-- rollsafe: ignore drop_column, drop_table -- reason` before a statement or on one of its lines;
 //! `-- rollsafe: ignore-file drop_column -- reason` anywhere in the file, for the whole of it.
 
+use super::squawk;
 use crate::source::Span;
 
 /// One suppression comment.
@@ -20,6 +21,8 @@ pub struct Suppression {
     pub file: bool,
     /// Something after `rollsafe:` that isn't a suppression.
     pub malformed: Option<String>,
+    /// A comment for squawk: it may be about what is no finding here, and is never called unused.
+    pub foreign: bool,
 }
 
 /// Reads the suppressions among `comments`; `statements` are the statements' spans, in order.
@@ -28,8 +31,63 @@ pub fn suppressions(
     comments: &[Span],
     statements: &[Span],
     range: std::ops::Range<usize>,
+    squawk_comments: bool,
 ) -> Vec<Suppression> {
-    comments.iter().filter_map(|&comment| read(text, comment, statements, &range)).collect()
+    comments
+        .iter()
+        .filter_map(|&comment| {
+            read(text, comment, statements, &range)
+                .or_else(|| squawk_comments.then(|| read_squawk(text, comment, statements, &range)).flatten())
+        })
+        .collect()
+}
+
+/// `-- squawk-ignore a, b`, `-- squawk-ignore-file`.
+fn read_squawk(
+    text: &str,
+    comment: Span,
+    statements: &[Span],
+    range: &std::ops::Range<usize>,
+) -> Option<Suppression> {
+    let body = comment.of(text).trim_start_matches(['-', '/', '*', ' ', '\t']).trim_end_matches("*/").trim();
+    let rest = body.strip_prefix("squawk-ignore")?;
+    let (file, list) = match rest.strip_prefix("-file") {
+        Some(list) => (true, list),
+        None => (false, rest),
+    };
+    if !list.is_empty() && !list.starts_with([' ', '\t', ':']) {
+        return None;
+    }
+    let mut suppression = Suppression {
+        span: comment,
+        codes: Vec::new(),
+        reason: None,
+        covers: if file {
+            Some(Span::new(range.start, range.end))
+        } else {
+            covered(text, comment, statements)
+        },
+        file,
+        malformed: None,
+        foreign: true,
+    };
+    // What follows the names is for people.
+    let list = list.trim_start_matches(':').split(" -- ").next().unwrap_or("");
+    let names: Vec<&str> = list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        suppression.codes.push(("all".to_owned(), comment));
+    }
+    for name in names {
+        match squawk::codes(name) {
+            Some(codes) => suppression.codes.extend(codes.iter().map(|code| ((*code).to_owned(), comment))),
+            None => {
+                let near = squawk::nearest(name);
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                suppression.malformed = Some(format!("squawk has no rule `{name}` that is known here{near}"));
+            }
+        }
+    }
+    Some(suppression)
 }
 
 fn read(
@@ -54,8 +112,15 @@ fn read(
         }
         None => (body, None),
     };
-    let mut suppression =
-        Suppression { span: comment, codes: Vec::new(), reason, covers: None, file: false, malformed: None };
+    let mut suppression = Suppression {
+        span: comment,
+        codes: Vec::new(),
+        reason,
+        covers: None,
+        file: false,
+        malformed: None,
+        foreign: false,
+    };
     let (verb, list) = directive.split_once(char::is_whitespace).unwrap_or((directive, ""));
     match verb {
         "ignore" => {}
@@ -113,7 +178,7 @@ mod tests {
         let start = text.find("--").unwrap();
         let end = text[start..].find('\n').map_or(text.len(), |n| start + n);
         let spans: Vec<Span> = statements.iter().map(|&(a, b)| Span::new(a, b)).collect();
-        suppressions(text, &[Span::new(start, end)], &spans, 0..text.len())
+        suppressions(text, &[Span::new(start, end)], &spans, 0..text.len(), true)
     }
 
     #[test]
@@ -129,6 +194,19 @@ mod tests {
         let behind = of("DROP TABLE t; -- rollsafe: ignore drop_table\nDROP TABLE u;", &[(0, 12), (45, 57)]);
         assert_eq!(behind[0].covers, Some(Span::new(0, 12)));
         assert_eq!(behind[0].reason, None);
+    }
+
+    #[test]
+    fn comments_for_squawk() {
+        let one = of("-- squawk-ignore ban-drop-column, changing-column-type\nALTER TABLE t;", &[(55, 69)]);
+        let codes: Vec<&str> = one[0].codes.iter().map(|code| code.0.as_str()).collect();
+        assert!(codes.contains(&"drop_column") && codes.contains(&"column_type_rewrites"), "{codes:?}");
+        assert_eq!(one[0].covers, Some(Span::new(55, 69)));
+        let all = of("-- squawk-ignore-file\nSELECT 1;", &[(22, 30)]);
+        assert!(all[0].file && all[0].codes[0].0 == "all");
+        let wrong = of("-- squawk-ignore ban-drop-colum\nSELECT 1;", &[(32, 40)]);
+        assert!(wrong[0].malformed.as_ref().unwrap().contains("did you mean `ban-drop-column`?"));
+        assert!(of("-- squawk-ignored\nSELECT 1;", &[]).is_empty());
     }
 
     #[test]
