@@ -152,8 +152,13 @@ fn what_is_in_the_way_on_the_live_server_is_seen() {
     holder
         .batch_execute(
             "CREATE UNIQUE INDEX twice ON orders (note) WHERE false; UPDATE pg_index SET indisvalid = false WHERE \
-             indexrelid = 'twice'::regclass;
-             BEGIN; LOCK TABLE orders IN SHARE MODE; PREPARE TRANSACTION 'left over';
+             indexrelid = 'twice'::regclass;",
+        )
+        .expect("an index that isn't valid");
+    // In a message of its own: BEGIN would take what stands before it into its transaction.
+    holder
+        .batch_execute(
+            "BEGIN; LOCK TABLE orders IN SHARE MODE; PREPARE TRANSACTION 'left over';
              BEGIN; SELECT count(*) FROM orders;",
         )
         .expect("in the way");

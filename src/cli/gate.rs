@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, FromArgMatches, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::lint::{self, Scope};
-use super::rehearse::{self, RehearseArgs};
+use super::rehearse;
 use super::{Outcome, Surroundings};
 use crate::backup::archive::input::Gauge;
 use crate::backup::manifest;
@@ -442,11 +442,7 @@ fn rehearse_now(arguments: &GatherArgs, loaded: &Loaded, around: Surroundings) -
     for path in &arguments.queries {
         add("--queries", path.as_os_str());
     }
-    let command = RehearseArgs::augment_args(clap::Command::new("rehearse"));
-    let mut rehearse = command
-        .try_get_matches_from(words)
-        .and_then(|matches| RehearseArgs::from_arg_matches(&matches))
-        .map_err(|error| error.to_string())?;
+    let mut rehearse = rehearse::read(words)?;
     // The gate rehearses on the backup, whatever copy the environment names.
     rehearse.database_url = None;
     rehearse::prepare(&rehearse, loaded).and_then(|request| rehearse::carry_out(&request, around))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +162,19 @@ enum Format {
     Terminal,
     /// By the contract, `schema_version` 1
     Json,
+}
+
+/// The arguments alone, for a command that asks for a rehearsal itself: its defaults are these.
+#[derive(Debug, Parser)]
+#[command(name = "rehearse")]
+struct Alone {
+    #[command(flatten)]
+    arguments: RehearseArgs,
+}
+
+/// Reads arguments of `rollsafe rehearse`, the command's own name being the first.
+pub(super) fn read(words: Vec<std::ffi::OsString>) -> Result<RehearseArgs, String> {
+    Alone::try_parse_from(words).map(|alone| alone.arguments).map_err(|error| error.to_string())
 }
 
 /// Runs it.

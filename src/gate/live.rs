@@ -240,7 +240,9 @@ SELECT pid, coalesce(usename, '')::text, coalesce(application_name, ''), coalesc
        coalesce(query = '<insufficient privilege>', false),
        datname = current_database()
 FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+-- Of a session that isn't seen even backend_type is NULL; a client's has a database and a role all the same.
+WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)
+  AND pid <> pg_backend_pid()
 ORDER BY xact_start NULLS LAST, pid";
 
 const RELATIONS: &str = "

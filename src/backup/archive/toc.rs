@@ -493,7 +493,10 @@ impl TocEntry {
         }
         let fits = self.drop.strip_prefix("DROP ").is_some_and(|rest| rest.starts_with(kind));
         if let Some(word) = self.missing_name(&self.drop) {
-            return Some(format!("it is named {:?}, and {word:?} isn't in its DROP statement", self.qualified()));
+            return Some(format!(
+                "it is named {:?}, and {word:?} isn't in its DROP statement",
+                self.qualified()
+            ));
         }
         (!fits).then(|| format!("it is a {kind}, and its DROP statement is {:?}", self.drop.trim()))
     }
@@ -566,7 +569,11 @@ mod tests {
         let mut table = entry("TABLE", "t", Some("publik"), "CREATE TABLE public.t ();");
         assert!(table.disagreement().is_some_and(|what| what.contains("\"publik\"")));
         table.schema = Some("public".into());
-        for (drop, fits) in [("DROP TABLE public.t;\n", true), ("DROP TABLF public.t;\n", false), ("DROP TABLE public.u;\n", false)] {
+        for (drop, fits) in [
+            ("DROP TABLE public.t;\n", true),
+            ("DROP TABLF public.t;\n", false),
+            ("DROP TABLE public.u;\n", false),
+        ] {
             table.drop = drop.into();
             assert_eq!(table.disagreement().is_none(), fits, "{drop}");
         }

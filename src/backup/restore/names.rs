@@ -216,10 +216,15 @@ mod tests {
 
     #[test]
     fn extensions_are_told_from_damaged_ones() {
-        assert!(is_extension_of_pg_dump("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA \"my schema\""));
+        assert!(is_extension_of_pg_dump(
+            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA \"my schema\""
+        ));
         assert!(is_extension_of_pg_dump("CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog;\n"));
         for damaged in ["WHTH SCHEMA public", "WITH SCHEMB public", "WITH SCHEMA public x"] {
-            assert!(!is_extension_of_pg_dump(&format!("CREATE EXTENSION IF NOT EXISTS pg_trgm {damaged}")), "{damaged}");
+            assert!(
+                !is_extension_of_pg_dump(&format!("CREATE EXTENSION IF NOT EXISTS pg_trgm {damaged}")),
+                "{damaged}"
+            );
         }
     }
 
