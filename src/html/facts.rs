@@ -38,12 +38,19 @@ pub struct Facts {
     written: Vec<WrittenRow>,
     queries: Option<QueriesFacts>,
     findings: Vec<FindingRow>,
-    extrapolation: Option<(String, Vec<(String, String, String)>)>,
+    extrapolation: Option<InProduction>,
     not_checked: Vec<String>,
     notes: Vec<String>,
     tables: Vec<TableRow>,
     foot: Vec<String>,
     version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct InProduction {
+    assumption: String,
+    /// The statement, here, there.
+    rows: Vec<(String, String, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -347,7 +354,7 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
                 format!("{}, {}", duration(one.seconds_there), size(one.bytes_there)),
             )
         });
-        (format!("{} ({})", there.assumption, there.source), rows.collect())
+        InProduction { assumption: format!("{} ({})", there.assumption, there.source), rows: rows.collect() }
     });
     facts.not_checked = rehearsal.not_checked.clone();
     facts.notes = rehearsal.notes.clone();
