@@ -164,6 +164,10 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
         change.run.runner_transaction = block.has("tx") || block.has("together");
         change.run.one_transaction_for_all = block.has("together");
         change.run.one_query = block.has("onequery");
+        if block.has("ignored") {
+            let at = part.find("-- no-transaction").expect("the switch");
+            change.run.ignored_switch = Some(rollsafe::source::Span::new(at, at + "-- no-transaction".len()));
+        }
         if block.has("mixed") {
             change.run.alone_only = Some(rollsafe::migration::project::runner::needs_no_transaction);
         }

@@ -71,6 +71,19 @@ fn a_file_sent_as_one_query_is_a_transaction_as_soon_as_it_holds_two_statements(
 }
 
 #[test]
+fn a_switch_that_the_tool_does_not_read_is_told() {
+    let table = ("migrations/1_orders.sql", TABLE);
+    let late = format!("-- Licence: MIT\n-- no-transaction\n{INDEX}");
+    let tool = ["--runner", "sqlx"];
+    let found = findings_with(&tool, &[table, ("migrations/2_index.sql", &late)], "switch_ignored");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("`-- no-transaction` does nothing"), "{found:?}");
+    assert!(found[0].2.contains("very first bytes"), "{found:?}");
+    let first = format!("-- no-transaction\n{INDEX}");
+    assert!(findings_with(&tool, &[table, ("migrations/2_index.sql", &first)], "switch_ignored").is_empty());
+}
+
+#[test]
 fn an_enum_value_of_an_earlier_file_is_not_usable_where_all_files_are_one_transaction() {
     let files = [
         (

@@ -506,6 +506,10 @@ fn add(
         }
         _ => found.into_iter().map(|section| (section, text.clone())).collect(),
     };
+    // What a file switches for one direction it needn't switch for the other.
+    let unswitched =
+        switched.is_none() && found.iter().all(|(section, _)| section.transaction != Some(false));
+    let ignored_switch = if unswitched { sections::seeming_switch(&text) } else { None };
     for (section, kept) in found {
         let direction = section.direction.unwrap_or(whole);
         let around = match request.assume_in_transaction.or(section.transaction).or(switched) {
@@ -514,6 +518,9 @@ fn add(
             _ => runner.around,
         };
         let unit = if splits { Unit::Statement } else { runner.unit };
+        // In the section that it would be for.
+        let ignored_switch = ignored_switch
+            .filter(|span| around != Around::Nothing && section.range.contains(&(span.start as usize)));
         part.migrations.push(Migration {
             path: path.clone(),
             text: kept,
@@ -530,6 +537,7 @@ fn add(
                 psql: runner.psql,
                 one_transaction_for_all: around == Around::Run,
                 export: runner.export,
+                ignored_switch,
                 alone_only: exits.filter(|_| around != Around::Nothing && refuses_mixed(runner, part)),
             },
             runner_known: request.assume_in_transaction.is_some()

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::runner::{Sections, Unit};
 use crate::migration::migration::Direction;
+use crate::source::Span;
 
 /// A part of a file that is a migration of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +79,33 @@ pub fn blank(out: &mut String, text: &str) {
     out.extend(text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 
+/// A comment that ends as some tool's way out of its transaction does.
+pub fn seeming_switch(text: &str) -> Option<Span> {
+    const ENDS: [&str; 7] = [
+        "notransaction",
+        "disabletransaction",
+        "disabletx",
+        "transactionfalse",
+        "transactionalfalse",
+        "txmodenone",
+        "evolvetxoff",
+    ];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim();
+        if bare.starts_with("--") && bare.len() < 60 {
+            let condensed: String =
+                bare.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+            if ENDS.iter().any(|end| condensed.ends_with(end)) {
+                let from = at + line.find("--").unwrap_or(0);
+                return Some(Span::new(from, from + bare.len()));
+            }
+        }
+        at += line.len();
+    }
+    None
+}
+
 /// The parts of `range` that go as one query each, for tools that cut by lines.
 pub fn chunks(text: &str, range: Range<usize>, unit: Unit) -> Option<Vec<Range<usize>>> {
     let Unit::Chunk(mark) = unit else { return None };
@@ -127,6 +155,18 @@ mod tests {
         let found = of("dbmate", "-- migrate:up transaction:false\nSELECT 1;\n-- migrate:down\nSELECT 2;");
         assert_eq!(found[0].transaction, Some(false));
         assert_eq!(found[1].transaction, Some(true));
+    }
+
+    #[test]
+    fn what_looks_like_a_switch_is_seen() {
+        let of = |text: &str| seeming_switch(text).map(|span| span.of(text).to_owned());
+        assert_eq!(of("-- MIT\n-- no-transaction\nSELECT 1;").as_deref(), Some("-- no-transaction"));
+        assert_eq!(of("  -- +goose NO TRANSACTION\n").as_deref(), Some("-- +goose NO TRANSACTION"));
+        assert_eq!(
+            of("-- migrate:up transaction: false").as_deref(),
+            Some("-- migrate:up transaction: false")
+        );
+        assert_eq!(of("-- no transaction is needed for this\n"), None);
     }
 
     #[test]

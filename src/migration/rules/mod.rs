@@ -156,6 +156,8 @@ pub struct RunFacts {
     pub one_transaction_for_all: bool,
     /// The text is what the runner prints of migrations that aren't SQL.
     pub export: Option<Export>,
+    /// A comment that looks like a way out of the runner's transaction, and is none to this runner.
+    pub ignored_switch: Option<Span>,
     /// The runner refuses a file with statements of which this is true, unless it holds no others.
     pub alone_only: Option<fn(&Statement) -> bool>,
 }
@@ -608,6 +610,7 @@ mod statement_not_understood;
 mod statement_timeout_missing;
 mod suppression_unused;
 mod suppression_without_reason;
+mod switch_ignored;
 mod syntax_error;
 mod system_setting_changed;
 mod table_storage_rewrites;
@@ -728,6 +731,7 @@ pub static RULES: &[&Rule] = &[
     &transaction_left_open::RULE,
     &transaction_unknown::RULE,
     &mixed_transaction_file::RULE,
+    &switch_ignored::RULE,
     &nested_transaction::RULE,
     &commit_ends_runner_transaction::RULE,
     &set_local_without_transaction::RULE,
