@@ -135,6 +135,9 @@ pub enum Order {
     Listed(fn(&Path) -> Option<Vec<String>>),
 }
 
+/// A section, and the file's text with all that doesn't belong to it blanked out.
+pub type Cut = (Section, String);
+
 /// How a file is cut into sections.
 #[derive(Clone, Copy)]
 pub enum Sections {
@@ -148,7 +151,7 @@ pub enum Sections {
     Gathered(fn(&str) -> Option<Opens>),
     /// The tool's own way: sections with their text, in which what belongs to others is blanked out; `None`: the file is
     /// none of the tool's.
-    Own(fn(&str) -> Option<Vec<(Section, String)>>),
+    Own(fn(&str) -> Option<Vec<Cut>>),
     /// A line that separates up (before it) from down (behind it).
     Separator(fn(&str) -> bool),
 }

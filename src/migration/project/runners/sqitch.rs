@@ -78,8 +78,8 @@ fn changes(folder: &Path) -> Option<Vec<(String, String)>> {
         let mut nth = 1;
         if let Some((place, times, tags)) = seen.get(word) {
             nth = times + 1;
-            let older = tags.iter().map(|tag| format!("deploy/{word}@{tag}.sql"));
-            let there = older.clone().find(|file| folder.join(file).is_file()).or(older.last());
+            let mut older = tags.iter().map(|tag| format!("deploy/{word}@{tag}.sql"));
+            let there = older.clone().find(|file| folder.join(file).is_file()).or(older.next_back());
             if let (Some(one), Some(there)) = (found.get_mut(*place), there) {
                 one.0 = there;
             }
