@@ -98,6 +98,12 @@ fn real_name(client: &mut Client, archive: &Archive, name: &str) -> Option<Strin
         .ok()
 }
 
+/// The table with the names of its columns as the server knows them.
+fn with_real_columns(client: &mut Client, archive: &Archive, table: &ExpectedTable) -> Option<ExpectedTable> {
+    let columns = real_name(client, archive, &table.columns)?;
+    Some(ExpectedTable { columns, sum: table.sum, hashed: table.hashed })
+}
+
 /// Compares everything and writes what it finds into `restored`.
 pub(super) fn compare(
     archive: &Archive,
@@ -214,6 +220,12 @@ fn compare_tables(
             compared.push(comparison);
             continue;
         }
+        let Some(table) = with_real_columns(client, archive, table) else {
+            comparison.not_compared = Some(UNREADABLE_NAME.to_owned());
+            compared.push(comparison);
+            continue;
+        };
+        let table = &table;
         match read_table(client, name, table, encoding) {
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);
@@ -305,7 +317,8 @@ fn compare_again(
                 continue;
             };
             let Some(table) = tables.get(key) else { continue };
-            if let Ok(found) = read_table(client, &comparison.name, table, encoding)
+            let Some(table) = with_real_columns(client, archive, table) else { continue };
+            if let Ok(found) = read_table(client, &comparison.name, &table, encoding)
                 && found.rows == table.sum.rows
                 && found.checksum() == table.sum.checksum()
             {

@@ -44,6 +44,8 @@ pub(super) struct Plan {
     /// Entries of extensions, by dump id.
     pub(super) extension_entries: BTreeMap<i32, String>,
     pub(super) has_tablespaces: bool,
+    /// Whether it is the text of one database, which may name and make that itself (`pg_dump --create`).
+    pub(super) is_one_text: bool,
     pub(super) needs_pg_restore: bool,
 }
 
@@ -117,7 +119,7 @@ impl Plan {
 
     /// What a plain dump asks for: reads it up to its first rows (a cluster's to its end).
     pub(super) fn of_text(archive: &Archive) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan { is_one_text: archive.format == Format::Plain, ..Plan::default() };
         let mut collecting =
             PlanScan { plan: &mut plan, database: String::new(), whole: archive.format == Format::Cluster };
         scan(archive, &mut collecting);
@@ -168,8 +170,10 @@ impl ScanSink for PlanScan<'_> {
         if let Some(extension) = extension_in(sql) {
             here.extensions.push(extension);
         } else if let Some(encoding) = super::script::client_encoding(sql) {
-            here.options.retain(|(name, _)| *name != "ENCODING");
-            here.options.push(("ENCODING", encoding));
+            // Where CREATE DATABASE said it, this is for what comes next: pg_dumpall sets it before it connects.
+            if !here.options.iter().any(|(name, _)| *name == "ENCODING") {
+                here.options.push(("ENCODING", encoding));
+            }
         } else if let Some(name) = super::script::created_database(sql) {
             self.plan.databases.entry(name).or_default().options = database_options(sql);
         } else {

@@ -17,7 +17,7 @@ use crate::backup::archive::{Archive, decode_all};
 use crate::postgres::sql_text::quote_literal;
 
 use super::errors::{self, ErrorClass, KEPT, RestoreError, server_message, shorten};
-use super::names::{copy_target, identifier, is_extension_of_pg_dump, strip_words};
+use super::names::{copy_target, extension_in, identifier, is_extension_of_pg_dump, strip_words};
 use super::target::Target;
 use super::zone::Samples;
 use super::{NotRestored, RestoreFailure, Restored};
@@ -501,7 +501,10 @@ impl<'a> Loader<'a> {
     /// Whether the statement isn't for this place: it was done already, or never is.
     fn leaves_out(&mut self, text: &str) -> bool {
         let starts = |words: &[&str]| strip_words(text, words).is_some();
-        if is_extension_of_pg_dump(text) || starts(&["COMMENT", "ON", "EXTENSION"]) {
+        // Written by hand it may say it in other words; damaged, the server has to see it.
+        let extension =
+            is_extension_of_pg_dump(text) || !starts(&["CREATE", "EXTENSION", "IF", "NOT", "EXISTS"]);
+        if (extension && extension_in(text).is_some()) || starts(&["COMMENT", "ON", "EXTENSION"]) {
             return true;
         }
         if starts(&["ALTER"]) && text.contains(" OWNER TO ") {

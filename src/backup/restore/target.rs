@@ -67,7 +67,11 @@ impl Target {
         for (name, database) in &plan.databases {
             // A cluster's dump begins outside of any database.
             if name.is_empty() && plan.databases.len() > 1 && database.extensions.is_empty() {
-                target.databases.insert(String::new(), "postgres".to_owned());
+                let begins_in = match plan.databases.keys().find(|name| !name.is_empty()) {
+                    Some(own) if plan.is_one_text => own.clone(),
+                    _ => "postgres".to_owned(),
+                };
+                target.databases.insert(String::new(), begins_in);
                 continue;
             }
             target.make_database(name, database)?;
