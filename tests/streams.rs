@@ -151,3 +151,28 @@ fn standard_input_is_read_once_and_hashed_on_the_way() {
     assert_eq!(verify(&bytes[..last], &[]).0, Some(1), "a cut is found");
     assert_eq!(verify(b"", &[]).0, Some(1), "nothing at all is found");
 }
+
+/// `pg_dump -Fc > file`: the table of contents is there twice, because standard output is opened for appending.
+#[test]
+fn a_second_table_of_contents_at_the_end_is_no_damage() {
+    let piped = std::fs::read(fixture("17-piped.dump")).expect("readable");
+    let archive = Archive::open_input(Path::new("x"), Input::bytes(piped.clone())).expect("opens");
+    // The header has the magic, versions, sizes, format and compression; seven numbers; three strings.
+    let number =
+        |at: usize| u32::from_le_bytes(piped[at + 1..at + 5].try_into().expect("four bytes")) as usize;
+    let mut at = 12 + 7 * 5;
+    for _ in 0..3 {
+        at += 5 + number(at);
+    }
+    let mut appended = piped.clone();
+    appended.extend_from_slice(&piped[at..archive.toc.end as usize]);
+    for (what, read) in [("file", of_file(&appended)), ("stream", of_stream(&appended))] {
+        assert_eq!(problems(&read), 0, "{what}: {:?}", read.map(|(data, front)| (data.problems, front)));
+    }
+    for damage in [appended.len() - 1, appended.len() - 300] {
+        assert_ne!(problems(&of_file(&appended[..damage])), 0, "a cut second one is found");
+    }
+    let flip = appended.len() - 2000;
+    appended[flip] ^= 4;
+    assert_ne!(problems(&of_file(&appended)), 0, "a damaged second one is found");
+}

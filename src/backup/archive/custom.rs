@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::compression::{Container, DecodeError, Decoder};
-use super::header::HeaderFormat;
+use super::header::{HeaderFormat, Primitives};
 use super::input::{Cursor, Input, ReadError, UNKNOWN};
-use super::toc::{DataPlace, PlaceKind};
+use super::toc::{DataPlace, PlaceKind, read_toc};
 use super::{
     Archive, Block, BlockKind, BlockSink, Format, OpenError, Place, Problem, ProblemKind, Source,
     read_problem,
@@ -69,6 +69,9 @@ pub(super) fn read_in_order(archive: &Archive, input: &Input, visit: &mut super:
     let mut reader = Chunks::new(input.cursor(archive.toc.end), int_size);
     loop {
         let start = reader.cursor.position();
+        if wanted.is_empty() && is_second_toc(archive, input, start) {
+            break;
+        }
         let (kind, dump_id) = match reader.block_head() {
             Ok(None) => break,
             Ok(Some(head)) => head,
@@ -180,6 +183,31 @@ fn block_at(archive: &Archive, input: &Input, entry: usize, extent: Extent) -> O
     })
 }
 
+/// Whether the file's rest is the table of contents once more.
+///
+/// pg_dump opens standard output for appending (`SetOutput` in `pg_backup_archiver.c` of 17), which holds for the file that the
+/// shell has opened as well: `pg_dump -Fc > file` seeks back to write the places of the data into the table of contents, and the
+/// system appends it instead.
+fn is_second_toc(archive: &Archive, input: &Input, start: u64) -> bool {
+    let Some(header) = &archive.header else { return false };
+    let mut from = Primitives {
+        cursor: input.cursor(start),
+        int_size: header.int_size,
+        offset_size: header.offset_size,
+    };
+    // At the file's end there is nothing to read.
+    if !from.cursor.available().is_ok_and(|rest| !rest.is_empty()) {
+        return false;
+    }
+    let second = read_toc(header.version, PlaceKind::Offset, &mut from);
+    let first = &archive.toc.entries;
+    second.whole
+        && second.problems.is_empty()
+        && second.entries.len() == first.len()
+        && second.entries.iter().zip(first).all(|(second, first)| second.is_copy_of(first))
+        && from.cursor.available().is_ok_and(<[u8]>::is_empty)
+}
+
 fn unwanted(start: u64, dump_id: i32) -> Problem {
     let what =
         format!("a data block says that it belongs to the TOC entry {dump_id}, which has no data to come");
@@ -207,6 +235,13 @@ fn scan(archive: &mut Archive, input: &Input, with_data: &[usize]) {
     let mut reader = Chunks::new(input.cursor(archive.toc.end), int_size);
     loop {
         let start = reader.cursor.position();
+        if wanted.is_empty() && is_second_toc(archive, input, start) {
+            archive.notes.push(
+                "pg_dump could only append to its output (pg_dump > file): a second copy of the table of contents is at the end, and pg_restore reads the first"
+                    .to_owned(),
+            );
+            break;
+        }
         let (kind, dump_id) = match reader.block_head() {
             Ok(None) => break,
             Ok(Some(head)) => head,
@@ -494,9 +529,11 @@ fn check_kind(kind: u8, block: &Block, start: u64) -> Result<(), Bad> {
 
 /// Reads what follows a block's type and dump id.
 fn read_body(reader: &mut Chunks, block: &Block, start: u64, sink: &mut dyn BlockSink) -> Result<(), Bad> {
+    let large = reader.cursor.allows_large_windows();
     let decoder = || {
         Decoder::new(block.compression, Container::Block)
-            .map_err(|error| Bad::Frame(start, error.to_string()))
+            .and_then(|decoder| decoder.with_large_windows(large))
+            .map_err(|error| Bad::of(start, &error))
     };
     if block.kind == BlockKind::Table {
         return reader.stream(&mut decoder()?, sink);

@@ -482,6 +482,18 @@ const DROPPED_BY_KIND: &[&str] = &[
 ];
 
 impl TocEntry {
+    /// Whether the other entry says the same of all but where the data is.
+    pub(super) fn is_copy_of(&self, other: &TocEntry) -> bool {
+        self.dump_id == other.dump_id
+            && self.has_data == other.has_data
+            && self.section == other.section
+            && [&self.tag, &self.kind, &self.definition, &self.drop, &self.copy]
+                == [&other.tag, &other.kind, &other.definition, &other.drop, &other.copy]
+            && [&self.schema, &self.tablespace, &self.access_method, &self.owner]
+                == [&other.schema, &other.tablespace, &other.access_method, &other.owner]
+            && self.dependencies == other.dependencies
+    }
+
     /// What the entry's own parts say about it that can't all be true: one of them is damaged.
     fn disagreement(&self) -> Option<String> {
         let kind = self.kind.as_str();
