@@ -15,6 +15,7 @@ pub mod gate;
 pub mod git;
 pub mod html;
 pub mod migration;
+pub mod names;
 pub mod pages;
 pub mod patterns;
 pub mod place;

@@ -17,11 +17,11 @@ use super::effects::Effects;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
 use super::rules::{
-    Check, DownMigration, JudgedMigration, Mend, RULES, Record, ReversalContext, Rule, RuleOptions,
-    RunContext, Said,
+    Check, DownMigration, JudgedMigration, Mend, RELEASE, RULES, Record, ReversalContext, Rule, RuleOptions,
+    RunContext, Said, Sink,
 };
 use super::statement::{Body, Statement};
-use super::suppress::{self, Suppression};
+use super::suppress::{self, Suppressing, Suppression};
 use super::walk::Walk;
 
 /// Severities after configuration: which rules run, and how much each matters.
@@ -196,13 +196,31 @@ pub(super) struct ActiveRule {
     pub default: Option<Severity>,
 }
 
+/// How much text is read ahead of the judge: enough to keep all cores busy, and little enough for what was read to be
+/// still at hand when it is judged.
+const WINDOW: usize = 256 * 1024;
+
 /// Lints `migrations`, which are in the order in which they run; down migrations may stand anywhere.
 pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
-    let scripts: Vec<Script> = migrations
-        .par_iter()
-        .map(|migration| parse::parse(&migration.text, migration.range.clone()))
-        .collect();
-    judge(migrations, &scripts, options, None, None).report
+    let rules = active_rules(options);
+    let custom = active_custom(options, &rules);
+    let mut run = Run::new(migrations, options, &rules, &custom, first_catalog(migrations, options));
+    let steps = steps(migrations);
+    let mut rest = &steps[..];
+    let mut read = read_window(migrations, &mut rest);
+    while !read.is_empty() {
+        let mut next = Vec::new();
+        // While one window is judged, which takes one thread, the others read the next.
+        rayon::in_place_scope(|scope| {
+            let (next, rest) = (&mut next, &mut rest);
+            scope.spawn(move |_| *next = read_window(migrations, rest));
+            for (step, scripts) in read.drain(..) {
+                run.step(step, &scripts.up, &scripts.downs.iter().collect::<Vec<_>>());
+            }
+        });
+        read = next;
+    }
+    run.finish(options).0
 }
 
 /// What stands before a migration: kept, so that history needn't be replayed to judge it again.
@@ -225,8 +243,8 @@ pub(super) struct Judged {
     pub checkpoint: Option<Checkpoint>,
 }
 
-/// Judges what is to be judged, from `start` on (nothing before it is judged); `keep`: the place before which everything
-/// is to be kept.
+/// Judges what is to be judged of migrations that have been read, from `start` on (nothing before it is judged);
+/// `keep`: the place before which everything is to be kept.
 pub(super) fn judge(
     migrations: &[Migration],
     scripts: &[Script],
@@ -234,7 +252,39 @@ pub(super) fn judge(
     start: Option<Checkpoint>,
     keep: Option<usize>,
 ) -> Judged {
-    let rules: Vec<ActiveRule> = RULES
+    let rules = active_rules(options);
+    let custom = active_custom(options, &rules);
+    let first = start.as_ref().map_or(0, |start| start.at);
+    let catalog = match &start {
+        Some(start) => start.catalog.clone(),
+        None => first_catalog(migrations, options),
+    };
+    let mut run = Run::new(migrations, options, &rules, &custom, catalog);
+    if let Some(start) = start {
+        (run.walk.session, run.walk.run, run.history) = (start.session, start.run, start.history);
+    }
+    let mut checkpoint = None;
+    for step in steps(migrations).iter().filter(|step| step.up.is_none_or(|up| up >= first)) {
+        if let Some(at) = keep.filter(|&keep| checkpoint.is_none() && step.up.is_none_or(|up| up >= keep)) {
+            checkpoint = Some(Checkpoint {
+                at,
+                catalog: run.catalog.clone(),
+                session: run.walk.session.clone(),
+                run: run.walk.run,
+                history: run.history,
+            });
+        }
+        let nothing = Script::default();
+        let up = step.up.map_or(&nothing, |up| &scripts[up]); // steps are made of these indexes
+        let downs: Vec<&Script> = step.downs.iter().map(|&down| &scripts[down]).collect();
+        run.step(step, up, &downs);
+    }
+    let (report, after) = run.finish(options);
+    Judged { report, after, checkpoint }
+}
+
+fn active_rules(options: &LintOptions) -> Vec<ActiveRule> {
+    RULES
         .iter()
         .filter_map(|rule| {
             let facts = pages::facts(rule.page)?;
@@ -253,115 +303,16 @@ pub(super) fn judge(
                 default: severity,
             })
         }))
-        .collect();
-    let custom: Vec<CustomRule> = options
+        .collect()
+}
+
+fn active_custom(options: &LintOptions, rules: &[ActiveRule]) -> Vec<CustomRule> {
+    options
         .custom
         .iter()
         .filter(|custom| rules.iter().any(|active| std::ptr::eq(active.rule, custom.rule)))
         .cloned()
-        .collect();
-
-    let mut walk = Walk::new(migrations, scripts, &rules, &options.rules).with_custom(&custom);
-    let first = start.as_ref().map_or(0, |start| start.at);
-    let (mut catalog, mut history) = match start {
-        Some(start) => {
-            (walk.session, walk.run) = (start.session, start.run);
-            (start.catalog, start.history)
-        }
-        None => (first_catalog(migrations, options), 0),
-    };
-    let mut checkpoint = None;
-    let mut judged: Vec<(usize, Vec<Record>)> = Vec::new();
-    let mut said: Vec<(usize, &'static str, Said)> = Vec::new();
-    let downs_are_usual = migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some());
-    let mut downs: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (index, migration) in migrations.iter().enumerate() {
-        if let (Direction::Down, Some(undoes)) = (migration.direction, migration.undoes) {
-            downs.entry(undoes).or_default().push(index);
-        }
-    }
-    for (index, migration) in migrations.iter().enumerate().skip(first) {
-        if keep == Some(index) {
-            checkpoint = Some(Checkpoint {
-                at: index,
-                catalog: catalog.clone(),
-                session: walk.session.clone(),
-                run: walk.run,
-                history,
-            });
-        }
-        if migration.direction == Direction::Down {
-            continue;
-        }
-        let mine = downs.get(&index).map_or(&[][..], Vec::as_slice);
-        if !migration.judged {
-            history += 1;
-            walk.replay(index, &mut catalog);
-            for &down in mine.iter().filter(|&&down| migrations[down].judged) {
-                // Only the way back is new: judged on what is there now.
-                let walked = walk.judge(down, &mut catalog.clone());
-                said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
-                judged.push((down, walked.records));
-            }
-            continue;
-        }
-        // Only a way back is compared with what was before it.
-        let before = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
-        let walked = walk.judge(index, &mut catalog);
-        said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
-        // A way back may come in several sections, each a migration of its own.
-        let mut after = if mine.is_empty() { Catalog::default() } else { catalog.clone() };
-        let mut down_records = Vec::new();
-        for &down in mine {
-            if migrations[down].judged {
-                let walked = walk.judge(down, &mut after);
-                said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
-                down_records = walked.records;
-                judged.push((down, down_records.clone()));
-            } else {
-                walk.replay(down, &mut after);
-            }
-        }
-        let reversal = ReversalContext {
-            before: &before,
-            between: &catalog,
-            migration: index as u32,
-            statements: &scripts[index].statements,
-            records: &walked.records,
-            down: mine.last().map(|&down| DownMigration {
-                migration: down as u32,
-                statements: &scripts[down].statements,
-                records: &down_records,
-                span: Span::new(migrations[down].range.start, migrations[down].range.end),
-                after: &after,
-            }),
-            downs_are_usual,
-            down_text: mine.last().map_or("", |&down| &migrations[down].text),
-            text: &migration.text,
-        };
-        for active in &rules {
-            if let Check::Reversal(check) = active.rule.check {
-                let mut sink = super::rules::Sink::default();
-                check(&reversal, &mut sink);
-                said.extend(sink.said.into_iter().map(|one| {
-                    (one.migration.map_or(index, |migration| migration as usize), active.rule.code, one)
-                }));
-            }
-        }
-        judged.push((index, walked.records));
-    }
-    for (down, migration) in migrations.iter().enumerate() {
-        if migration.direction == Direction::Down && migration.judged && migration.undoes.is_none() {
-            let walked = walk.judge(down, &mut catalog.clone());
-            said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
-            judged.push((down, walked.records));
-        }
-    }
-    judged.sort_by_key(|(index, _)| *index);
-    said.extend(run_rules(migrations, scripts, &judged, &catalog, &rules, &options.rules));
-
-    let report = report(migrations, scripts, judged, said, &rules, options, history);
-    Judged { report, after: catalog, checkpoint }
+        .collect()
 }
 
 /// What exists before the first migration.
@@ -376,106 +327,376 @@ fn first_catalog(migrations: &[Migration], options: &LintOptions) -> Catalog {
     }
 }
 
+/// What is walked through together: a migration and what undoes it; or a way back that undoes none of them.
+struct Step {
+    up: Option<usize>,
+    downs: Vec<usize>,
+}
+
+/// The scripts of a step: of its migration, and of its ways back as far as they are wanted.
+#[derive(Default)]
+struct Scripts {
+    up: Script,
+    downs: Vec<Script>,
+}
+
+fn steps(migrations: &[Migration]) -> Vec<Step> {
+    let mut downs: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut alone = Vec::new();
+    for (index, migration) in migrations.iter().enumerate() {
+        match (migration.direction, migration.undoes) {
+            (Direction::Down, Some(undoes)) => downs.entry(undoes).or_default().push(index),
+            (Direction::Down, None) if migration.judged => alone.push(Step { up: None, downs: vec![index] }),
+            _ => {}
+        }
+    }
+    let ups = migrations.iter().enumerate().filter(|(_, migration)| migration.direction != Direction::Down);
+    let mut steps: Vec<Step> = ups
+        .map(|(index, up)| {
+            let mut downs = downs.remove(&index).unwrap_or_default();
+            // Of history, only a new way back is looked at.
+            downs.retain(|&down| up.judged || migrations[down].judged); // indexes of this very slice
+            Step { up: Some(index), downs }
+        })
+        .collect();
+    steps.append(&mut alone);
+    steps
+}
+
+/// Takes steps off the front of `rest` until their texts fill a window, and reads them.
+fn read_window<'s>(migrations: &[Migration], rest: &mut &'s [Step]) -> Vec<(&'s Step, Scripts)> {
+    let mut size = 0;
+    let within = rest
+        .iter()
+        .take_while(|step| {
+            let go_on = size < WINDOW;
+            size +=
+                step.up.iter().chain(&step.downs).map(|&index| migrations[index].range.len()).sum::<usize>();
+            go_on
+        })
+        .count();
+    let (window, behind) = rest.split_at(within);
+    *rest = behind;
+    let read = |&index: &usize| {
+        let migration = &migrations[index]; // steps are made of these indexes
+        let range = migration.range.clone();
+        if migration.judged {
+            parse::parse(&migration.text, range)
+        } else {
+            parse::parse_history(&migration.text, range)
+        }
+    };
+    window
+        .par_iter()
+        .map(|step| {
+            let up = step.up.as_ref().map(read).unwrap_or_default();
+            (step, Scripts { up, downs: step.downs.iter().map(read).collect() })
+        })
+        .collect()
+}
+
+/// A migration that has been judged, without what nobody will ask of it any more.
+struct Settled {
+    index: usize,
+    /// The statements as the report has them.
+    told: Vec<StatementReport>,
+    /// The first statement.
+    first: Span,
+    /// Kept for rules over the run; else empty, and so are the records.
+    statements: Vec<Statement>,
+    records: Vec<Record>,
+    suppressions: Vec<Suppression>,
+    lines: LineIndex,
+}
+
+/// The state of a run through all migrations.
+struct Run<'a> {
+    migrations: &'a [Migration],
+    rules: &'a [ActiveRule],
+    options: &'a RuleOptions,
+    walk: Walk<'a>,
+    catalog: Catalog,
+    /// Few enough are judged to go out together.
+    is_release: bool,
+    downs_are_usual: bool,
+    judged: Vec<Settled>,
+    said: Vec<(usize, &'static str, Said)>,
+    history: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        migrations: &'a [Migration],
+        options: &'a LintOptions,
+        rules: &'a [ActiveRule],
+        custom: &'a [CustomRule],
+        catalog: Catalog,
+    ) -> Self {
+        let judged = migrations.iter().filter(|m| m.judged && m.direction != Direction::Down).count();
+        Run {
+            migrations,
+            rules,
+            options: &options.rules,
+            walk: Walk::new(migrations, rules, &options.rules).with_custom(custom),
+            catalog,
+            is_release: judged <= RELEASE,
+            downs_are_usual: migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some()),
+            judged: Vec::new(),
+            said: Vec::new(),
+            history: 0,
+        }
+    }
+
+    /// The report, and what exists after the last migration.
+    fn finish(mut self, options: &LintOptions) -> (LintReport, Catalog) {
+        self.judged.sort_by_key(|judged| judged.index);
+        let said = self.ask_run();
+        self.said.extend(said);
+        let report = report(self.migrations, self.judged, self.said, self.rules, options, self.history);
+        (report, self.catalog)
+    }
+
+    /// Walks through a step; the scripts are those of its migrations.
+    fn step(&mut self, step: &Step, up: &Script, downs: &[&Script]) {
+        let Some(index) = step.up else {
+            for (&down, script) in step.downs.iter().zip(downs) {
+                self.judge_on_copy(down, script);
+            }
+            return;
+        };
+        let migration = &self.migrations[index]; // steps are made of these indexes
+        if !migration.judged {
+            self.history += 1;
+            self.walk.replay(index, up, &mut self.catalog);
+            for (&down, script) in step.downs.iter().zip(downs) {
+                // Only the way back is new: judged on what is there now.
+                self.judge_on_copy(down, script);
+            }
+            return;
+        }
+        // Only a way back is compared with what was before it.
+        let has_down = !step.downs.is_empty();
+        let before = if has_down { self.catalog.clone() } else { Catalog::default() };
+        let walked = self.walk.judge(index, up, &mut self.catalog);
+        self.said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
+        // A way back may come in several sections, each a migration of its own.
+        let mut after = if has_down { self.catalog.clone() } else { Catalog::default() };
+        let mut down_records: Vec<Option<Vec<Record>>> = Vec::new();
+        for (&down, script) in step.downs.iter().zip(downs) {
+            if self.migrations[down].judged {
+                let walked = self.walk.judge(down, script, &mut after);
+                self.said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+                down_records.push(Some(walked.records));
+            } else {
+                self.walk.replay(down, script, &mut after);
+                down_records.push(None);
+            }
+        }
+        let last = step.downs.last().zip(downs.last());
+        let reversal = ReversalContext {
+            before: &before,
+            between: &self.catalog,
+            migration: index as u32,
+            statements: &up.statements,
+            records: &walked.records,
+            down: last.map(|(&down, script)| DownMigration {
+                migration: down as u32,
+                statements: &script.statements,
+                records: down_records.iter().rev().flatten().next().map_or(&[], Vec::as_slice),
+                span: Span::new(self.migrations[down].range.start, self.migrations[down].range.end),
+                after: &after,
+            }),
+            downs_are_usual: self.downs_are_usual,
+            down_text: last.map_or("", |(&down, _)| &self.migrations[down].text),
+            text: &migration.text,
+        };
+        let mut sink = Sink::default();
+        for active in self.rules {
+            if let Check::Reversal(check) = active.rule.check {
+                check(&reversal, &mut sink);
+                self.said.extend(sink.said.drain(..).map(|one| {
+                    (one.migration.map_or(index, |migration| migration as usize), active.rule.code, one)
+                }));
+            }
+        }
+        for ((&down, script), records) in step.downs.iter().zip(downs).zip(down_records) {
+            if let Some(records) = records {
+                self.put_away(down, script, records);
+            }
+        }
+        self.put_away(index, up, walked.records);
+    }
+
+    /// Judges a way back alone.
+    fn judge_on_copy(&mut self, down: usize, script: &Script) {
+        let walked = self.walk.judge(down, script, &mut self.catalog.clone());
+        self.said.extend(walked.said.into_iter().map(|(code, one)| (down, code, one)));
+        self.put_away(down, script, walked.records);
+    }
+
+    /// Keeps of a judged migration what the report needs, and what rules over several migrations do.
+    fn put_away(&mut self, index: usize, script: &Script, mut records: Vec<Record>) {
+        let migration = &self.migrations[index]; // steps are made of these indexes
+        let lines = LineIndex::new(&migration.text);
+        let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
+        let told = script
+            .statements
+            .iter()
+            .zip(&mut records)
+            .filter(|(statement, _)| !matches!(statement.body, Body::MetaCommand { .. }))
+            .map(|(statement, record)| statement_report(&migration.text, &lines, statement, record))
+            .collect();
+        let keep = self.is_release || migration.run.one_transaction_for_all;
+        let mut settled = Settled {
+            index,
+            told,
+            first: spans.first().copied().unwrap_or_default(),
+            statements: if keep { script.statements.clone() } else { Vec::new() },
+            records: Vec::new(),
+            suppressions: suppress::suppressions(
+                &migration.text,
+                &script.comments,
+                &spans,
+                migration.range.clone(),
+            ),
+            lines,
+        };
+        if keep {
+            settled.records = records;
+        } else if migration.direction != Direction::Down {
+            let path = migration.path.display().to_string();
+            let context = RunContext {
+                migrations: vec![settled.shown(self.migrations, &path, &script.statements, &records)],
+                versions: Vec::new(),
+                after: &self.catalog,
+                options: self.options,
+            };
+            let said = ask(self.rules, &context, index, true);
+            self.said.extend(said);
+        }
+        self.judged.push(settled);
+    }
+
+    /// Asks the rules over the whole run.
+    fn ask_run(&self) -> Vec<(usize, &'static str, Said)> {
+        let shown: Vec<String> =
+            self.migrations.iter().map(|migration| migration.path.display().to_string()).collect();
+        let up = |judged: &&Settled| self.migrations[judged.index].direction != Direction::Down;
+        let context = RunContext {
+            migrations: self
+                .judged
+                .iter()
+                .filter(up)
+                .map(|judged| {
+                    let path = &shown[judged.index]; // the index of a judged one of them
+                    judged.shown(self.migrations, path, &judged.statements, &judged.records)
+                })
+                .collect(),
+            versions: self
+                .migrations
+                .iter()
+                .zip(&shown)
+                .filter(|(migration, _)| migration.direction == Direction::Up)
+                .map(|(migration, shown)| {
+                    let old = migration.change != Some(super::rules::Change::Added);
+                    (migration.version.as_str(), shown.as_str(), old)
+                })
+                .collect(),
+            after: &self.catalog,
+            options: self.options,
+        };
+        let last = self.judged.last().map_or(0, |judged| judged.index);
+        let mut said = ask(self.rules, &context, last, false);
+        said.extend(ask(self.rules, &context, last, true));
+        said
+    }
+}
+
+impl Settled {
+    /// As rules over several migrations see it.
+    fn shown<'a>(
+        &self,
+        migrations: &'a [Migration],
+        path: &'a str,
+        statements: &'a [Statement],
+        records: &'a [Record],
+    ) -> JudgedMigration<'a> {
+        let migration = &migrations[self.index]; // the index of a judged one of them
+        JudgedMigration {
+            migration: self.index as u32,
+            path,
+            text: &migration.text,
+            first: self.first,
+            statements,
+            records,
+            run: &migration.run,
+            version: &migration.version,
+            change: migration.change,
+        }
+    }
+}
+
+/// Asks the rules over the run, or those over what one transaction may span; what isn't said of a migration is said of
+/// the one at `index`.
+fn ask(
+    rules: &[ActiveRule],
+    context: &RunContext<'_>,
+    index: usize,
+    together: bool,
+) -> Vec<(usize, &'static str, Said)> {
+    let mut said = Vec::new();
+    let mut sink = Sink::default();
+    for active in rules {
+        match active.rule.check {
+            Check::Run(check) if !together => check(context, &mut sink),
+            Check::Together(check) if together => check(context, &mut sink),
+            _ => continue,
+        }
+        said.extend(
+            sink.said.drain(..).map(|one| {
+                (one.migration.map_or(index, |migration| migration as usize), active.rule.code, one)
+            }),
+        );
+    }
+    said
+}
+
 /// What exists after all of `migrations` have run: `--schema`.
 pub fn replay(migrations: &[Migration]) -> Catalog {
-    let scripts: Vec<Script> =
-        migrations.iter().map(|migration| parse::parse(&migration.text, migration.range.clone())).collect();
     let options = RuleOptions::default();
     let mut catalog = Catalog::empty();
-    let mut walk = Walk::new(migrations, &scripts, &[], &options);
-    for index in 0..migrations.len() {
-        walk.replay(index, &mut catalog);
+    let mut walk = Walk::new(migrations, &[], &options);
+    for (index, migration) in migrations.iter().enumerate() {
+        let script = parse::parse_history(&migration.text, migration.range.clone());
+        walk.replay(index, &script, &mut catalog);
     }
     catalog.leave_sources();
     catalog
 }
 
-/// Asks the rules over the whole run.
-fn run_rules(
-    migrations: &[Migration],
-    scripts: &[Script],
-    judged: &[(usize, Vec<Record>)],
-    catalog: &Catalog,
-    rules: &[ActiveRule],
-    options: &RuleOptions,
-) -> Vec<(usize, &'static str, Said)> {
-    let shown: Vec<String> =
-        migrations.iter().map(|migration| migration.path.display().to_string()).collect();
-    let run = RunContext {
-        migrations: judged
-            .iter()
-            .filter(|(index, _)| migrations[*index].direction != Direction::Down) // indexes of this very slice
-            .map(|(index, records)| JudgedMigration {
-                migration: *index as u32,
-                path: &shown[*index],
-                text: &migrations[*index].text,
-                statements: &scripts[*index].statements,
-                records,
-                run: &migrations[*index].run,
-                version: &migrations[*index].version,
-                change: migrations[*index].change,
-            })
-            .collect(),
-        versions: migrations
-            .iter()
-            .zip(&shown)
-            .filter(|(migration, _)| migration.direction == Direction::Up)
-            .map(|(migration, shown)| {
-                (
-                    migration.version.as_str(),
-                    shown.as_str(),
-                    migration.change != Some(super::rules::Change::Added),
-                )
-            })
-            .collect(),
-        after: catalog,
-        options,
-    };
-    let mut said = Vec::new();
-    for active in rules {
-        if let Check::Run(check) = active.rule.check {
-            let mut sink = super::rules::Sink::default();
-            check(&run, &mut sink);
-            let last = judged.last().map_or(0, |(index, _)| *index);
-            said.extend(sink.said.into_iter().map(|one| {
-                (one.migration.map_or(last, |migration| migration as usize), active.rule.code, one)
-            }));
-        }
-    }
-    said
-}
-
 /// Puts together what was found, suppressions heeded.
 fn report(
     migrations: &[Migration],
-    scripts: &[Script],
-    judged: Vec<(usize, Vec<Record>)>,
+    judged: Vec<Settled>,
     said: Vec<(usize, &'static str, Said)>,
     rules: &[ActiveRule],
     options: &LintOptions,
     history: usize,
 ) -> LintReport {
     let mut report = LintReport { history, ..LintReport::default() };
-    let mut by_migration: std::collections::HashMap<usize, Vec<(&'static str, Said)>> = Default::default();
+    report.findings.reserve(said.len());
+    let mut by_migration: HashMap<usize, Vec<(&'static str, Said)>> = HashMap::new();
     for (index, code, one) in said {
         by_migration.entry(index).or_default().push((code, one));
     }
-    for (index, records) in judged {
-        // `index` came from enumerating these slices.
-        let (migration, script) = (&migrations[index], &scripts[index]);
-        let lines = LineIndex::new(&migration.text);
-        let said = by_migration.remove(&index).unwrap_or_default();
-        let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
-        let suppressions =
-            suppress::suppressions(&migration.text, &script.comments, &spans, migration.range.clone());
-        let mut used = vec![vec![false; 0]; suppressions.len()];
-        for (suppression, used) in suppressions.iter().zip(&mut used) {
-            used.resize(suppression.codes.len(), false);
-        }
+    let active: HashMap<&str, &ActiveRule> = rules.iter().map(|active| (active.rule.code, active)).collect();
+    for settled in judged {
+        let migration = &migrations[settled.index]; // the index of a judged one of them
+        let mut suppressing = Suppressing::new(&settled.suppressions);
         let mut findings: Vec<Finding> = Vec::new();
         let mut held: Vec<Suppressed> = Vec::new();
         let told = |code: &'static str, one: Said| {
-            let active = rules.iter().find(|active| active.rule.code == code)?;
+            let active = active.get(code)?;
             let severity =
                 options.severities.in_file(&migration.path, code, active.category, active.default)?;
             Some(Finding {
@@ -483,7 +704,7 @@ fn report(
                 category: active.category,
                 severity,
                 path: Some(migration.path.clone()),
-                span: Some(lines.location(&migration.text, one.span)),
+                span: Some(settled.lines.location(&migration.text, one.span)),
                 object: None,
                 message: one.message,
                 help: one.help,
@@ -493,23 +714,23 @@ fn report(
                 },
             })
         };
-        for (code, one) in said {
-            let category = rules.iter().find(|active| active.rule.code == code).map(|active| active.category);
-            let by = hold_back(&suppressions, &mut used, code, category, one.span);
+        for (code, one) in by_migration.remove(&settled.index).unwrap_or_default() {
+            let category = active.get(code).map(|active| active.category);
+            let by = suppressing.holds(code, category, one.span);
             let not = match &one.fix {
                 Some(Mend::Not(why)) => Some((why.clone(), one.span)),
                 _ => None,
             };
             let finding = told(code, one);
             if let (Some((why, span)), Some(_), None) = (not, &finding, by) {
-                let (path, location) = (migration.path.clone(), lines.location(&migration.text, span));
-                report.unfixed.push(Unfixed { path, location, code, why });
+                let location = settled.lines.location(&migration.text, span);
+                report.unfixed.push(Unfixed { path: migration.path.clone(), location, code, why });
             }
             match (finding, by) {
                 (Some(finding), Some(by)) => held.push(Suppressed {
                     finding,
                     by: Hold::Comment {
-                        place: lines.location(&migration.text, by.span),
+                        place: settled.lines.location(&migration.text, by.span),
                         reason: by.reason.clone(),
                     },
                 }),
@@ -517,9 +738,7 @@ fn report(
             }
         }
         findings.extend(
-            suppression_findings(&suppressions, &used, &options.custom)
-                .into_iter()
-                .filter_map(|(code, one)| told(code, one)),
+            suppressing.findings(&options.custom).into_iter().filter_map(|(code, one)| told(code, one)),
         );
         held.sort_by(|a, b| order(&a.finding).cmp(&order(&b.finding)));
         held.dedup_by(|a, b| a.finding == b.finding);
@@ -527,23 +746,27 @@ fn report(
         findings.sort_by(|a, b| order(a).cmp(&order(b)));
         findings.dedup();
         report.findings.extend(findings);
-        let statements = script
-            .statements
-            .iter()
-            .zip(records)
-            .filter(|(statement, _)| !matches!(statement.body, Body::MetaCommand { .. }))
-            .map(|(statement, record)| statement_report(&migration.text, &lines, statement, record))
-            .collect();
         report.files.push(FileReport {
             path: migration.path.clone(),
             direction: migration.direction,
-            statements,
+            statements: settled.told,
         });
     }
     report
 }
 
-fn statement_report(text: &str, lines: &LineIndex, statement: &Statement, record: Record) -> StatementReport {
+/// In which order findings of a file are told.
+fn order(finding: &Finding) -> (Option<Location>, &str, &str) {
+    (finding.span, &finding.code, &finding.message)
+}
+
+/// A statement as the report has it; its effects leave the record.
+fn statement_report(
+    text: &str,
+    lines: &LineIndex,
+    statement: &Statement,
+    record: &mut Record,
+) -> StatementReport {
     StatementReport {
         location: lines.location(text, statement.span),
         kind: match statement.body {
@@ -556,106 +779,6 @@ fn statement_report(text: &str, lines: &LineIndex, statement: &Statement, record
         },
         understood: statement.understood(),
         in_transaction: record.in_transaction,
-        effects: record.effects,
+        effects: std::mem::take(&mut record.effects),
     }
-}
-
-/// In which order findings of a file are told.
-fn order(finding: &Finding) -> (Option<Location>, &str, &str) {
-    (finding.span, &finding.code, &finding.message)
-}
-
-/// The suppression that holds a finding back; all that do are marked as used.
-fn hold_back<'a>(
-    suppressions: &'a [Suppression],
-    used: &mut [Vec<bool>],
-    code: &str,
-    category: Option<Category>,
-    span: Span,
-) -> Option<&'a Suppression> {
-    let mut held = None;
-    for (suppression, used) in suppressions.iter().zip(used) {
-        let covers = suppression.covers.is_some_and(|covered| {
-            covered.start <= span.start && span.start < covered.end.max(covered.start + 1)
-        });
-        if !covers {
-            continue;
-        }
-        for ((name, _), used) in suppression.codes.iter().zip(used) {
-            let names =
-                name == code || name == "all" || category.is_some_and(|category| name == category.as_str());
-            if names {
-                *used = true;
-                held = held.or(Some(suppression));
-            }
-        }
-    }
-    held
-}
-
-fn suppression_findings(
-    suppressions: &[Suppression],
-    used: &[Vec<bool>],
-    custom: &[CustomRule],
-) -> Vec<(&'static str, Said)> {
-    let mut found = Vec::new();
-    let mut say = |code: &'static str, span: Span, message: String, help: Option<String>| {
-        found.push((code, Said { span, migration: None, message, help, fix: None }));
-    };
-    for (suppression, used) in suppressions.iter().zip(used) {
-        if let Some(problem) = &suppression.malformed {
-            say(
-                "suppression_unused",
-                suppression.span,
-                format!("this suppression does nothing: {problem}"),
-                None,
-            );
-            continue;
-        }
-        for ((code, span), used) in suppression.codes.iter().zip(used) {
-            if *used {
-                continue;
-            }
-            let own = custom.iter().any(|custom| custom.definition.code == *code);
-            if own || super::rules::rule(code).is_some() || code.parse::<Category>().is_ok() || code == "all"
-            {
-                say(
-                    "suppression_unused",
-                    *span,
-                    format!("nothing here gives `{code}`, so this suppression does nothing"),
-                    Some(
-                        "Remove it, or move it onto the line of the statement that it is meant for."
-                            .to_owned(),
-                    ),
-                );
-            } else {
-                let near = nearest(code);
-                let message = match near {
-                    Some(near) => format!("there is no code `{code}`; did you mean `{near}`?"),
-                    None => format!("there is no code `{code}`; `rollsafe rules` lists them"),
-                };
-                say("suppression_unused", *span, message, None);
-            }
-        }
-        if suppression.reason.is_none() {
-            say(
-                "suppression_without_reason",
-                suppression.span,
-                "this suppression gives no reason, so nobody can tell later whether it still holds"
-                    .to_owned(),
-                Some("-- rollsafe: ignore CODE -- why it is fine here".to_owned()),
-            );
-        }
-    }
-    found
-}
-
-/// The code most like `word`, if one is near enough to be meant.
-pub fn nearest(word: &str) -> Option<&'static str> {
-    RULES
-        .iter()
-        .map(|rule| (strsim::jaro_winkler(rule.code, word), rule.code))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, code)| code)
 }

@@ -8,7 +8,7 @@ use crate::migration::catalog::{PUBLIC, QName};
 use crate::migration::statement::{Access, ActionKind, Body, Name, Query, Statement, quote_ident};
 use crate::source::Span;
 
-use super::{Check, Rule, RunContext, Sink, plans};
+use super::{Check, RELEASE, Rule, RunContext, Sink, plans};
 
 pub static RULE: Rule = Rule {
     code: "expand_and_contract_together",
@@ -26,6 +26,9 @@ struct Release {
 }
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
+    if cx.migrations.len() > RELEASE {
+        return;
+    }
     let mut release = Release::default();
     for migration in &cx.migrations {
         if migration.run.down {
