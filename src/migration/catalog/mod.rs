@@ -171,7 +171,8 @@ impl Catalog {
     /// followed any more, since the places in their bodies are places in other files.
     pub fn leave_sources(&mut self) {
         for function in self.functions.values_mut().flatten() {
-            Arc::make_mut(&mut function.definition).body = None;
+            let definition = Arc::make_mut(&mut function.definition);
+            (definition.body, definition.unread) = (None, false);
         }
     }
 
@@ -242,6 +243,11 @@ impl Catalog {
         let mut all: Vec<&Relation> = self.relations.values().map(Arc::as_ref).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// All relations, for those who sort what they find.
+    pub fn relations_unsorted(&self) -> impl Iterator<Item = &Relation> {
+        self.relations.values().map(Arc::as_ref)
     }
 
     /// The table of an index, and the index.
