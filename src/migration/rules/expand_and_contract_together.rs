@@ -8,12 +8,12 @@ use crate::migration::catalog::{PUBLIC, QName};
 use crate::migration::statement::{Access, ActionKind, Body, Name, Query, Statement, quote_ident};
 use crate::source::Span;
 
-use super::{Check, RELEASE, Rule, RunContext, Sink, plans};
+use super::{Check, Rule, RunContext, Sink, plans};
 
 pub static RULE: Rule = Rule {
     code: "expand_and_contract_together",
     page: migration_page!("expand_and_contract_together"),
-    check: Check::Run(check),
+    check: Check::Together(check),
 };
 
 /// What the release has done so far, as far as this rule needs it.
@@ -26,9 +26,6 @@ struct Release {
 }
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    if cx.migrations.len() > RELEASE {
-        return;
-    }
     let mut release = Release::default();
     for migration in &cx.migrations {
         if migration.run.down {
