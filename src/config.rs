@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::finding::{Category, Severity};
 use crate::migration::custom::{self, CustomRule, Definition};
+use crate::names::nearest;
 
 /// The file's name.
 pub const FILE: &str = "rollsafe.toml";
@@ -279,11 +280,7 @@ pub fn parse(text: &str) -> Result<Config, String> {
 fn suggestion(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| message.contains("unknown field"))?;
-    quoted
-        .map(|known| (strsim::jaro_winkler(known, unknown), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known.to_owned())
+    nearest(unknown, quoted).map(str::to_owned)
 }
 
 /// `error`, `warning`, `notice`, or `off` as `None`.
@@ -308,7 +305,7 @@ pub fn code_or_category(word: &str) -> Result<String, String> {
     if name == "all" || name.parse::<Category>().is_ok() || crate::migration::rules::rule(&name).is_some() {
         return Ok(name);
     }
-    Err(match crate::migration::lint::nearest(&name) {
+    Err(match nearest(&name, crate::migration::rules::RULES.iter().map(|rule| rule.code)) {
         Some(near) => format!("there is no code or category `{word}`; did you mean `{near}`?"),
         None => format!("there is no code or category `{word}`; `rollsafe rules` lists them"),
     })

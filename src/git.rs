@@ -96,30 +96,65 @@ pub fn remote(folder: &Path) -> Option<String> {
 
 /// The SQL files that the change adds, edits and deletes.
 ///
+/// What doesn't depend on each other is asked at the same time: most of a question's time is the start of a process.
+///
 /// # Errors
 /// When there is no repository, or the base of the comparison isn't in it (a shallow clone, say).
 pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
-    let root = root(folder)?;
-    let mut files = BTreeMap::new();
-    let base = match selection {
-        Selection::Staged => {
-            let listed =
-                git(&root, &["diff", "--cached", "--name-status", "-z", "--no-renames", "--", "*.sql"])?;
-            read_status(&listed, &mut files);
-            "the last commit".to_owned()
+    if *selection == Selection::Staged {
+        let root = root(folder)?;
+        let mut files = BTreeMap::new();
+        let listed = git(&root, &["diff", "--cached", "--name-status", "-z", "--no-renames", "--", "*.sql"])?;
+        read_status(&listed, &mut files);
+        return Ok(Changes { root, base: "the last commit".to_owned(), files });
+    }
+    std::thread::scope(|scope| {
+        let root = scope.spawn(|| root(folder));
+        // From the top, whatever folder is asked from.
+        let untracked = scope.spawn(|| {
+            let new = [
+                "ls-files",
+                "--others",
+                "--exclude-standard",
+                "--full-name",
+                "-z",
+                "--",
+                ":(top,glob)**/*.sql",
+            ];
+            git(folder, &new)
+        });
+        let target = match selection {
+            Selection::Since(_) => Ok(None),
+            _ => target_branch(folder),
+        };
+        let root = joined(root)?;
+        let mut files = BTreeMap::new();
+        let base = match selection {
+            Selection::Since(revision) => against(&root, revision, &mut files)?,
+            _ => branch(&root, target?, &mut files)?,
+        };
+        for path in joined(untracked)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+            files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
         }
-        Selection::Since(revision) => against(&root, revision, &mut files)?,
-        Selection::Branch => branch(&root, &mut files)?,
-    };
-    Ok(Changes { root, base, files })
+        Ok(Changes { root, base, files })
+    })
 }
 
-/// What the branch changes, as CI variables or the repository tell.
-fn branch(root: &Path, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
-    let Some(target) = target_branch(root) else {
+/// What a thread found; a panic in it goes on here.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What the branch changes that is to be merged into `target`.
+fn branch(
+    root: &Path,
+    target: Option<String>,
+    files: &mut BTreeMap<PathBuf, Status>,
+) -> Result<String, GitError> {
+    let Some(target) = target else {
         // Before the first commit everything is new.
         if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
-            let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", "*.sql"];
+            let arguments = ["ls-files", "--cached", "-z", "--", "*.sql"];
             for path in git(root, &arguments)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
                 files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
             }
@@ -155,19 +190,26 @@ fn in_ci() -> bool {
 
 /// Adds what differs between the working tree and the place where HEAD forked off `revision`.
 fn against(root: &Path, revision: &str, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
-    let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
-    if known.is_err() {
-        return Err(no_base(root, revision, "isn't in this clone"));
-    }
-    let Ok(fork) = line(root, &["merge-base", revision, "HEAD"]) else {
-        return Err(no_base(root, revision, "has no common ancestor with HEAD here"));
-    };
-    let listed = git(root, &["diff", "--name-status", "-z", "--no-renames", &fork, "--", "*.sql"])?;
-    read_status(&listed, files);
-    let untracked = git(root, &["ls-files", "--others", "--exclude-standard", "-z", "--", "*.sql"])?;
-    for path in untracked.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
-    }
+    let fork = std::thread::scope(|scope| {
+        let fork = scope.spawn(|| line(root, &["merge-base", revision, "HEAD"]));
+        let listed = git(
+            root,
+            &["diff", "--merge-base", "--name-status", "-z", "--no-renames", revision, "--", "*.sql"],
+        );
+        let Ok(fork) = joined(fork) else {
+            let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
+            let why =
+                if known.is_ok() { "has no common ancestor with HEAD here" } else { "isn't in this clone" };
+            return Err(no_base(root, revision, why));
+        };
+        let listed = match listed {
+            Ok(listed) => listed,
+            // Before 2.30 git didn't know --merge-base.
+            Err(_) => git(root, &["diff", "--name-status", "-z", "--no-renames", &fork, "--", "*.sql"])?,
+        };
+        read_status(&listed, files);
+        Ok(fork)
+    })?;
     Ok(format!("{revision} ({})", fork.get(..10).unwrap_or(&fork)))
 }
 
@@ -194,10 +236,8 @@ const TARGETS: [&str; 9] = [
     "TRAVIS_BRANCH",
 ];
 
-/// The branch that the change is to be merged into.
-fn target_branch(root: &Path) -> Option<String> {
-    let exists =
-        |name: &str| line(root, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).is_ok();
+/// The branch that the change is to be merged into; `None` where nothing tells.
+fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
     // Travis and Drone name the built branch itself where no pull request is built.
     let of_pull_request = |name: &str| match name {
         "TRAVIS_BRANCH" => std::env::var("TRAVIS_PULL_REQUEST").is_ok_and(|number| number != "false"),
@@ -209,17 +249,39 @@ fn target_branch(root: &Path) -> Option<String> {
         .filter(|name| of_pull_request(name))
         .filter_map(|name| std::env::var(name).ok())
         .find(|value| !value.is_empty());
-    if let Some(branch) = named {
-        let branch = branch.trim_start_matches("refs/heads/").to_owned();
-        let remote = format!("origin/{branch}");
-        // Where neither is here, the error that follows names what CI asked for.
-        return Some(if exists(&remote) || !exists(&branch) { remote } else { branch });
+    let named = named.map(|branch| branch.trim_start_matches("refs/heads/").to_owned());
+    let mut wanted = vec!["refs/remotes/origin/HEAD".to_owned()];
+    for branch in named.as_deref().into_iter().chain(["main", "master"]) {
+        wanted.extend([format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")]);
     }
-    let default = line(root, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]).ok();
-    default
-        .into_iter()
-        .chain(["origin/main", "origin/master", "main", "master"].map(str::to_owned))
-        .find(|branch| exists(branch))
+    let mut question = vec!["for-each-ref", "--format=%(refname) %(symref)"];
+    question.extend(wanted.iter().map(String::as_str));
+    let answer = String::from_utf8_lossy(&git(folder, &question)?).into_owned();
+    let known: Vec<(&str, &str)> = answer.lines().filter_map(|line| line.split_once(' ')).collect();
+    let exists = |name: &str| known.iter().any(|(known, _)| *known == name);
+    if let Some(branch) = named {
+        let remote = format!("origin/{branch}");
+        let is_remote = exists(&format!("refs/remotes/{remote}"));
+        // Where neither is here, the error that follows names what CI asked for.
+        let is_local = exists(&format!("refs/heads/{branch}"));
+        return Ok(Some(if is_remote || !is_local { remote } else { branch }));
+    }
+    // A HEAD of the remote that points to a branch which is gone doesn't count.
+    let default = known
+        .iter()
+        .find(|(known, _)| *known == "refs/remotes/origin/HEAD")
+        .and_then(|(_, to)| to.strip_prefix("refs/remotes/"));
+    let usual = ["origin/main", "origin/master", "main", "master"];
+    Ok(default
+        .or_else(|| {
+            usual.into_iter().find(|branch| {
+                exists(&match branch.starts_with("origin/") {
+                    true => format!("refs/remotes/{branch}"),
+                    false => format!("refs/heads/{branch}"),
+                })
+            })
+        })
+        .map(str::to_owned))
 }
 
 /// `A\0path\0M\0path\0`.

@@ -17,6 +17,7 @@ pub mod git;
 pub mod html;
 pub mod lsp;
 pub mod migration;
+pub mod names;
 pub mod pages;
 pub mod patterns;
 pub mod place;

@@ -46,7 +46,7 @@ fuzz_target!(|text: &str| {
     for finding in &report.findings {
         let (Some(path), Some(place)) = (&finding.path, &finding.span) else { continue };
         let Some(file) = files.iter().find(|file| file.path == *path) else { panic!("{path:?} is no file") };
-        assert!(file.text.get(place.span.range()).is_some(), "{place:?}");
+        assert!(file.text.get(place.start as usize..place.end as usize).is_some(), "{place:?}");
     }
     json::lint(&report, version, None);
 });

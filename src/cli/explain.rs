@@ -9,6 +9,7 @@ use super::Outcome;
 use crate::finding::{Category, Severity};
 use crate::migration::custom::{CustomRule, Definition};
 use crate::migration::rules::RULES;
+use crate::names::nearest;
 use crate::pages::{self, Facts};
 use crate::report::terminal::Style;
 use crate::report::{Document, json};
@@ -130,12 +131,7 @@ pub(super) fn exists(code: &str) -> bool {
 
 /// The code most like `word`, among all pages.
 fn nearest_page<'a>(word: &str, custom: &'a [CustomRule]) -> Option<&'a str> {
-    all_pages(custom)
-        .into_iter()
-        .map(|(code, ..)| (strsim::jaro_winkler(code, word), code))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, code)| code)
+    nearest(word, all_pages(custom).into_iter().map(|(code, ..)| code))
 }
 
 /// `rollsafe rules`

@@ -23,6 +23,7 @@ use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Project, Request, runners};
 use crate::migration::rules::{Change, RuleOptions, SmallRelations};
 use crate::migration::session;
+use crate::names::nearest;
 use crate::patterns::Patterns;
 use crate::place::Places;
 use crate::report::terminal::Style;
@@ -563,13 +564,8 @@ fn read_schema(path: PathBuf) -> Result<Catalog, String> {
 fn runner(name: &str) -> Result<&'static Runner, String> {
     runners::runner(name).ok_or_else(|| {
         let known: Vec<&str> = runners::RUNNERS.iter().map(|runner| runner.name).collect();
-        let near = known
-            .iter()
-            .map(|known| (strsim::jaro_winkler(known, name), known))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        match near {
-            Some((_, near)) => format!("there is no runner `{name}`; did you mean `{near}`?"),
+        match nearest(name, known.iter().copied()) {
+            Some(near) => format!("there is no runner `{name}`; did you mean `{near}`?"),
             None => format!("there is no runner `{name}`; known are {}", known.join(", ")),
         }
     })

@@ -1,6 +1,7 @@
 //! The live database that a snapshot tells of: what it is asked, which migrations it has run, and where it differs
 //! from what they say.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::catalog::{self, Catalog, QName, RelationKind, difference};
@@ -178,9 +179,9 @@ impl Demand {
 
 /// Which migrations have run on the live database: by the ledger, or else those that aren't judged, and of the judged ones
 /// as many as bring the schema nearest to the live one.
-pub(super) fn applied(
+pub(super) fn applied<'s>(
     migrations: &[Migration],
-    scripts: &[Script],
+    script: impl Fn(usize) -> Cow<'s, Script>,
     start: &Catalog,
     live: &Live,
     options: &RuleOptions,
@@ -192,7 +193,7 @@ pub(super) fn applied(
     let ups: Vec<usize> = (0..migrations.len()).filter(|&index| is_up(&migrations[index])).collect();
     let first = ups.iter().position(|&index| migrations[index].judged).unwrap_or(ups.len());
     let mut catalog = start.clone();
-    let mut walk = Walk::new(migrations, scripts, &[], options);
+    let mut walk = Walk::new(migrations, &[], options);
     let bare = Live { catalog: live.catalog.without_expressions(), ..live.clone() };
     let distance = |catalog: &Catalog| drift_lines(&catalog.without_expressions(), &bare).0.len();
     let mut distances = Vec::new();
@@ -202,7 +203,7 @@ pub(super) fn applied(
             distances.push(distance(&catalog));
         }
         let before = catalog.clone();
-        walk.replay(index, &mut catalog);
+        walk.replay(index, &script(index), &mut catalog);
         // One file without its history says only what it makes itself.
         if !start.complete() {
             let made: Vec<_> = catalog

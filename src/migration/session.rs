@@ -1,8 +1,7 @@
 //! The session that runs migrations: search_path, settings in force, the open transaction and the locks it holds.
 
-use std::collections::HashMap;
-
 use compact_str::CompactString;
+use rustc_hash::FxHashMap;
 
 use super::catalog::{PUBLIC, QName};
 use super::lock_mode::LockMode;
@@ -35,6 +34,64 @@ pub struct HeldLock {
     pub span: Span,
 }
 
+/// The locks that the open transaction holds, in the order in which relations were first locked.
+#[derive(Clone, Debug, Default)]
+pub struct HeldLocks {
+    locks: Vec<HeldLock>,
+    /// Where in `locks` a relation's is.
+    places: FxHashMap<QName, usize>,
+}
+
+impl HeldLocks {
+    /// Adds a lock, or makes the one on the same relation stronger.
+    pub fn take(&mut self, lock: HeldLock) {
+        match self.places.get(&lock.relation) {
+            Some(&at) => {
+                let held = &mut self.locks[at]; // places are those of `locks`
+                if held.mode < lock.mode {
+                    *held = lock;
+                }
+            }
+            None => {
+                self.places.insert(lock.relation.clone(), self.locks.len());
+                self.locks.push(lock);
+            }
+        }
+    }
+
+    /// The mode in which a relation is locked.
+    pub fn mode_on(&self, relation: &QName) -> Option<LockMode> {
+        self.places.get(relation).map(|&at| self.locks[at].mode) // places are those of `locks`
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, HeldLock> {
+        self.locks.iter()
+    }
+
+    /// How many relations are locked.
+    pub fn len(&self) -> usize {
+        self.locks.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.locks.is_empty()
+    }
+
+    /// Lets go of all but the first `count`: ROLLBACK TO.
+    pub fn truncate(&mut self, count: usize) {
+        for released in self.locks.drain(count.min(self.locks.len())..) {
+            self.places.remove(&released.relation);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.locks.clear();
+        self.places.clear();
+    }
+}
+
 /// A timeout setting as it is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timeout {
@@ -59,9 +116,9 @@ struct Setting {
 pub struct Session {
     /// Schemas in which unqualified names are looked for, in order.
     pub search_path: Vec<CompactString>,
-    settings: HashMap<CompactString, Setting>,
+    settings: FxHashMap<CompactString, Setting>,
     /// Settings before the transaction, restored by ROLLBACK.
-    at_begin: Option<HashMap<CompactString, Setting>>,
+    at_begin: Option<FxHashMap<CompactString, Setting>>,
     /// SET LOCAL: what was in force before, restored when the transaction ends.
     local: Vec<(CompactString, Option<Setting>)>,
     opened: Option<Opened>,
@@ -72,24 +129,24 @@ pub struct Session {
     /// The highest number given so far.
     highest: u32,
     /// Locks that the open transaction holds.
-    pub held: Vec<HeldLock>,
+    pub held: HeldLocks,
     /// PREPARE: queries by name.
-    pub prepared: HashMap<CompactString, Query>,
+    pub prepared: FxHashMap<CompactString, Query>,
 }
 
 impl Default for Session {
     fn default() -> Self {
         Session {
             search_path: vec![PUBLIC.into()],
-            settings: HashMap::new(),
+            settings: FxHashMap::default(),
             at_begin: None,
             local: Vec::new(),
             opened: None,
             unknown: false,
             transaction: 1,
             highest: 1,
-            held: Vec::new(),
-            prepared: HashMap::new(),
+            held: HeldLocks::default(),
+            prepared: FxHashMap::default(),
         }
     }
 }

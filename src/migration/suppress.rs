@@ -3,7 +3,11 @@
 //! `-- rollsafe: ignore drop_column, drop_table -- reason` before a statement or on one of its lines;
 //! `-- rollsafe: ignore-file drop_column -- reason` anywhere in the file, for the whole of it.
 
+use super::custom::CustomRule;
+use super::rules::{self, Said};
 use super::squawk;
+use crate::finding::Category;
+use crate::names::nearest;
 use crate::source::Span;
 
 /// One suppression comment.
@@ -168,6 +172,99 @@ fn covered(text: &str, comment: Span, statements: &[Span]) -> Option<Span> {
         return Some(*before);
     }
     statements.get(next).copied()
+}
+
+/// The suppressions of a file while its findings are looked through: which of them hold something back.
+pub(super) struct Suppressing<'a> {
+    suppressions: &'a [Suppression],
+    /// For each suppression, whether each of its codes was of use.
+    used: Vec<Vec<bool>>,
+}
+
+impl<'a> Suppressing<'a> {
+    pub fn new(suppressions: &'a [Suppression]) -> Self {
+        let used = suppressions.iter().map(|suppression| vec![false; suppression.codes.len()]).collect();
+        Suppressing { suppressions, used }
+    }
+
+    /// The suppression that holds a finding back; all that do are marked as used.
+    pub fn holds(&mut self, code: &str, category: Option<Category>, span: Span) -> Option<&'a Suppression> {
+        let mut held = None;
+        for (suppression, used) in self.suppressions.iter().zip(&mut self.used) {
+            let covers = suppression.covers.is_some_and(|covered| {
+                covered.start <= span.start && span.start < covered.end.max(covered.start + 1)
+            });
+            if !covers {
+                continue;
+            }
+            for ((name, _), used) in suppression.codes.iter().zip(used) {
+                let names = name == code
+                    || name == "all"
+                    || category.is_some_and(|category| name == category.as_str());
+                if names {
+                    *used = true;
+                    held = held.or(Some(suppression));
+                }
+            }
+        }
+        held
+    }
+
+    /// What there is to say of the suppressions themselves, once all findings have been looked through.
+    pub fn findings(&self, custom: &[CustomRule]) -> Vec<(&'static str, Said)> {
+        let mut found = Vec::new();
+        let mut say = |code: &'static str, span: Span, message: String, help: Option<String>| {
+            found.push((code, Said { span, migration: None, message, help, fix: None }));
+        };
+        for (suppression, used) in self.suppressions.iter().zip(&self.used) {
+            if let Some(problem) = &suppression.malformed {
+                say(
+                    "suppression_unused",
+                    suppression.span,
+                    format!("this suppression does nothing: {problem}"),
+                    None,
+                );
+                continue;
+            }
+            if suppression.foreign {
+                continue;
+            }
+            for ((code, span), used) in suppression.codes.iter().zip(used) {
+                if *used {
+                    continue;
+                }
+                let own = custom.iter().any(|custom| custom.definition.code == *code);
+                if own || rules::rule(code).is_some() || code.parse::<Category>().is_ok() || code == "all" {
+                    say(
+                        "suppression_unused",
+                        *span,
+                        format!("nothing here gives `{code}`, so this suppression does nothing"),
+                        Some(
+                            "Remove it, or move it onto the line of the statement that it is meant for."
+                                .to_owned(),
+                        ),
+                    );
+                } else {
+                    let near = nearest(code, rules::RULES.iter().map(|rule| rule.code));
+                    let message = match near {
+                        Some(near) => format!("there is no code `{code}`; did you mean `{near}`?"),
+                        None => format!("there is no code `{code}`; `rollsafe rules` lists them"),
+                    };
+                    say("suppression_unused", *span, message, None);
+                }
+            }
+            if suppression.reason.is_none() {
+                say(
+                    "suppression_without_reason",
+                    suppression.span,
+                    "this suppression gives no reason, so nobody can tell later whether it still holds"
+                        .to_owned(),
+                    Some("-- rollsafe: ignore CODE -- why it is fine here".to_owned()),
+                );
+            }
+        }
+        found
+    }
 }
 
 #[cfg(test)]

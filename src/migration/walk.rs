@@ -1,5 +1,9 @@
 //! The walk through one migration: statement by statement, with session, catalog, effects and rules.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use super::catalog::{Born, Catalog};
 use super::cost::Cost;
 use super::custom::{CustomRule, Noted, Surrounds};
@@ -7,16 +11,22 @@ use super::effects::{self, Effects};
 use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
 use super::migration::{Direction, Migration};
-use super::parse::Script;
+use super::parse::{self, Script};
 use super::rules::{
     Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock, StatementContext,
 };
 use super::session::{HeldLock, Opened, Session};
-use super::statement::{Body, Call, Ident, Inner, Query, Routine, Statement, TransactionControl};
+use super::statement::{
+    Body, Call, CreateRoutine, Ident, Inner, Query, Routine, Statement, TransactionControl,
+};
 use crate::source::Span;
 
 /// How deep called functions are followed.
 const MAX_CALLS: u32 = 8;
+
+/// How many statements inside routines are followed from one statement: functions that call each other many times
+/// over would take forever.
+const MAX_INNER: u32 = 20_000;
 
 /// What judging one migration gave.
 #[derive(Default)]
@@ -30,7 +40,6 @@ pub(super) struct Walked {
 /// What walks share.
 pub(super) struct Walk<'a> {
     migrations: &'a [Migration],
-    scripts: &'a [Script],
     rules: &'a [ActiveRule],
     options: &'a RuleOptions,
     custom: &'a [CustomRule],
@@ -39,6 +48,12 @@ pub(super) struct Walk<'a> {
     pub run: Option<bool>,
     /// As it is before the next migration.
     pub session: Session,
+    /// Bodies of routines of earlier migrations that were read when something called them, by migration and place.
+    read_late: FxHashMap<(u32, Span), Arc<Routine>>,
+    /// The routines that are being followed, outermost first: none is followed into itself.
+    calling: Vec<(u32, Span)>,
+    /// How many more statements inside routines the statement at hand may have followed.
+    budget: u32,
 }
 
 /// Catalogs to come back to.
@@ -49,13 +64,18 @@ struct Returns {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(
-        migrations: &'a [Migration],
-        scripts: &'a [Script],
-        rules: &'a [ActiveRule],
-        options: &'a RuleOptions,
-    ) -> Self {
-        Walk { migrations, scripts, rules, options, custom: &[], session: Session::default(), run: None }
+    pub fn new(migrations: &'a [Migration], rules: &'a [ActiveRule], options: &'a RuleOptions) -> Self {
+        Walk {
+            migrations,
+            rules,
+            options,
+            custom: &[],
+            session: Session::default(),
+            run: None,
+            read_late: FxHashMap::default(),
+            calling: Vec::new(),
+            budget: 0,
+        }
     }
 
     /// Asks a project's own rules too.
@@ -152,8 +172,8 @@ impl<'a> Walk<'a> {
     }
 
     /// History: only the catalog learns from it.
-    pub fn replay(&mut self, index: usize, catalog: &mut Catalog) {
-        let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
+    pub fn replay(&mut self, index: usize, script: &Script, catalog: &mut Catalog) {
+        let migration = &self.migrations[index]; // the caller enumerates them
         catalog.set_migration(index as u32);
         let aside = self.set_aside(migration);
         let units = self.open(migration, script);
@@ -161,7 +181,7 @@ impl<'a> Walk<'a> {
         let rolls_back = rolls_back(script);
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
-            self.run_inner_of(statement, catalog, index, MAX_CALLS, &mut |walk, inner, catalog, source| {
+            self.run_inner(statement, catalog, index, &mut |walk, inner, catalog, source| {
                 let text = &walk.migrations[source.migration].text; // a migration of this project
                 catalog.apply(&inner.statement, text, &walk.session, Born::Before);
             });
@@ -181,8 +201,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Judges one migration; the catalog is changed as the migration changes the database.
-    pub fn judge(&mut self, index: usize, catalog: &mut Catalog) -> Walked {
-        let (migration, script) = (&self.migrations[index], &self.scripts[index]); // the caller enumerates them
+    pub fn judge(&mut self, index: usize, script: &Script, catalog: &mut Catalog) -> Walked {
+        let migration = &self.migrations[index]; // the caller enumerates them
         catalog.set_migration(index as u32);
         let aside = self.set_aside(migration);
         let units = self.open(migration, script);
@@ -196,7 +216,7 @@ impl<'a> Walk<'a> {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
-            let inner_effects = self.judge_inner(statement, catalog, index, place, rolls_back, &mut walked);
+            let inner_effects = self.judge_inner(script, catalog, index, place, rolls_back, &mut walked);
             for inner in inner_effects {
                 effects.locks.extend(inner.locks);
                 effects.rewrites.extend(inner.rewrites);
@@ -230,7 +250,7 @@ impl<'a> Walk<'a> {
             let held = &self.session.held;
             let awaited = strong
                 .iter()
-                .filter(|(relation, mode)| !held.iter().any(|h| h.mode >= *mode && h.relation == *relation))
+                .filter(|(relation, mode)| held.mode_on(relation).is_none_or(|held| held < *mode))
                 .cloned()
                 .collect();
             // Told once for a transaction.
@@ -307,7 +327,7 @@ impl<'a> Walk<'a> {
     /// gives their effects in order. The catalog is left as it is after them.
     fn judge_inner(
         &mut self,
-        statement: &'a Statement,
+        script: &Script,
         catalog: &mut Catalog,
         index: usize,
         place: usize,
@@ -318,8 +338,8 @@ impl<'a> Walk<'a> {
         let mut all = Vec::new();
         let (rules, options) = (self.rules, self.options);
         let migrations = self.migrations;
-        let scripts = self.scripts;
-        self.run_inner_of(statement, catalog, index, MAX_CALLS, &mut |walk, inner, catalog, source| {
+        let statement = &script.statements[place]; // the caller enumerates them
+        self.run_inner(statement, catalog, index, &mut |walk, inner, catalog, source| {
             let session = walk.session.in_block();
             let text = &*migrations[source.migration].text; // a migration of this project
             let effects = effects::compute(&inner.statement, catalog, &session, options.version);
@@ -331,7 +351,7 @@ impl<'a> Walk<'a> {
                 text,
                 migration: index as u32,
                 index: place,
-                statements: &scripts[index].statements,
+                statements: &script.statements,
                 inner: Some(inner),
                 run: &migrations[index].run,
                 options,
@@ -386,6 +406,20 @@ impl<'a> Walk<'a> {
             }
             all.push(effects);
         });
+        if self.budget == 0 {
+            said.push((
+                "dynamic_sql_not_checked",
+                Said {
+                    span: statement.span,
+                    migration: None,
+                    message: format!(
+                        "this runs more than {MAX_INNER} statements inside functions that call each other; the rest was not checked"
+                    ),
+                    help: None,
+                    fix: None,
+                },
+            ));
+        }
         for (span, name) in unread(statement, catalog) {
             said.push((
                 "dynamic_sql_not_checked",
@@ -401,39 +435,69 @@ impl<'a> Walk<'a> {
         all
     }
 
-    /// Calls `visit` for each statement that `statement` runs inside itself.
+    /// Calls `visit` for each statement that `statement`, one of the migration's own, runs inside itself.
+    fn run_inner(
+        &mut self,
+        statement: &Statement,
+        catalog: &mut Catalog,
+        index: usize,
+        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+    ) {
+        self.budget = MAX_INNER;
+        self.run_inner_of(statement, catalog, index, visit);
+        if self.budget == 0 {
+            // What the rest would have made or dropped isn't known.
+            catalog.set_incomplete();
+        }
+    }
+
     fn run_inner_of(
         &mut self,
         statement: &Statement,
         catalog: &mut Catalog,
         index: usize,
-        depth: u32,
         visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
     ) {
-        if depth == 0 {
+        if self.calling.len() >= MAX_CALLS as usize {
             return;
         }
         if let Body::Do(block) = &statement.body
             && let Some(routine) = &block.routine
         {
             let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
-            self.run_routine(routine, catalog, index, depth, &source, visit);
+            self.calling.push((index as u32, statement.span));
+            self.run_routine(routine, catalog, index, &source, visit);
+            self.calling.pop();
         }
         for call in calls(statement) {
             let name = catalog.resolve_function(&call.name, &self.session.search_path);
-            let routines: Vec<_> = catalog
+            let mut fitting = catalog
                 .functions(&name)
                 .iter()
-                .filter(|function| function.definition.arguments.len() >= call.arguments)
-                .map(|function| (function.definition.clone(), function.migration))
-                .collect();
+                .filter(|function| function.definition.arguments.len() >= call.arguments);
             // Which overload is called isn't known: with several, none is followed.
-            let [(definition, migration)] = routines.as_slice() else { continue };
-            let Some(routine) = &definition.body else { continue };
+            let (Some(function), None) = (fitting.next(), fitting.next()) else { continue };
+            let (definition, migration) = (function.definition.clone(), function.migration);
+            let place = (migration, definition.source.unwrap_or(definition.name.span()));
+            if self.calling.contains(&place) {
+                continue;
+            }
+            let late = self.read_late(&definition, migration);
+            let Some(routine) = late.as_deref().or(definition.body.as_deref()) else { continue };
             let source =
-                InnerSource { migration: *migration as usize, called: true, name: format!("{name}()") };
-            self.run_routine(routine, catalog, index, depth, &source, visit);
+                InnerSource { migration: migration as usize, called: true, name: format!("{name}()") };
+            self.calling.push(place);
+            self.run_routine(routine, catalog, index, &source, visit);
+            self.calling.pop();
         }
+    }
+
+    /// The body of a routine that was left unread when its migration was read as history.
+    fn read_late(&mut self, definition: &CreateRoutine, migration: u32) -> Option<Arc<Routine>> {
+        let source = definition.source.filter(|_| definition.unread)?;
+        let text = &self.migrations.get(migration as usize)?.text;
+        let read = self.read_late.entry((migration, source));
+        Some(read.or_insert_with(|| Arc::new(parse::routine(text, source))).clone())
     }
 
     fn run_routine(
@@ -441,12 +505,15 @@ impl<'a> Walk<'a> {
         routine: &Routine,
         catalog: &mut Catalog,
         index: usize,
-        depth: u32,
         source: &InnerSource,
         visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
     ) {
         for inner in &routine.statements {
-            self.run_inner_of(&inner.statement, catalog, index, depth - 1, visit);
+            if self.budget == 0 {
+                return;
+            }
+            self.budget -= 1;
+            self.run_inner_of(&inner.statement, catalog, index, visit);
             visit(self, inner, catalog, source);
         }
     }
@@ -618,9 +685,10 @@ fn ask(
     said: &mut Vec<(&'static str, Said)>,
     small: &mut Vec<(&'static str, Said)>,
 ) {
+    // One for all: most have nothing to say.
+    let mut sink = Sink::default();
     for active in rules {
         if let Check::Statement(check) = active.rule.check {
-            let mut sink = Sink::default();
             context.kept.was_small.set(false);
             check(context, &mut sink);
             if context.kept.was_small.get() {
@@ -633,7 +701,7 @@ fn ask(
                 whole.said.retain(|one| !is_said(one));
                 small.extend(whole.said.into_iter().map(|one| (active.rule.code, one)));
             }
-            said.extend(sink.said.into_iter().map(|one| (active.rule.code, one)));
+            said.extend(sink.said.drain(..).map(|one| (active.rule.code, one)));
         }
     }
 }
@@ -644,25 +712,13 @@ fn hold(session: &mut Session, effects: &Effects, statement: usize, migration: u
         return;
     }
     for lock in effects.locks.iter().filter(|lock| !lock.brief && lock.mode > LockMode::AccessShare) {
-        match session.held.iter_mut().find(|held| held.relation == lock.relation) {
-            Some(held) if held.mode >= lock.mode => {}
-            Some(held) => {
-                *held = HeldLock {
-                    relation: lock.relation.clone(),
-                    mode: lock.mode,
-                    statement,
-                    migration,
-                    span: lock.span,
-                };
-            }
-            None => session.held.push(HeldLock {
-                relation: lock.relation.clone(),
-                mode: lock.mode,
-                statement,
-                migration,
-                span: lock.span,
-            }),
-        }
+        session.held.take(HeldLock {
+            relation: lock.relation.clone(),
+            mode: lock.mode,
+            statement,
+            migration,
+            span: lock.span,
+        });
     }
 }
 

@@ -6,13 +6,13 @@
 //! and figures may change. The path isn't in it: whoever needs it puts it beside.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::Sources;
 use crate::finding::Finding;
-use crate::migration::lint::{LintReport, StatementReport};
+use crate::migration::lint::{FileReport, LintReport, StatementReport};
 
 /// Words that say nothing about which object a statement is about.
 const SILENT: [&str; 7] = ["IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "UNIQUE", "CONSTRAINT"];
@@ -24,19 +24,20 @@ pub fn fingerprints<'a>(
     sources: &Sources,
     lint: Option<&LintReport>,
 ) -> Vec<String> {
-    let mut seen: HashMap<(Option<PathBuf>, String), usize> = HashMap::new();
+    let statements = Statements::new(lint);
+    let mut seen: HashMap<(Option<&Path>, String), usize> = HashMap::new();
     findings
         .into_iter()
         .map(|finding| {
-            let bare = bare(finding, sources, lint);
-            let number = seen.entry((finding.path.clone(), bare.clone())).or_default();
+            let bare = bare(finding, sources, &statements);
+            let number = seen.entry((finding.path.as_deref(), bare.clone())).or_default();
             *number += 1;
             format!("{bare}:{number}")
         })
         .collect()
 }
 
-fn bare(finding: &Finding, sources: &Sources, lint: Option<&LintReport>) -> String {
+fn bare(finding: &Finding, sources: &Sources, statements: &Statements<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(finding.code.as_bytes());
     hash.update([0]);
@@ -44,22 +45,38 @@ fn bare(finding: &Finding, sources: &Sources, lint: Option<&LintReport>) -> Stri
     let source = finding.path.as_ref().and_then(|path| sources.get(path));
     if let (Some(span), Some(source)) = (finding.span, source) {
         let of = |start: u32, end: u32| source.get(start as usize..end as usize).unwrap_or("");
-        let statement = lint.and_then(|report| statement_of(report, finding));
+        let statement = statements.around(finding);
         hash.update([0]);
         hash.update(beginning(statement.map_or("", |s| of(s.location.start, s.location.end))).as_bytes());
         hash.update([0]);
         hash.update(bare_text(of(span.start, span.end)).as_bytes());
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", hash.finalize().iter().take(8).fold(0u64, |all, byte| all << 8 | u64::from(*byte)))
 }
 
-/// The statement that a finding is in.
-pub fn statement_of<'a>(report: &'a LintReport, finding: &Finding) -> Option<&'a StatementReport> {
-    let span = finding.span?;
-    report.files.iter().filter(|file| Some(&file.path) == finding.path.as_ref()).find_map(|file| {
-        let after = file.statements.partition_point(|statement| statement.location.start <= span.start);
-        file.statements.get(after.checked_sub(1)?).filter(|statement| span.start < statement.location.end)
-    })
+/// The statements of a report, by file: to find the one that a finding is in.
+pub struct Statements<'a> {
+    files: HashMap<&'a Path, Vec<&'a FileReport>>,
+}
+
+impl<'a> Statements<'a> {
+    /// Those of `report`; none where there is no report.
+    pub fn new(report: Option<&'a LintReport>) -> Self {
+        let mut files: HashMap<&Path, Vec<&FileReport>> = HashMap::new();
+        for file in report.into_iter().flat_map(|report| &report.files) {
+            files.entry(&file.path).or_default().push(file);
+        }
+        Statements { files }
+    }
+
+    /// The statement that a finding is in.
+    pub fn around(&self, finding: &Finding) -> Option<&'a StatementReport> {
+        let span = finding.span?;
+        self.files.get(finding.path.as_deref()?)?.iter().find_map(|file| {
+            let after = file.statements.partition_point(|statement| statement.location.start <= span.start);
+            file.statements.get(after.checked_sub(1)?).filter(|statement| span.start < statement.location.end)
+        })
+    }
 }
 
 /// What a statement is about: its first three words that say something.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fingerprint::fingerprints;
+use super::layout;
 use super::terminal::Style;
 use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
@@ -142,15 +143,10 @@ pub fn report(report: &Report<'_>, _style: Style) -> String {
         None => {
             let findings: Vec<Told<'_>> =
                 report.findings.iter().zip(marks).map(|(finding, mark)| told(finding, mark)).collect();
-            let mut text = serde_json::to_string_pretty(&Found {
-                schema_version: SCHEMA_VERSION,
-                tool: TOOL,
-                command: report.command,
-                findings,
-            })
-            .unwrap_or_default(); // strings and numbers only
-            text.push('\n');
-            text
+            let size = findings.len() * FINDING;
+            let found =
+                Found { schema_version: SCHEMA_VERSION, tool: TOOL, command: report.command, findings };
+            layout::write(&found, size)
         }
     }
 }
@@ -201,11 +197,13 @@ fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
             applied: report.applied,
         },
     };
-    // Strings for keys and finite numbers: writing it can't fail.
-    let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
-    text.push('\n');
-    text
+    let size = whole.summary.statements * STATEMENT + whole.findings.len() * FINDING;
+    layout::write(&whole, size)
 }
+
+/// About how many bytes of JSON a statement takes, and a finding.
+const STATEMENT: usize = 420;
+const FINDING: usize = 1100;
 
 fn told(finding: &Finding, fingerprint: String) -> Told<'_> {
     Told {

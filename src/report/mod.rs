@@ -9,6 +9,7 @@ pub mod github;
 pub mod gitlab;
 pub mod json;
 pub mod junit;
+mod layout;
 pub mod markdown;
 
 pub mod rdjson;

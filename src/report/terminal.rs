@@ -12,7 +12,7 @@ use miette::{
 };
 
 use super::Report;
-use super::fingerprint::statement_of;
+use super::fingerprint::Statements;
 use super::snippet::Text;
 use crate::finding::{Finding, Severity};
 use crate::migration::lint::{LintReport, StatementReport};
@@ -63,9 +63,10 @@ pub fn report(report: &Report<'_>, style: Style) -> String {
         }
     }
     let handler = style.handler();
+    let statements = Statements::new(report.lint.map(|lint| lint.report));
     for finding in report.findings {
         let source = finding.path.as_ref().and_then(|path| sources.get(path));
-        let statement = report.lint.and_then(|lint| statement_of(lint.report, finding));
+        let statement = statements.around(finding);
         let shown = Shown {
             finding,
             source,

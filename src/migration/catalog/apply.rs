@@ -128,7 +128,7 @@ impl Replay<'_> {
                     born: self.born_if(create.replace),
                     migration: self.catalog.migration,
                 };
-                let overloads = self.catalog.functions.entry(name).or_default();
+                let overloads = self.catalog.functions.get_or_default(name);
                 match overloads.iter_mut().find(|known| known.definition.arguments == create.arguments) {
                     Some(known) => *known = Function { born: known.born, ..function },
                     None => overloads.push(function),
@@ -166,7 +166,7 @@ impl Replay<'_> {
             }
             Body::CreateSchema { name: Some(name), if_not_exists, elements } => {
                 let born = self.born_if(*if_not_exists);
-                self.catalog.schemas.entry(name.value.clone()).or_insert(born);
+                self.catalog.schemas.get_or_insert_with(name.value.clone(), || born);
                 let path = [name.value.clone()];
                 let mut inside = Replay {
                     catalog: self.catalog,
@@ -182,7 +182,7 @@ impl Replay<'_> {
             }
             Body::CreateExtension { name, .. } => {
                 let born = self.born_if(true);
-                self.catalog.extensions.entry(name.value.clone()).or_insert(born);
+                self.catalog.extensions.get_or_insert_with(name.value.clone(), || born);
             }
             Body::CreatePublication { name, all_tables, tables } => {
                 let tables = tables.iter().map(|table| self.resolve(table)).collect();
@@ -190,7 +190,7 @@ impl Replay<'_> {
             }
             Body::AlterPublication { name, action, tables } => {
                 let tables: Vec<QName> = tables.iter().map(|table| self.resolve(table)).collect();
-                let known = &mut self.catalog.publications.entry(name.value.clone()).or_default().1;
+                let known = &mut self.catalog.publications.get_or_default(name.value.clone()).1;
                 match action {
                     PublicationAction::Add => known.extend(tables),
                     PublicationAction::Set => *known = tables,
@@ -261,7 +261,7 @@ impl Replay<'_> {
             self.catalog.complete = false;
         }
         let stub = || Arc::new(Relation { name: name.clone(), columns_known: false, ..Relation::default() });
-        Arc::make_mut(self.catalog.relations.entry(name.clone()).or_insert_with(stub))
+        Arc::make_mut(self.catalog.relations.get_or_insert_with(name.clone(), stub))
     }
 
     pub(super) fn taken(&self, schema: &str, name: &str) -> bool {
@@ -286,7 +286,7 @@ impl Replay<'_> {
         reads.sort();
         reads.dedup();
         for relation in &reads {
-            self.catalog.views_over.entry(relation.clone()).or_default().push(view.clone());
+            self.catalog.views_over.get_or_default(relation.clone()).push(view.clone());
         }
         let mut mentions: Vec<CompactString> = Vec::new();
         let mut lexer = Lexer::new(self.text, query.span.range());

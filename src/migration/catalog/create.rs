@@ -91,7 +91,7 @@ impl Replay<'_> {
         }
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
         for parent in parents {
-            self.catalog.children.entry(parent).or_default().push(name.clone());
+            self.catalog.children.get_or_default(parent).push(name.clone());
         }
 
         for column in &create.columns {
@@ -159,7 +159,7 @@ impl Replay<'_> {
             .collect();
         for foreign_key in foreign_keys {
             if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
-                self.catalog.referencing.entry(target.clone()).or_default().push(partition.clone());
+                self.catalog.referencing.get_or_default(target.clone()).push(partition.clone());
             }
             if let Some(relation) = self.known_mut(partition)
                 && relation.constraint(&foreign_key.name).is_none()
@@ -392,7 +392,7 @@ impl Replay<'_> {
                 {
                     target_columns = columns.clone();
                 }
-                self.catalog.referencing.entry(target.clone()).or_default().push(table.clone());
+                self.catalog.referencing.get_or_default(target.clone()).push(table.clone());
                 validated &= constraint.enforced != Some(false);
                 (
                     ConstraintDetail::ForeignKey {

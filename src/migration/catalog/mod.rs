@@ -10,19 +10,22 @@ mod create;
 mod difference;
 mod drop;
 mod families;
+mod map;
 pub mod naming;
 mod relation;
 mod rename;
 mod snapshot;
 mod types;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
+
+use map::SharedMap;
 
 pub use apply::Applied;
 pub use difference::{difference, written as written_type};
@@ -123,24 +126,24 @@ pub struct Function {
     pub migration: u32,
 }
 
-/// What exists. Cheap to clone: relations are shared until they change.
+/// What exists. Cheap to clone: what doesn't change is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    schemas: HashMap<CompactString, Born>,
-    relations: HashMap<QName, Arc<Relation>>,
+    schemas: SharedMap<CompactString, Born>,
+    relations: SharedMap<QName, Arc<Relation>>,
     /// Index → its table. Indexes share the relations' name space.
-    indexes: HashMap<QName, QName>,
-    types: HashMap<QName, Arc<Type>>,
-    functions: HashMap<QName, Vec<Function>>,
-    extensions: HashMap<CompactString, Born>,
+    indexes: SharedMap<QName, QName>,
+    types: SharedMap<QName, Arc<Type>>,
+    functions: SharedMap<QName, Vec<Function>>,
+    extensions: SharedMap<CompactString, Born>,
     /// Publication → (all tables, tables).
-    publications: HashMap<CompactString, (bool, Vec<QName>)>,
+    publications: SharedMap<CompactString, (bool, Vec<QName>)>,
     /// Parent → partitions and inheritance children.
-    children: HashMap<QName, Vec<QName>>,
+    children: SharedMap<QName, Vec<QName>>,
     /// Target → tables with a foreign key to it.
-    referencing: HashMap<QName, Vec<QName>>,
+    referencing: SharedMap<QName, Vec<QName>>,
     /// Used relation → views and materialized views over it.
-    views_over: HashMap<QName, Vec<QName>>,
+    views_over: SharedMap<QName, Vec<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
     /// The migration being replayed, by its place in the order.
@@ -202,7 +205,8 @@ impl Catalog {
     /// followed any more, since the places in their bodies are places in other files.
     pub fn leave_sources(&mut self) {
         for function in self.functions.values_mut().flatten() {
-            Arc::make_mut(&mut function.definition).body = None;
+            let definition = Arc::make_mut(&mut function.definition);
+            (definition.body, definition.unread) = (None, false);
         }
     }
 
@@ -275,6 +279,11 @@ impl Catalog {
         all
     }
 
+    /// All relations, for those who sort what they find.
+    pub fn relations_unsorted(&self) -> impl Iterator<Item = &Relation> {
+        self.relations.values().map(Arc::as_ref)
+    }
+
     /// The table of an index, and the index.
     pub fn index(&self, name: &QName) -> Option<(&Relation, &Index)> {
         let table = self.relation(self.indexes.get(name)?)?;
@@ -340,12 +349,13 @@ impl Catalog {
     /// All partitions and inheritance children, at any depth, the relation itself left out.
     pub fn descendants(&self, parent: &QName) -> Vec<QName> {
         let mut found: Vec<QName> = Vec::new();
-        let mut open = vec![parent.clone()];
+        let mut known: FxHashSet<&QName> = FxHashSet::default();
+        let mut open = vec![parent];
         while let Some(next) = open.pop() {
-            for child in self.children(&next) {
-                if !found.contains(child) && child != parent {
+            for child in self.children(next) {
+                if child != parent && known.insert(child) {
                     found.push(child.clone());
-                    open.push(child.clone());
+                    open.push(child);
                 }
             }
         }
@@ -414,7 +424,7 @@ impl Catalog {
         while at < names.len() {
             let over = names[at].clone(); // in bounds: the loop's condition
             at += 1;
-            for (other, definition) in &self.types {
+            for (other, definition) in self.types.iter() {
                 let uses = match &definition.kind {
                     TypeKind::Domain(domain) => self.is_type(&domain.base, &over),
                     TypeKind::Composite(attributes) => {

@@ -104,7 +104,7 @@ impl Replay<'_> {
                     for function in &mut overloads {
                         function.name = new.clone();
                     }
-                    self.catalog.functions.entry(new).or_default().extend(overloads);
+                    self.catalog.functions.get_or_default(new).extend(overloads);
                 }
             }
             _ => {}

@@ -31,7 +31,7 @@ impl Catalog {
         let text = statements(snapshot);
         let mut live = Live { catalog: Catalog::empty(), not_understood: vec![] };
         // public can be dropped.
-        live.catalog.schemas.clear();
+        live.catalog.schemas = super::map::SharedMap::default();
         let mut session = Session::default();
         session.search_path.clear();
         for statement in parse::parse(&text, 0..text.len()).statements {
@@ -73,7 +73,7 @@ impl Catalog {
         }
         let reads: Vec<QName> = told.reads.iter().map(|read| QName::new(&read.schema, &read.name)).collect();
         for read in &reads {
-            let over = self.views_over.entry(read.clone()).or_default();
+            let over = self.views_over.get_or_default(read.clone());
             if !over.contains(&name) {
                 over.push(name.clone());
             }

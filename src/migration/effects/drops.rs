@@ -168,13 +168,13 @@ impl Computation<'_> {
         }
         self.drop_columns_of_type(name);
         if relation.kind == RelationKind::Table {
-            let owned: Vec<QName> = self
+            let mut owned: Vec<QName> = self
                 .catalog
-                .relations()
-                .into_iter()
+                .relations_unsorted()
                 .filter(|r| r.owned_by.as_ref().is_some_and(|(table, _)| table == name))
                 .map(|r| r.name.clone())
                 .collect();
+            owned.sort();
             for sequence in owned {
                 self.drop_defaults(&sequence.name);
             }
@@ -279,13 +279,14 @@ impl Computation<'_> {
     /// Column defaults that name a sequence or function: their tables are locked.
     fn drop_defaults(&mut self, named: &str) {
         let mut found: Vec<(QName, CompactString)> = Vec::new();
-        for relation in self.catalog.relations() {
+        for relation in self.catalog.relations_unsorted() {
             for column in &relation.columns {
                 if column.default.as_ref().is_some_and(|default| names_word(&default.text, named)) {
                     found.push((relation.name.clone(), column.name.clone()));
                 }
             }
         }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         for (table, column) in found {
             self.lock(&table, LockMode::AccessExclusive, Some(format!("the default of {column} goes")));
         }
@@ -294,11 +295,12 @@ impl Computation<'_> {
     fn drop_uses_of_function(&mut self, name: &Name) {
         let function = self.catalog.resolve_function(name, &self.session.search_path);
         let mut found: Vec<(QName, String)> = Vec::new();
-        for relation in self.catalog.relations() {
+        for relation in self.catalog.relations_unsorted() {
             for trigger in relation.triggers.iter().filter(|trigger| trigger.function == function) {
                 found.push((relation.name.clone(), format!("its trigger {} goes", trigger.name)));
             }
         }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         for (table, why) in found {
             let partitioned = self.is_partitioned(&table);
             self.lock_tree_because(&table, !partitioned, LockMode::AccessExclusive, Some(why));

@@ -26,12 +26,14 @@ pub struct Cursor<'a> {
     place: Option<Span>,
     /// How deep in parentheses and subqueries the recogniser stands; see [`MAX_DEPTH`].
     pub depth: u32,
+    /// The statement is history: what only a judge would ask of it needn't be read.
+    pub skims: bool,
 }
 
 impl<'a> Cursor<'a> {
     /// At the first of `tokens`, the tokens of one statement.
     pub fn new(text: &'a str, tokens: &'a [Token]) -> Self {
-        Cursor { text, tokens, at: 0, place: None, depth: 0 }
+        Cursor { text, tokens, at: 0, place: None, depth: 0, skims: false }
     }
 
     /// The same over a text that isn't the file but the value of a literal which stands at `place`.

@@ -25,9 +25,10 @@ mod tests;
 pub mod type_name;
 mod utility;
 
-use crate::migration::statement::{Body, Problem, Statement};
+use crate::migration::statement::{Body, Problem, Query, QueryKind, Routine, Statement};
 use crate::source::Span;
 use cursor::{Cursor, Parsed};
+use lex::TokenKind;
 
 /// The statements of a text, in order, and its comments.
 #[derive(Clone, Debug, Default)]
@@ -41,12 +42,33 @@ pub struct Script {
 /// Reads `range` of `text`; all spans are those of `text`. Never fails: what can't be read is in the
 /// statements' problems.
 pub fn parse(text: &str, range: std::ops::Range<usize>) -> Script {
-    parse_at(text, range, None, 0)
+    parse_as(text, range, None, 0, false)
+}
+
+/// As [`parse`], for what has run already and only has to be replayed: bodies of functions stay unread until one is
+/// called ([`routine`]), and of INSERT, UPDATE and DELETE that call no function only the kind is told.
+pub fn parse_history(text: &str, range: std::ops::Range<usize>) -> Script {
+    parse_as(text, range, None, 0, true)
+}
+
+/// The body of a PL/pgSQL routine which stands at `source` in `text`.
+pub fn routine(text: &str, source: Span) -> Routine {
+    plpgsql::routine_at(text, source)
 }
 
 /// The same for a text inside another: all spans are `place` where there is one (the text is the value of
 /// a literal with escapes), and it stands `depth` levels deep (see [`cursor::MAX_DEPTH`]).
 fn parse_at(text: &str, range: std::ops::Range<usize>, place: Option<Span>, depth: u32) -> Script {
+    parse_as(text, range, place, depth, false)
+}
+
+fn parse_as(
+    text: &str,
+    range: std::ops::Range<usize>,
+    place: Option<Span>,
+    depth: u32,
+    skims: bool,
+) -> Script {
     let mut script = Script::default();
     let mut splitter = split::Splitter::new(text, range);
     while let Some(mut piece) = splitter.next_piece() {
@@ -57,7 +79,12 @@ fn parse_at(text: &str, range: std::ops::Range<usize>, place: Option<Span>, dept
         }
         let mut cursor = Cursor::placed(text, &piece.tokens, place);
         cursor.depth = depth;
-        script.statements.push(read_statement(cursor, &piece));
+        cursor.skims = skims;
+        let statement = match skims.then(|| skim_change(&cursor, &piece)).flatten() {
+            Some(statement) => statement,
+            None => read_statement(cursor, &piece),
+        };
+        script.statements.push(statement);
         splitter.reuse(piece);
     }
     if place.is_none() {
@@ -65,6 +92,69 @@ fn parse_at(text: &str, range: std::ops::Range<usize>, place: Option<Span>, dept
     }
     script
 }
+
+/// An INSERT, UPDATE or DELETE that calls nothing: the catalog learns nothing from it.
+fn skim_change(c: &Cursor<'_>, piece: &split::Piece) -> Option<Statement> {
+    let kind = match c.word_at(0)? {
+        word if word.eq_ignore_ascii_case("insert") => QueryKind::Insert,
+        word if word.eq_ignore_ascii_case("update") => QueryKind::Update,
+        word if word.eq_ignore_ascii_case("delete") => QueryKind::Delete,
+        _ => return None,
+    };
+    if !piece.problems.is_empty() || !is_balanced(&piece.tokens) {
+        return None;
+    }
+    // The name in INSERT INTO schema.name (columns) looks like a function's.
+    let columns = (kind == QueryKind::Insert)
+        .then(|| if piece.tokens.get(3).is_some_and(|token| token.kind == TokenKind::Dot) { 5 } else { 3 });
+    let mut before = None;
+    for (at, token) in piece.tokens.iter().enumerate() {
+        match (token.kind, before) {
+            (TokenKind::Placeholder | TokenKind::Invalid(_), _) => return None,
+            (TokenKind::LeftParen, Some(TokenKind::Quoted | TokenKind::UnicodeQuoted))
+                if Some(at) != columns =>
+            {
+                return None;
+            }
+            (TokenKind::LeftParen, Some(TokenKind::Word)) if Some(at) != columns => {
+                let word = c.word_at(at - 1)?; // there is one before it
+                if !BEFORE_PARENTHESES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        before = Some(token.kind);
+    }
+    let query = Query { span: piece.span, kind, ..Query::default() };
+    Some(Statement { span: piece.span, body: Body::Query(Box::new(query)), problems: Vec::new() })
+}
+
+/// Words of queries that may stand before a parenthesis without being called.
+const BEFORE_PARENTHESES: [&str; 22] = [
+    "values",
+    "in",
+    "and",
+    "or",
+    "not",
+    "as",
+    "on",
+    "conflict",
+    "from",
+    "using",
+    "where",
+    "set",
+    "select",
+    "when",
+    "then",
+    "else",
+    "any",
+    "all",
+    "exists",
+    "union",
+    "join",
+    "returning",
+];
 
 /// Reads one statement from its tokens (without the semicolon).
 fn read_statement(mut cursor: Cursor<'_>, piece: &split::Piece) -> Statement {

@@ -44,6 +44,11 @@ pub fn body_of(c: &Cursor<'_>, language: &str) -> Option<Routine> {
     })
 }
 
+/// Reads a body in PL/pgSQL that stands at `source` in `text`, word for word.
+pub(super) fn routine_at(text: &str, source: Span) -> Routine {
+    plpgsql(text, source.range(), None, NESTED)
+}
+
 /// The statements of a body in SQL.
 fn sql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> Routine {
     let mut routine = Routine::default();

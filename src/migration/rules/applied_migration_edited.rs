@@ -10,9 +10,8 @@ pub static RULE: Rule = Rule {
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     for migration in cx.migrations.iter().filter(|migration| migration.change == Some(Change::Edited)) {
-        let span = migration.statements.first().map(|statement| statement.span).unwrap_or_default();
         sink.say(
-            span,
+            migration.first,
             "this migration was there before the change at hand and says something else now: databases that have run it \
              don't run it again, and tools that keep checksums refuse to go on",
         )

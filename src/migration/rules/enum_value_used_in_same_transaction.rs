@@ -15,7 +15,7 @@ use super::{Check, Rule, RunContext, Sink};
 pub static RULE: Rule = Rule {
     code: "enum_value_used_in_same_transaction",
     page: migration_page!("enum_value_used_in_same_transaction"),
-    check: Check::Run(check),
+    check: Check::Together(check),
 };
 
 /// A value that a transaction has added to an enum.

@@ -13,7 +13,7 @@ use super::{Check, Rule, RunContext, Sink, plans};
 pub static RULE: Rule = Rule {
     code: "expand_and_contract_together",
     page: migration_page!("expand_and_contract_together"),
-    check: Check::Run(check),
+    check: Check::Together(check),
 };
 
 /// What the release has done so far, as far as this rule needs it.

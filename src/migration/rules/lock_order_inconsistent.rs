@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::migration::catalog::{QName, RelationKind};
 use crate::migration::statement::Body;
 
-use super::{Check, JudgedMigration, Record, Rule, RunContext, Sink};
+use super::{Check, JudgedMigration, RELEASE, Record, Rule, RunContext, Sink};
 
 pub static RULE: Rule = Rule {
     code: "lock_order_inconsistent",
@@ -15,10 +15,6 @@ pub static RULE: Rule = Rule {
 
 /// Tables of one transaction that are compared in pairs; a transaction over more is `many_tables_locked` anyway.
 const COMPARED: usize = 32;
-
-/// With more migrations than this it is a history that is judged, not a release: what stands years apart never
-/// runs at the same time.
-const RELEASE: usize = 20;
 
 fn check(context: &RunContext<'_>, sink: &mut Sink) {
     if context.migrations.len() > RELEASE {

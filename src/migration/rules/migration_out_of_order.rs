@@ -1,5 +1,7 @@
 //! `migration_out_of_order`: a new migration that comes before one that has run.
 
+use std::collections::HashMap;
+
 use super::{Change, Check, Rule, RunContext, Sink};
 
 pub static RULE: Rule = Rule {
@@ -11,14 +13,15 @@ pub static RULE: Rule = Rule {
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     let Some(last) = cx.versions.iter().rposition(|(_, _, old)| *old) else { return };
     let (_, latest, _) = cx.versions[last]; // a position in it
+    let places: HashMap<&str, usize> =
+        cx.versions.iter().enumerate().map(|(place, (_, path, _))| (*path, place)).collect();
     for migration in cx.migrations.iter().filter(|migration| migration.change == Some(Change::Added)) {
-        let place = cx.versions.iter().position(|(_, path, _)| *path == migration.path);
+        let place = places.get(migration.path).copied();
         if place.is_none_or(|place| place > last) {
             continue;
         }
-        let span = migration.statements.first().map(|statement| statement.span).unwrap_or_default();
         sink.say(
-            span,
+            migration.first,
             format!(
                 "this new migration comes before {latest}, which is there already: databases that have run that one skip it, \
                  refuse it, or run it late, depending on the tool"

@@ -33,11 +33,18 @@ pub enum Check {
     Migration(fn(&MigrationContext<'_>, &mut Sink)),
     /// Once for the run, after the last migration.
     Run(fn(&RunContext<'_>, &mut Sink)),
+    /// Over migrations that one transaction may span: once for each judged migration; once over all of them where a
+    /// release is judged (see [`RELEASE`]), and over those that the tool runs in one transaction.
+    Together(fn(&RunContext<'_>, &mut Sink)),
     /// Once for each judged up migration, after it and what undoes it have been walked through.
     Reversal(fn(&ReversalContext<'_>, &mut Sink)),
     /// The engine itself reports it (a statement that can't be read, a suppression that does nothing).
     Engine,
 }
+
+/// With more judged migrations than this it is a history that is judged, not a release: what stands years apart never
+/// runs at the same time.
+pub const RELEASE: usize = 20;
 
 /// The text of a rule's page, for `Rule::page`.
 #[macro_export]
@@ -307,9 +314,11 @@ pub struct JudgedMigration<'a> {
     pub path: &'a str,
     /// The whole text of the file.
     pub text: &'a str,
-    /// Its statements.
+    /// Its first statement's place; empty where it has none.
+    pub first: Span,
+    /// Its statements; none where more than a release is judged, but for [`Check::Together`].
     pub statements: &'a [Statement],
-    /// What was noted of each.
+    /// What was noted of each, effects left out; none where there are no statements.
     pub records: &'a [Record],
     /// How it is run.
     pub run: &'a RunFacts,

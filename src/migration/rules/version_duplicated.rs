@@ -1,5 +1,7 @@
 //! `version_duplicated`: two migrations with the same version.
 
+use std::collections::HashMap;
+
 use super::{Check, Rule, RunContext, Sink};
 
 pub static RULE: Rule = Rule {
@@ -9,21 +11,22 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
+    let mut holders: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (version, path, _) in &cx.versions {
+        holders.entry(version).or_default().push(path);
+    }
     for migration in
         cx.migrations.iter().filter(|migration| !migration.version.is_empty() && !migration.run.down)
     {
-        let other = cx
-            .versions
-            .iter()
-            .find(|(version, path, _)| *version == migration.version && *path != migration.path);
-        let Some((version, path, _)) = other else { continue };
+        let holders = holders.get(migration.version).map_or(&[][..], Vec::as_slice);
+        let Some(path) = holders.iter().find(|path| **path != migration.path) else { continue };
+        let version = migration.version;
         // Told once, at the later one.
         if *path > migration.path {
             continue;
         }
-        let span = migration.statements.first().map(|statement| statement.span).unwrap_or_default();
         sink.say(
-            span,
+            migration.first,
             format!("version {version} is taken by {path}: the tool refuses both, or runs only one of them"),
         )
         .in_migration(migration.migration)

@@ -289,8 +289,10 @@ pub struct CreateRoutine {
     pub sets: Vec<CompactString>,
     /// The source text's span inside its quotes, for dollar-quoted and plain strings without escapes.
     pub source: Option<Span>,
-    /// PL/pgSQL and SQL bodies, read when the migration calls the function. Parsed on demand.
+    /// PL/pgSQL and SQL bodies, read for when a migration calls the function.
     pub body: Option<Box<Routine>>,
+    /// The body is PL/pgSQL of a migration that has run, and was left unread until something calls it.
+    pub unread: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

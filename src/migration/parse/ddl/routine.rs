@@ -63,7 +63,9 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         options_read = option(c, &mut options, true)?;
     }
     let mut body = sql_body(c)?;
-    if let (None, Some(language), Some(at)) = (&body, &options.language, options.source_at) {
+    // Bodies in SQL are wanted wherever the server inlines them.
+    let unread = c.skims && options.source.is_some() && options.language.as_deref() == Some("plpgsql");
+    if let (None, Some(language), Some(at), false) = (&body, &options.language, options.source_at, unread) {
         body = plpgsql::body_of(&c.at_index(at), language);
     }
     Ok(Body::CreateRoutine(Box::new(CreateRoutine {
@@ -79,6 +81,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         sets: options.sets,
         source: options.source,
         body: body.map(Box::new),
+        unread,
     })))
 }
 

@@ -1,0 +1,143 @@
+//! The map that the catalog is made of: cheap to copy, since copies share what neither has changed.
+//!
+//! A catalog is copied at every BEGIN that may be rolled back and around every way back, and then changed in
+//! a place or two: the map is cut into parts, and only the part that is written to is copied.
+
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+/// How many parts; a power of two.
+const PARTS: usize = 32;
+
+type Part<K, V> = Option<Arc<FxHashMap<K, V>>>;
+
+/// A hash map whose copies share what they have in common.
+#[derive(Clone, Debug)]
+pub(super) struct SharedMap<K, V> {
+    parts: [Part<K, V>; PARTS],
+}
+
+impl<K, V> Default for SharedMap<K, V> {
+    fn default() -> Self {
+        SharedMap { parts: [const { None }; PARTS] }
+    }
+}
+
+/// Which part a key is in: by bits that the maps inside use least.
+fn part_of<Q: Hash + ?Sized>(key: &Q) -> usize {
+    (FxBuildHasher.hash_one(key) >> 32) as usize & (PARTS - 1)
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
+    fn part<Q: Hash + ?Sized>(&self, key: &Q) -> Option<&FxHashMap<K, V>> {
+        self.parts[part_of(key)].as_deref() // masked to the number of parts
+    }
+
+    fn part_mut<Q: Hash + ?Sized>(&mut self, key: &Q) -> &mut FxHashMap<K, V> {
+        Arc::make_mut(self.parts[part_of(key)].get_or_insert_default()) // masked to the number of parts
+    }
+
+    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.part(key)?.get(key)
+    }
+
+    pub fn contains_key<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.get(key).is_some()
+    }
+
+    /// To change in place; nothing is copied where there is nothing.
+    pub fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        if !self.contains_key(key) {
+            return None;
+        }
+        self.part_mut(key).get_mut(key)
+    }
+
+    /// The value of a key, made by `make` where there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        self.part_mut(&key).entry(key).or_insert_with(make)
+    }
+
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.part_mut(&key).insert(key, value)
+    }
+
+    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        if !self.contains_key(key) {
+            return None;
+        }
+        self.part_mut(key).remove(key)
+    }
+
+    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
+        for part in self.parts.iter_mut().flatten() {
+            if part.iter().any(|(key, value)| !keep(key, value)) {
+                Arc::make_mut(part).retain(|key, value| keep(key, value));
+            }
+        }
+    }
+
+    /// All entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.parts.iter().flatten().flat_map(|part| part.iter())
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// All values, to change: copies whatever is shared.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.parts.iter_mut().flatten().flat_map(|part| Arc::make_mut(part).values_mut())
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone + Default> SharedMap<K, V> {
+    /// The value of a key, an empty one where there is none.
+    pub fn get_or_default(&mut self, key: K) -> &mut V {
+        self.get_or_insert_with(key, V::default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_keeps_what_the_other_changes() {
+        let mut one: SharedMap<String, u32> = SharedMap::default();
+        for number in 0..1000 {
+            one.insert(number.to_string(), number);
+        }
+        let copy = one.clone();
+        assert_eq!(one.remove("7"), Some(7));
+        *one.get_mut("8").unwrap() += 1;
+        *one.get_or_default("new".to_owned()) += 1;
+        one.retain(|_, value| value % 2 == 0);
+        assert_eq!((copy.get("7"), copy.get("8"), copy.get("new")), (Some(&7), Some(&8), None));
+        assert_eq!((copy.iter().count(), copy.values().sum::<u32>()), (1000, 999 * 500));
+        assert!(one.keys().all(|key| copy.contains_key(key)) && !one.contains_key("9"));
+        assert_eq!(one.remove("nothing"), None);
+        one.values_mut().for_each(|value| *value = 0);
+        assert_eq!(copy.get("500"), Some(&500));
+    }
+}
