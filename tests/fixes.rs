@@ -361,6 +361,9 @@ fn told(output: &Output) -> String {
 
 const TABLE: &str = "CREATE TABLE orders (id bigint PRIMARY KEY, total bigint, note text);\n";
 
+/// What a file becomes, or why it stays.
+type Becomes<'a> = Result<String, &'a str>;
+
 /// (runner, first file, its head, the change's file, its text, what it becomes with --unsafe-fixes; `None`: it stays, and
 /// this is told).
 #[test]
@@ -368,7 +371,7 @@ fn each_tool_gets_the_switch_that_it_reads() {
     let index = "CREATE INDEX orders_total ON orders (total);\n";
     let built = "CREATE INDEX CONCURRENTLY orders_total ON orders (total);\n";
     let goose = |body: &str| format!("-- +goose Up\n{body}-- +goose Down\nDROP TABLE orders;\n");
-    let cases: Vec<(&str, &str, String, &str, String, Result<String, &str>)> = vec![
+    let cases: Vec<(&str, &str, String, &str, String, Becomes<'_>)> = vec![
         (
             "goose",
             "1_a.sql",
