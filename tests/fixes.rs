@@ -578,3 +578,20 @@ fn standard_input_is_given_back_fixed() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "CREATE INDEX CONCURRENTLY i ON orders (total);\n");
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
 }
+
+#[test]
+fn what_is_written_runs_on_versions_that_nobody_ruled_out() {
+    let alter = "ALTER TABLE orders ALTER COLUMN note SET NOT NULL;\n";
+    for (options, expected) in [
+        (&[][..], "CHECK (note IS NOT NULL) NOT VALID"),
+        (&["--postgres-version", "17"], "CHECK (note IS NOT NULL) NOT VALID"),
+        (&["--postgres-version", "18"], "ADD CONSTRAINT orders_note_not_null NOT NULL note NOT VALID"),
+    ] {
+        let folder = Folder::new(&[("1_a.sql", TABLE), ("2_b.sql", alter)]);
+        let mut arguments = vec!["lint", "--fix", "--unsafe-fixes", "--runner", "psql", "2_b.sql"];
+        arguments.extend(options);
+        let output = folder.run(&arguments);
+        let text = folder.text("2_b.sql");
+        assert!(text.contains(expected), "{options:?}: {text}{}", told(&output));
+    }
+}
