@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 
+from server import Server
+
 HERE = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = HERE / "fixtures" / "runners"
 PYPI = ["yoyo-migrations", "psycopg2-binary", "setuptools"]
@@ -29,37 +31,16 @@ NPM = ["pg", "node-pg-migrate", "drizzle-orm", "postgrator", "postgres-migration
 MARKS = ("<!-- measured -->", "<!-- /measured -->")
 
 
-class Server:
-    """A throw-away server on a socket, which logs every query string it gets."""
+class LoggingServer(Server):
+    """A throw-away server which logs every query string it gets."""
 
     def __init__(self):
-        self.bin = pathlib.Path(subprocess.check_output(["pg_config", "--bindir"], text=True).strip()) \
-            if shutil.which("pg_config") else max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rr"))
-        self.as_user = []
-        if os.geteuid() == 0:  # the server refuses to run as root
-            shutil.chown(self.dir, "postgres")
-            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        self.dir.chmod(0o755)
-        self.call("initdb", "-N", "-A", "trust", "-U", "postgres", "-D", self.dir / "data")
-        options = f"-c listen_addresses=127.0.0.1 -p 54329 -k {self.dir} -c log_statement=all -c log_destination=jsonlog " \
-                  "-c logging_collector=on -c log_directory=log -c log_filename=log -c log_error_verbosity=terse"
-        self.call("pg_ctl", "-w", "-D", self.dir / "data", "-o", options, "-l", self.dir / "out", "start")
-
-    def call(self, program, *arguments):
-        subprocess.run([*self.as_user, self.bin / program, *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL)
-
-    def psql(self, database, sql):
-        command = [self.bin / "psql", "-XAtq", "-h", self.dir, "-p", "54329", "-U", "postgres", "-d", database, "-c", sql]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        super().__init__(options="-c log_statement=all -c log_destination=jsonlog -c logging_collector=on "
+                                 "-c log_directory=log -c log_filename=log -c log_error_verbosity=terse")
 
     def log(self, database):
         lines = (self.dir / "data" / "log" / "log.json").read_text().splitlines()
         return [line for line in map(json.loads, lines) if line.get("dbname") == database]
-
-    def stop(self):
-        self.call("pg_ctl", "-D", self.dir / "data", "-m", "immediate", "stop")
-        shutil.rmtree(self.dir)
 
 
 def url(database):
@@ -220,7 +201,7 @@ def main():
     arguments = parser.parse_args()
     cache = arguments.cache.resolve()
     install(cache)
-    server = Server()
+    server = LoggingServer()
     try:
         for name in arguments.tools or TOOLS:
             record, done, reached = run(server, cache, name)

@@ -1,15 +1,21 @@
 //! Bytes and times as people say them.
 
-/// `512 bytes`, `38 GB`, `1.4 GB`: in powers of 1000, with two digits where one would be coarse.
+/// `512 B`, `32.8 kB`, `38 GB`: in units of thousands, with three digits at most.
 pub fn bytes(bytes: u64) -> String {
-    const UNITS: [(&str, f64); 5] = [("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    let value = bytes as f64;
-    // Half a step earlier, so that 999,999 bytes are 1.0 MB and not 1000 kB.
-    match UNITS.iter().find(|(_, unit)| value >= unit * 0.9995) {
-        Some((name, unit)) if value / unit < 9.95 => format!("{:.1} {name}", value / unit),
-        Some((name, unit)) => format!("{:.0} {name}", value / unit),
-        None => format!("{bytes} bytes"),
+    let mut number = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB", "TB"] {
+        // Half a step earlier, so that 999,999 bytes are 1 MB and not 1000 kB.
+        if number < 999.5 {
+            let shown = format!("{number:.1}");
+            return match shown.strip_suffix(".0") {
+                Some(whole) => format!("{whole} {unit}"),
+                None if number >= 99.5 => format!("{number:.0} {unit}"),
+                None => format!("{shown} {unit}"),
+            };
+        }
+        number /= 1000.0;
     }
+    format!("{number:.0} PB")
 }
 
 /// `under a second`, `20 s`, `6 min`, `3 h`, `2 days`: estimates aren't more exact.
@@ -50,10 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_have_two_digits() {
+    fn amounts_read_well() {
         let shown: Vec<String> =
-            [0, 999, 1000, 9_949, 38_000_000_000, 1_440_000_000, 999_999].map(bytes).to_vec();
-        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "9.9 kB", "38 GB", "1.4 GB", "1.0 MB"]);
+            [0, 999, 1000, 32_768, 123_456, 38_000_000_000, 1_440_000_000, 999_999].map(bytes).to_vec();
+        assert_eq!(shown, ["0 B", "999 B", "1 kB", "32.8 kB", "123 kB", "38 GB", "1.4 GB", "1 MB"]);
         let shown: Vec<String> = [0.4, 20.4, 380.0, 10_000.0, 200_000.0].map(seconds).to_vec();
         assert_eq!(shown, ["under a second", "20 s", "6 min", "3 h", "2 days"]);
         assert_eq!([0.021, 1.54, 1239.6].map(per_second).to_vec(), ["0.02", "1.5", "1,240"]);

@@ -132,3 +132,107 @@ fn what_can_not_be_written_is_told_before_anything_is_judged() {
         assert!(output.stdout.is_empty());
     }
 }
+
+/// A clone of the pull request's repository, as a CI system checks it out: the branch, with its base only on the remote.
+fn checkout() -> (tempfile::TempDir, tempfile::TempDir) {
+    let origin = pull_request();
+    let clone = tempfile::tempdir().expect("a folder");
+    let from = format!("file://{}", origin.path().display());
+    git(clone.path(), &["clone", "-q", "--single-branch", "--branch", "change", &from, "."]);
+    git(clone.path(), &["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
+    (origin, clone)
+}
+
+/// Runs a step of a CI system in a shell that finds rollsafe as an installed program.
+fn step(folder: &Path, script: &str, environment: &[(&str, &str)]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_rollsafe"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", program.parent().expect("in a folder").display());
+    let mut command = Command::new("bash");
+    for name in ["GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_STEP_SUMMARY", "GITHUB_BASE_REF", "CI_PROJECT_DIR"] {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(folder)
+        .args(["-e", "-c", script])
+        .env("PATH", path)
+        .envs(environment.iter().copied())
+        .output()
+        .expect("bash runs")
+}
+
+/// The script of a step of `action.yml`.
+fn script_of(name: &str) -> String {
+    let action = include_str!("../action.yml");
+    let step = action.split("    - name: ").find(|step| step.starts_with(name)).expect("the step is there");
+    let (_, run) = step.split_once("      run: ").expect("it runs something");
+    match run.strip_prefix("|\n") {
+        Some(lines) => {
+            lines.lines().map(|line| format!("{}\n", line.trim_start_matches("        "))).collect()
+        }
+        None => run.to_owned(),
+    }
+}
+
+#[test]
+fn the_action_runs_as_written() {
+    let (_origin, clone) = checkout();
+    git(clone.path(), &["fetch", "-q", "origin"]);
+    let runner = tempfile::tempdir().expect("a folder");
+    let outputs = runner.path().join("outputs");
+    let environment = |paths: &'static str, args: &'static str| {
+        [
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_BASE_REF", "main".to_owned()),
+            ("RUNNER_TEMP", runner.path().display().to_string()),
+            ("GITHUB_OUTPUT", outputs.display().to_string()),
+            ("PATHS", paths.to_owned()),
+            ("ARGS", args.to_owned()),
+        ]
+    };
+    for (paths, args, code) in [
+        ("", "", "1"),
+        ("", "--ignore\ncreate_index_blocks_writes\n", "0"),
+        ("db/migrations/V1__orders.sql\n", "", "0"),
+        ("nowhere.sql", "", "2"),
+    ] {
+        let _ = std::fs::remove_file(&outputs);
+        let environment = environment(paths, args);
+        let environment: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let output = step(clone.path(), &script_of("Lint migrations"), &environment);
+        let (log, why) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "the step that follows decides: {log}{why}");
+        let told = std::fs::read_to_string(&outputs).unwrap();
+        assert!(told.starts_with(&format!("exit-code={code}\n")), "{paths} {args}: {told}{log}{why}");
+        let reports =
+            told.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| *name != "exit-code");
+        let reports: Vec<&str> = reports.map(|(_, path)| path).collect();
+        assert_eq!(reports.len(), if code == "2" { 0 } else { 2 }, "{told}");
+        assert!(reports.iter().all(|path| Path::new(path).is_file()), "{told}");
+        let result = step(clone.path(), &script_of("Result"), &[("CODE", code)]);
+        assert_eq!(result.status.code(), code.parse().ok());
+    }
+}
+
+#[test]
+fn the_gitlab_template_runs_as_written() {
+    let (_origin, clone) = checkout();
+    let template = include_str!("../templates/lint.yml");
+    let (_, script) = template.split_once("  script:\n").expect("there is a script");
+    let lines = script.lines().map_while(|line| line.strip_prefix("    - "));
+    let script: String = lines.map(|line| format!("{}\n", line.replace("$[[ inputs.args ]]", ""))).collect();
+    let directory = clone.path().display().to_string();
+    let environment = [
+        ("GITLAB_CI", "true"),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+        ("CI_PROJECT_DIR", directory.as_str()),
+    ];
+    let output = step(clone.path(), &script, &environment);
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    for artifact in ["gl-code-quality-report.json", "rollsafe.xml"] {
+        assert!(template.contains(&format!(": {artifact}")), "{artifact} is uploaded");
+        let written = std::fs::read_to_string(clone.path().join(artifact)).unwrap();
+        assert!(written.contains("create_index_blocks_writes"), "{artifact}: {written}");
+    }
+}

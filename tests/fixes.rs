@@ -361,6 +361,9 @@ fn told(output: &Output) -> String {
 
 const TABLE: &str = "CREATE TABLE orders (id bigint PRIMARY KEY, total bigint, note text);\n";
 
+/// What a file becomes, or why it stays.
+type Becomes<'a> = Result<String, &'a str>;
+
 /// (runner, first file, its head, the change's file, its text, what it becomes with --unsafe-fixes; `None`: it stays, and
 /// this is told).
 #[test]
@@ -368,7 +371,7 @@ fn each_tool_gets_the_switch_that_it_reads() {
     let index = "CREATE INDEX orders_total ON orders (total);\n";
     let built = "CREATE INDEX CONCURRENTLY orders_total ON orders (total);\n";
     let goose = |body: &str| format!("-- +goose Up\n{body}-- +goose Down\nDROP TABLE orders;\n");
-    let cases: Vec<(&str, &str, String, &str, String, Result<String, &str>)> = vec![
+    let cases: Vec<(&str, &str, String, &str, String, Becomes<'_>)> = vec![
         (
             "goose",
             "1_a.sql",
@@ -574,4 +577,21 @@ fn standard_input_is_given_back_fixed() {
     let output = child.wait_with_output().expect("ends");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "CREATE INDEX CONCURRENTLY i ON orders (total);\n");
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+#[test]
+fn what_is_written_runs_on_versions_that_nobody_ruled_out() {
+    let alter = "ALTER TABLE orders ALTER COLUMN note SET NOT NULL;\n";
+    for (options, expected) in [
+        (&[][..], "CHECK (note IS NOT NULL) NOT VALID"),
+        (&["--postgres-version", "17"], "CHECK (note IS NOT NULL) NOT VALID"),
+        (&["--postgres-version", "18"], "ADD CONSTRAINT orders_note_not_null NOT NULL note NOT VALID"),
+    ] {
+        let folder = Folder::new(&[("1_a.sql", TABLE), ("2_b.sql", alter)]);
+        let mut arguments = vec!["lint", "--fix", "--unsafe-fixes", "--runner", "psql", "2_b.sql"];
+        arguments.extend(options);
+        let output = folder.run(&arguments);
+        let text = folder.text("2_b.sql");
+        assert!(text.contains(expected), "{options:?}: {text}{}", told(&output));
+    }
 }

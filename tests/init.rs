@@ -61,7 +61,10 @@ fn a_new_repository_gets_all_three() {
     assert_eq!(config.postgres_version, Some(15));
     assert_eq!(config.project.migrations, [Path::new("db/migrations")]);
     let workflow = std::fs::read_to_string(root.join(".github/workflows/rollsafe.yml")).unwrap();
-    assert!(workflow.contains("- \"db/migrations/**\"") && workflow.contains("run: |\n          true\n"), "{workflow}");
+    assert!(
+        workflow.contains("- \"db/migrations/**\"") && workflow.contains("run: |\n          true\n"),
+        "{workflow}"
+    );
     assert!(root.join(".pre-commit-config.yaml").exists());
     assert_eq!(rollsafe(root, &["lint"]).status.code(), Some(1), "nothing is committed: all of it is new");
 

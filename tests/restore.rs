@@ -214,7 +214,8 @@ fn custom_directory_and_tar_archives_come_back_equal() {
         let restored = restore_of(&shop().dump(name, &[format]));
         assert_whole(&restored);
         let (expected, found) = restored.large_objects.unwrap();
-        assert_eq!((expected.count, expected), (40, found));
+        assert_eq!(expected.count, 40);
+        assert!(expected.agrees(&found) && found.checksum.is_some(), "{name}: {expected:?} {found:?}");
         assert!(restored.objects_compared >= 25, "{name}: {}", restored.objects_compared);
         assert!(restored.database_bytes.unwrap() > 7_000_000);
     }

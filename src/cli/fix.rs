@@ -55,6 +55,9 @@ pub struct Fixed {
     stdin: Option<Vec<u8>>,
 }
 
+/// How a request is linted.
+pub type Judge<'a> = dyn Fn(&Request) -> Result<(Project, LintReport), String> + 'a;
+
 /// Mends what `request` asks for; writes the files unless only the differences are wanted. Afterwards `request` holds the
 /// texts as they are now.
 ///
@@ -64,7 +67,7 @@ pub fn mend(
     arguments: &FixArgs,
     named: &[PathBuf],
     request: &mut Request,
-    judge: &dyn Fn(&Request) -> Result<(Project, LintReport), String>,
+    judge: &Judge<'_>,
 ) -> Result<Fixed, String> {
     if !arguments.fix && !arguments.diff {
         return Err(

@@ -465,15 +465,12 @@ fn options(
     let snapshot = arguments.snapshot.clone().or_else(|| config.project.snapshot.as_ref().map(relative));
     let snapshot = snapshot.map(|path| read_snapshot(&path)).transpose()?;
     let of_server = snapshot.as_ref().map(|snapshot| snapshot.server.major());
-    let version = arguments
-        .postgres_version
-        .or(config.postgres_version)
-        .or(of_server)
-        .unwrap_or(RuleOptions::default().version);
+    let said = arguments.postgres_version.or(config.postgres_version).or(of_server);
+    let version = said.unwrap_or(RuleOptions::default().version);
     if !(12..=18).contains(&version) {
         return Err(format!("postgres-version = {version}: only 12 to 18 are known"));
     }
-    let mut rules = RuleOptions { version, ..RuleOptions::default() };
+    let mut rules = RuleOptions { version, version_is_known: said.is_some(), ..RuleOptions::default() };
     if let Some(longest) = &config.lint.longest_lock_timeout {
         rules.longest_lock_timeout = session::milliseconds(longest)
             .ok_or_else(|| format!("lint.longest-lock-timeout: `{longest}` is no time; write \"60s\""))?;

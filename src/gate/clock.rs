@@ -102,22 +102,6 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Bytes with three digits or fewer and a unit of thousands: `32.8 kB`.
-pub fn size(bytes: u64) -> String {
-    let mut number = bytes as f64;
-    for unit in ["B", "kB", "MB", "GB", "TB"] {
-        if number < 999.5 {
-            return if unit == "B" || number >= 99.5 || number.fract() == 0.0 {
-                format!("{number:.0} {unit}")
-            } else {
-                format!("{number:.1} {unit}")
-            };
-        }
-        number /= 1000.0;
-    }
-    format!("{number:.0} PB")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,13 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_sizes_read_well() {
+    fn durations_read_well() {
         let shown: Vec<String> =
             [0.0, 0.0004, 0.042, 0.9999, 5.0, 12.34, 59.99, 250.0, 7500.0, 273_600.0].map(duration).into();
         assert_eq!(
             shown,
             ["0 ms", "0 ms", "42 ms", "1 s", "5 s", "12.3 s", "1 min", "4 min 10 s", "2 h 5 min", "3 d 4 h"]
         );
-        assert_eq!([999, 1000, 32_768, 64_000_000].map(size), ["999 B", "1 kB", "32.8 kB", "64 MB"]);
     }
 }

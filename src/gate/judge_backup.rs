@@ -1,9 +1,10 @@
 //! Holds the backup against the limits, and what the migrations destroy against the backup.
 
 use super::check::{Answer, Check};
-use super::clock::{duration, size};
+use super::clock::duration;
 use super::limits::Limits;
 use super::release::{Needed, Release};
+use crate::amount::bytes as size;
 use crate::backup::evidence::{Stage, Status};
 use crate::backup::verify::Report;
 

@@ -1,9 +1,10 @@
 //! Holds what was seen of the live server against the limits.
 
 use super::check::Check;
-use super::clock::{duration, size};
+use super::clock::duration;
 use super::limits::Limits;
 use super::live::{HeldLock, LiveFacts, Session, Target, Written};
+use crate::amount::bytes as size;
 use crate::migration::lock_mode::LockMode;
 use crate::postgres::version::PgVersion;
 

@@ -3,9 +3,9 @@
 use crate::finding::Severity;
 
 use super::check::{Answer, Check, Group};
-use super::clock::size;
 use super::risk::Risk;
 use super::{GateReport, Verdict};
+use crate::amount::bytes as size;
 
 /// The last line, without colours.
 pub fn verdict_line(report: &GateReport) -> String {

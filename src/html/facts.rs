@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::timeline::{Timeline, timeline};
+use crate::amount::bytes as size;
 use crate::finding::{Finding, Severity};
 use crate::gate::check::{Answer, Group};
-use crate::gate::clock::{duration, size};
+use crate::gate::clock::duration;
 use crate::gate::risk::Risk;
 use crate::gate::{GateReport, Verdict};
 use crate::rehearsal::report::{

@@ -3,6 +3,7 @@
 
 use super::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict};
 use super::rules::{duration, short};
+use crate::amount::bytes;
 use crate::finding::Severity;
 
 /// How to draw.
@@ -393,16 +394,4 @@ fn last_lines(report: &Rehearsal, look: Look) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-fn bytes(bytes: u64) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    let name = units.get(unit).copied().unwrap_or("");
-    if unit == 0 || value >= 99.5 { format!("{value:.0} {name}") } else { format!("{value:.1} {name}") }
 }

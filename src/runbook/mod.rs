@@ -158,7 +158,7 @@ mod tests {
             let options = Options { language, ..Options::default() };
             let text = render(&GateReport::default(), &options).unwrap();
             assert!(text.contains("____"), "what isn't known is a blank");
-            assert!(text.matches("```").count() % 2 == 0, "every block ends");
+            assert!(text.matches("```").count().is_multiple_of(2), "every block ends");
             assert!(!text.contains("None") && !text.contains("none\n"), "{text}");
         }
     }

@@ -149,7 +149,7 @@ impl Replay<'_> {
             open.extend(self.catalog.views_over.remove(&name).unwrap_or_default());
             self.catalog.relations.retain(|_, other| {
                 other.kind != RelationKind::Sequence
-                    || !other.owned_by.as_ref().is_some_and(|(table, _)| *table == name)
+                    || other.owned_by.as_ref().is_none_or(|(table, _)| *table != name)
             });
             self.forget_links(&name);
             self.catalog.relations.remove(&name);

@@ -169,11 +169,11 @@ fn newly_broken(before: &[Finding], after: &[Finding], path: &Path) -> Option<St
 
 /// What is applied in one round, by file: those whose turn it is, in the order of their places, of two that touch each
 /// other the first.
-pub fn choose<'a>(
-    findings: &'a [Finding],
+pub fn choose(
+    findings: &[Finding],
     with_unsafe: bool,
     may_edit: impl Fn(&Path) -> bool,
-) -> BTreeMap<PathBuf, Vec<(&'a Finding, &'a Fix)>> {
+) -> BTreeMap<PathBuf, Vec<(&Finding, &Fix)>> {
     let mut offered: BTreeMap<PathBuf, Vec<(&Finding, &Fix)>> = BTreeMap::new();
     for finding in findings {
         let (Some(path), Some(fix)) = (&finding.path, &finding.fix) else { continue };

@@ -496,14 +496,12 @@ fn add(
         exits = None; // said outright, the tool doesn't look
     }
     let found = sections::cut(&text, runner.sections);
-    let found: Vec<(sections::Section, Arc<str>)> = match runner.sections {
-        Sections::Own(cut) => match cut(&text) {
-            Some(found) => found.into_iter().map(|(section, kept)| (section, kept.into())).collect(),
+    let found: Vec<runner::Cut> = match runner.sections {
+        Sections::Own { cut, .. } => match cut(&text) {
+            Some(found) => found,
             None => found.into_iter().map(|section| (section, text.clone())).collect(),
         },
-        Sections::Gathered(_) if found.len() > 1 => {
-            sections::gather(&text, found).into_iter().map(|(section, kept)| (section, kept.into())).collect()
-        }
+        Sections::Gathered(_) if found.len() > 1 => sections::gather(&text, found),
         _ => found.into_iter().map(|section| (section, text.clone())).collect(),
     };
     // What a file switches for one direction it needn't switch for the other.

@@ -5,6 +5,7 @@
 //! of the tools' sources and documentation (versions as of 2026).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ledger::Ledger;
 use super::sections::Section;
@@ -136,7 +137,7 @@ pub enum Order {
 }
 
 /// A section, and the file's text with all that doesn't belong to it blanked out.
-pub type Cut = (Section, String);
+pub type Cut = (Section, Arc<str>);
 
 /// How a file is cut into sections.
 #[derive(Clone, Copy)]
@@ -151,7 +152,12 @@ pub enum Sections {
     Gathered(fn(&str) -> Option<Opens>),
     /// The tool's own way: sections with their text, in which what belongs to others is blanked out; `None`: the file is
     /// none of the tool's.
-    Own(fn(&str) -> Option<Vec<Cut>>),
+    Own {
+        /// Cuts a file.
+        cut: fn(&str) -> Option<Vec<Cut>>,
+        /// Whether a line begins a section.
+        opens: fn(&str) -> bool,
+    },
     /// A line that separates up (before it) from down (behind it).
     Separator(fn(&str) -> bool),
 }

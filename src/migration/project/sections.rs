@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::runner::{Sections, Unit};
+use super::runner::{Cut, Sections, Unit};
 use crate::migration::migration::Direction;
 use crate::source::Span;
 
@@ -26,7 +26,7 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
         let bare = line.trim_end_matches(['\n', '\r']);
         let opens = match sections {
             // `Own` cuts by itself.
-            Sections::Whole | Sections::Own(_) => return whole(),
+            Sections::Whole | Sections::Own { .. } => return whole(),
             Sections::Lines(opens) | Sections::Gathered(opens) => {
                 opens(bare).map(|opens| (opens.direction, opens.transaction))
             }
@@ -52,8 +52,8 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
 
 /// Sections of one direction made one, with the text as far as it belongs to it: what belongs to the other direction is
 /// blanked out, so that every place stays where it is.
-pub fn gather(text: &str, found: Vec<Section>) -> Vec<(Section, String)> {
-    let mut gathered: Vec<(Section, String)> = Vec::new();
+pub fn gather(text: &str, found: Vec<Section>) -> Vec<Cut> {
+    let mut gathered: Vec<Cut> = Vec::new();
     for direction in [Some(Direction::Up), Some(Direction::Down)] {
         let mine: Vec<&Section> = found.iter().filter(|section| section.direction == direction).collect();
         let (Some(first), Some(last)) = (mine.first(), mine.last()) else { continue };
@@ -69,7 +69,7 @@ pub fn gather(text: &str, found: Vec<Section>) -> Vec<(Section, String)> {
         }
         let section =
             Section { range: first.range.start..last.range.end, direction, transaction: Some(transaction) };
-        gathered.push((section, kept));
+        gathered.push((section, kept.into()));
     }
     gathered
 }

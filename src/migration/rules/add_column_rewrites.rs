@@ -103,7 +103,7 @@ fn plan(
                     _ => None,
                 })
                 .unwrap_or("…");
-            let virtual_too = if context.options.version >= 18 {
+            let virtual_too = if context.options.oldest() >= 18 {
                 format!(
                     "-- stored nowhere, computed when read: no rewrite\n\
                      ALTER TABLE {table} ADD COLUMN {name} {type_name} GENERATED ALWAYS AS ({expression}) VIRTUAL;\n\
@@ -149,7 +149,7 @@ fn plan(
     };
     if not_null {
         sql.push_str("\n-- when all rows are filled\n");
-        sql.push_str(&plans::set_not_null(table, column.name.as_str(), context.options.version));
+        sql.push_str(&plans::set_not_null(table, column.name.as_str(), context.options.oldest()));
     }
     sql
 }

@@ -40,7 +40,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let (help, name, definition) = plan(context, alter, action, constraint, key, &table, &target);
         said.help(help);
         let partitioned = context.before.relation(&table).is_some_and(|known| known.is_partitioned());
-        if partitioned && context.options.version < 18 {
+        if partitioned && context.options.oldest() < 18 {
             said.unfixed(
                 "a partitioned table takes no NOT VALID before 18: the help has the way over the partitions",
             );
@@ -100,15 +100,14 @@ fn plan(
     }
     let only = if alter.only { "ONLY " } else { "" };
     let partitioned = context.before.relation(table).is_some_and(|known| known.is_partitioned());
-    if partitioned && context.options.version < 18 {
+    if partitioned && context.options.oldest() < 18 {
         let help = format!(
-            "-- PostgreSQL {} has no NOT VALID for a partitioned table: first on each partition,\n\
+            "-- before PostgreSQL 18 a partitioned table takes no NOT VALID: first on each partition,\n\
              ALTER TABLE partition ADD CONSTRAINT {name} {definition} NOT VALID;\n\
              -- next migration\n\
              ALTER TABLE partition VALIDATE CONSTRAINT {name};\n\
              -- then on the parent, which takes over the partitions' keys and checks nothing\n\
-             ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition};",
-            context.options.version
+             ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition};"
         );
         return (help, chosen, definition);
     }

@@ -37,18 +37,17 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ),
         )
         .help(format!(
-            "-- with a constant default both versions work{}\n\
+            "-- with a constant default both versions work, and no row is rewritten\n\
              ALTER TABLE {table} ADD COLUMN {shown} {type_name} NOT NULL DEFAULT …;\n\
              \n\
              -- without one, in stages\n\
              {}",
-            if cx.options.version >= 11 { ", and no row is rewritten" } else { "" },
             plans::add_not_null_column(
                 cx.before,
                 &table,
                 column.name.as_str(),
                 &type_name,
-                cx.options.version
+                cx.options.oldest()
             )
         ));
     }

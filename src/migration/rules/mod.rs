@@ -60,6 +60,8 @@ macro_rules! migration_page {
 pub struct RuleOptions {
     /// The PostgreSQL major version that the migrations run on.
     pub version: u16,
+    /// Whether anybody said so; else `version` is the newest, by whose effects is judged.
+    pub version_is_known: bool,
     /// Relations known to have fewer rows than this, and fewer bytes than `small_bytes`, don't count as large.
     pub small_rows: u64,
     /// Bytes of the heap and its toast.
@@ -78,6 +80,7 @@ impl Default for RuleOptions {
     fn default() -> Self {
         RuleOptions {
             version: 18,
+            version_is_known: false,
             small_rows: 10_000,
             small_bytes: 10_000_000,
             small_relations: SmallRelations::Quiet,
@@ -89,6 +92,12 @@ impl Default for RuleOptions {
 }
 
 impl RuleOptions {
+    /// The oldest version that the migrations may run on, whose syntax SQL that is offered has to keep to: where nobody said
+    /// which, the oldest that was maintained when the newest known one came out.
+    pub fn oldest(&self) -> u16 {
+        if self.version_is_known { self.version } else { self.version.min(14) }
+    }
+
     /// Whether work in proportion to a relation of this size is over before it hurts.
     pub fn is_small(&self, size: super::catalog::Size) -> bool {
         size.rows < self.small_rows && size.bytes < self.small_bytes

@@ -207,14 +207,18 @@ impl StatementContext<'_> {
 
     /// The end of the line that begins the section of this statement.
     fn section_line(&self, runner: &Runner) -> Option<usize> {
-        let (Sections::Lines(opens) | Sections::Gathered(opens)) = runner.sections else { return None };
+        let opens = |line: &str| match runner.sections {
+            Sections::Lines(opens) | Sections::Gathered(opens) => opens(line).is_some(),
+            Sections::Own { opens, .. } => opens(line),
+            Sections::Whole | Sections::Separator(_) => false,
+        };
         let mut at = 0;
         let mut found = None;
         for line in self.text.split_inclusive('\n') {
             if at >= self.statement.span.start as usize {
                 break;
             }
-            if opens(line.trim_end_matches(['\n', '\r'])).is_some() {
+            if opens(line.trim_end_matches(['\n', '\r'])) {
                 let end = line_end(self.text, at);
                 let written = self.text.get(at..end).unwrap_or("");
                 found = Some(at + written.trim_end().len());

@@ -78,7 +78,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                  ALTER TABLE {table} DROP CONSTRAINT {name};",
                 quote_ident(column.as_str())
             ),
-            (None, None) => plans::set_not_null(&table, column.as_str(), context.options.version),
+            (None, None) => plans::set_not_null(&table, column.as_str(), context.options.oldest()),
         });
         if dropped.is_some() {
             said.unfixed("the same ALTER TABLE drops the CHECK that would prove it: the help has the order");
@@ -138,7 +138,7 @@ fn mend(
         ActionKind::SetNotNull { .. } if !free => {
             said.unfixed(format!("the name {name} is taken, so the constraint needs one of your own"));
         }
-        ActionKind::SetNotNull { .. } if context.options.version >= 18 => {
+        ActionKind::SetNotNull { .. } if context.options.oldest() >= 18 => {
             let text = format!("ADD CONSTRAINT {name} NOT NULL {quoted} NOT VALID");
             let mut edits = vec![Edit { start: action.span.start, end: action.span.end, text }];
             let validate = format!("ALTER TABLE {if_exists}{table} VALIDATE CONSTRAINT {name};");

@@ -2,6 +2,9 @@
 //! each changeset unless it says `runInTransaction:false`. `--rollback` lines are its way back; changesets for other
 //! databases (`dbms:`) are blanked out.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
@@ -19,7 +22,7 @@ pub static RUNNER: Runner = Runner {
         path.ends_with(".sql").then(|| Named { version: path.to_owned(), direction: Direction::Up })
     },
     order: Order::Text,
-    sections: Sections::Own(changesets),
+    sections: Sections::Own { cut: changesets, opens: |line| changeset(line).is_some() },
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[],
@@ -53,90 +56,93 @@ fn comment<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     comment.get(word.len()..)
 }
 
-/// A changeset while it is read: text with everything else blanked out.
+/// A changeset: where it stands and what its line says.
 struct Changeset {
-    from: usize,
+    range: Range<usize>,
     transaction: bool,
+    /// Whether it is for PostgreSQL, too.
     here: bool,
-    up: String,
-    down: String,
     says_down: bool,
 }
 
-/// Changesets with their ways back, in order; `None`: no changeset in the file.
-fn changesets(text: &str) -> Option<Vec<(Section, String)>> {
+/// Whether a `dbms:` attribute, if there is one, lets PostgreSQL in.
+fn is_here(attributes: &str) -> bool {
+    attributes.split_once("dbms:").is_none_or(|(_, list)| {
+        let list = list.split_whitespace().next().unwrap_or("").trim_matches('"');
+        let mut names = list.split(',');
+        if list.starts_with('!') {
+            !names.any(|name| name == "!postgresql")
+        } else {
+            names.any(|name| name == "postgresql")
+        }
+    })
+}
+
+/// Changesets with their ways back, in order; `None`: no changeset in the file. All ways there share one text and all ways
+/// back another, each with everything else blanked out.
+fn changesets(text: &str) -> Option<Vec<Cut>> {
     let mut found: Vec<Changeset> = Vec::new();
-    let mut at = 0;
+    let (mut up, mut down) = (String::with_capacity(text.len()), String::with_capacity(text.len()));
     // Inside `/* liquibase rollback … */`.
     let mut in_block = false;
     for line in text.split_inclusive('\n') {
+        let at = up.len();
         if let Some(attributes) = changeset(line) {
             let attributes = attributes.to_ascii_lowercase();
-            let here = attributes.split_once("dbms:").is_none_or(|(_, list)| {
-                let list = list.split_whitespace().next().unwrap_or("").trim_matches('"');
-                let mut names = list.split(',');
-                if list.starts_with('!') {
-                    !names.any(|n| n == "!postgresql")
-                } else {
-                    names.any(|n| n == "postgresql")
-                }
-            });
-            let mut padding = String::with_capacity(text.len());
-            blank(&mut padding, &text[..at]); // lines end there
             found.push(Changeset {
-                from: at,
+                range: at..at,
                 transaction: !attributes.contains("runintransaction:false"),
-                here,
-                up: padding.clone(),
-                down: padding,
+                here: is_here(&attributes),
                 says_down: false,
             });
         }
-        at += line.len();
-        let Some(open) = found.last_mut() else { continue };
+        let Some(open) = found.last_mut() else {
+            blank(&mut up, line);
+            blank(&mut down, line);
+            continue;
+        };
+        open.range.end = at + line.len();
         let lower = line.trim_start().to_ascii_lowercase();
         if lower.starts_with("/* liquibase rollback") || lower.starts_with("/*liquibase rollback") {
             in_block = true;
             open.says_down = true;
+            blank(&mut down, line);
+            blank(&mut up, line);
         } else if in_block {
-            if line.contains("*/") {
-                in_block = false;
+            in_block = !line.contains("*/");
+            if in_block {
+                down.push_str(line)
             } else {
-                blank(&mut open.up, line);
-                open.down.push_str(line);
-                continue;
+                blank(&mut down, line)
             }
+            blank(&mut up, line);
         } else if let Some(way_back) = comment(line, "rollback") {
             open.says_down = true;
             let nothing =
                 ["empty", "not required"].iter().any(|word| way_back.trim().eq_ignore_ascii_case(word));
             let kept = if nothing { "" } else { way_back };
-            blank(&mut open.down, &line[..line.len() - kept.len()]); // `way_back` is the line's end
-            open.down.push_str(kept);
-            blank(&mut open.up, line);
-            continue;
+            blank(&mut down, &line[..line.len() - kept.len()]); // `way_back` is the line's end
+            down.push_str(kept);
+            blank(&mut up, line);
         } else {
-            open.up.push_str(line);
-            blank(&mut open.down, line);
-            continue;
+            up.push_str(line);
+            blank(&mut down, line);
         }
-        blank(&mut open.up, line);
-        blank(&mut open.down, line);
     }
     if found.is_empty() {
         return None;
     }
+    let (up, down): (Arc<str>, Arc<str>) = (up.into(), down.into());
     let mut sections = Vec::new();
     for one in found.into_iter().filter(|one| one.here) {
-        let range = one.from..one.up.len();
         let section = |direction| Section {
-            range: range.clone(),
+            range: one.range.clone(),
             direction: Some(direction),
             transaction: Some(one.transaction),
         };
-        sections.push((section(Direction::Up), one.up));
+        sections.push((section(Direction::Up), up.clone()));
         if one.says_down {
-            sections.push((section(Direction::Down), one.down));
+            sections.push((section(Direction::Down), down.clone()));
         }
     }
     Some(sections)
