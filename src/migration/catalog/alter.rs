@@ -76,10 +76,11 @@ impl Replay<'_> {
                     return;
                 }
                 let born = self.born_if(*if_not_exists);
-                self.ensure(table);
+                let made_before = self.ensure(table).constraints.len();
                 for member in self.family(table, only) {
                     self.add_column(&member, column, born);
                 }
+                self.merge_equal_keys(table, made_before);
             }
             ActionKind::DropColumn { column, cascade, .. } => {
                 self.ensure(table);

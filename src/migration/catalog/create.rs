@@ -89,6 +89,7 @@ impl Replay<'_> {
         for like in &create.like {
             self.copy_like(&mut relation, like);
         }
+        let made_before = relation.constraints.len();
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
         for parent in parents {
             self.catalog.children.get_or_default(parent).push(name.clone());
@@ -100,6 +101,7 @@ impl Replay<'_> {
         for constraint in &create.constraints {
             self.add_constraint(&name, constraint, None, born);
         }
+        self.merge_equal_keys(&name, made_before);
         if let Some(of) = &create.partition_of {
             let parent = self.resolve(&of.parent);
             self.copy_parent_indexes(&parent, &name);

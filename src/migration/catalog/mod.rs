@@ -10,6 +10,7 @@ mod create;
 mod difference;
 mod drop;
 mod families;
+mod keys;
 mod map;
 pub mod naming;
 mod relation;

@@ -100,18 +100,7 @@ impl Computation<'_> {
         {
             self.lock(&default, LockMode::AccessExclusive, Some(format!("default partition of {parent}")));
         }
-        let targets: Vec<QName> = self
-            .relation(parent)
-            .into_iter()
-            .flat_map(|relation| &relation.constraints)
-            .filter_map(|constraint| match &constraint.detail {
-                ConstraintDetail::ForeignKey { target, .. } => Some(target.clone()),
-                _ => None,
-            })
-            .collect();
-        for target in targets {
-            self.lock_foreign_key_target(&target, partition);
-        }
+        self.lock_targets(parent, partition);
         // No row may refer to what leaves: the referencing tables are searched.
         let referencing: Vec<QName> =
             self.catalog.foreign_keys_to(parent).into_iter().map(|(table, _)| table.name.clone()).collect();
@@ -125,6 +114,12 @@ impl Computation<'_> {
     pub(super) fn create_partition(&mut self, parent: &QName, bound: &PartitionBound, partition: &QName) {
         self.lock(parent, LockMode::AccessExclusive, Some("gets a new partition".into()));
         self.check_default_partition(parent, Some(bound));
+        self.lock_targets(parent, partition);
+        self.lock_referencing(parent, LockMode::ShareRowExclusive);
+    }
+
+    /// The tables that the foreign keys of `parent` point at, as far as `partition` comes to have those keys or loses them.
+    fn lock_targets(&mut self, parent: &QName, partition: &QName) {
         let targets: Vec<QName> = self
             .relation(parent)
             .into_iter()
@@ -137,7 +132,6 @@ impl Computation<'_> {
         for target in targets {
             self.lock_foreign_key_target(&target, partition);
         }
-        self.lock_referencing(parent, LockMode::ShareRowExclusive);
     }
 
     fn lock_referencing(&mut self, parent: &QName, mode: LockMode) {

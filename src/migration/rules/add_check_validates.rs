@@ -62,12 +62,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 
 /// The CHECK that an action adds.
 fn condition(action: &Action) -> Option<(&Constraint, &Expr)> {
-    let constraints = match &action.kind {
-        ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
-        ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
-        _ => &[],
-    };
-    constraints.iter().find_map(|constraint| match &constraint.kind {
+    action.added_constraints().iter().find_map(|constraint| match &constraint.kind {
         ConstraintKind::Check(expr) => Some((constraint, expr)),
         _ => None,
     })

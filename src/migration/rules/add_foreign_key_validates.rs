@@ -54,12 +54,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 
 /// The foreign key that an action adds.
 fn foreign_key(action: &Action) -> Option<(&Constraint, &ForeignKey)> {
-    let constraints = match &action.kind {
-        ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
-        ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
-        _ => &[],
-    };
-    constraints.iter().find_map(|constraint| match &constraint.kind {
+    action.added_constraints().iter().find_map(|constraint| match &constraint.kind {
         ConstraintKind::ForeignKey(key) => Some((constraint, key)),
         _ => None,
     })

@@ -155,12 +155,7 @@ pub(super) fn constraints_built<'a>(
         if !builds {
             continue;
         }
-        let constraints = match &action.kind {
-            ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
-            ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
-            _ => &[],
-        };
-        let constraint = constraints.iter().find_map(|constraint| {
+        let constraint = action.added_constraints().iter().find_map(|constraint| {
             pick(&constraint.kind)
                 .filter(|index| index.using_index.is_none())
                 .map(|index| (constraint, index))

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::naming;
 use crate::migration::fix::place;
-use crate::migration::statement::{ActionKind, Body, Constraint, ConstraintKind, Persistence, quote_ident};
+use crate::migration::statement::{Body, Constraint, ConstraintKind, Persistence, quote_ident};
 
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -16,7 +16,12 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    for constraint in constraints(&cx.statement.body) {
+    // A temporary table's constraints go with it.
+    if matches!(&cx.statement.body, Body::CreateTable(create) if create.persistence == Persistence::Temporary)
+    {
+        return;
+    }
+    for constraint in cx.statement.body.added_constraints() {
         if constraint.name.is_some() {
             continue;
         }
@@ -45,8 +50,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 /// The name that PostgreSQL would choose, where that is certain.
 fn chosen(cx: &StatementContext<'_>, constraint: &Constraint) -> Option<CompactString> {
     let (table, all) = match &cx.statement.body {
-        Body::CreateTable(create) => (cx.resolve(&create.name), constraints(&cx.statement.body)),
-        Body::AlterTable(alter) => (cx.resolve(&alter.name), constraints(&cx.statement.body)),
+        Body::CreateTable(create) => (cx.resolve(&create.name), cx.statement.body.added_constraints()),
+        Body::AlterTable(alter) => (cx.resolve(&alter.name), cx.statement.body.added_constraints()),
         _ => return None,
     };
     let of = |constraint: &Constraint| {
@@ -75,22 +80,4 @@ fn chosen(cx: &StatementContext<'_>, constraint: &Constraint) -> Option<CompactS
         all.iter().filter(|other| other.name.is_none() && of(other).as_ref() == Some(&name)).count() > 1;
     let written = all.iter().any(|other| other.name.as_ref().is_some_and(|other| other.value == name));
     (!twice && !written && cx.is_free(&table, &name)).then_some(name)
-}
-
-fn constraints(body: &Body) -> Vec<&Constraint> {
-    match body {
-        Body::CreateTable(create) if create.persistence != Persistence::Temporary => {
-            create.columns.iter().flat_map(|column| &column.constraints).chain(&create.constraints).collect()
-        }
-        Body::AlterTable(alter) => alter
-            .actions
-            .iter()
-            .flat_map(|action| match &action.kind {
-                ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
-                ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
-                _ => &[],
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
 }

@@ -1,6 +1,6 @@
 //! `foreign_key_cascades`: a foreign key that deletes or empties rows by itself.
 
-use crate::migration::statement::{ActionKind, Body, Constraint, ConstraintKind};
+use crate::migration::statement::ConstraintKind;
 
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    for constraint in constraints(&cx.statement.body) {
+    for constraint in cx.statement.body.added_constraints() {
         let ConstraintKind::ForeignKey(key) = &constraint.kind else { continue };
         let Some(action) =
             key.on_delete.filter(|action| matches!(*action, "cascade" | "set null" | "set default"))
@@ -31,23 +31,5 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 action.to_uppercase()
             ),
         );
-    }
-}
-
-fn constraints(body: &Body) -> Vec<&Constraint> {
-    match body {
-        Body::CreateTable(create) => {
-            create.columns.iter().flat_map(|column| &column.constraints).chain(&create.constraints).collect()
-        }
-        Body::AlterTable(alter) => alter
-            .actions
-            .iter()
-            .flat_map(|action| match &action.kind {
-                ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
-                ActionKind::AddColumn { column, .. } => column.constraints.as_slice(),
-                _ => &[],
-            })
-            .collect(),
-        _ => Vec::new(),
     }
 }

@@ -206,6 +206,20 @@ pub struct Statement {
     pub problems: Vec<Problem>,
 }
 
+impl Body {
+    /// The constraints that CREATE TABLE or ALTER TABLE adds, those of columns first in CREATE TABLE.
+    pub fn added_constraints(&self) -> Vec<&Constraint> {
+        match self {
+            Body::CreateTable(create) => {
+                let of_columns = create.columns.iter().flat_map(|column| &column.constraints);
+                of_columns.chain(&create.constraints).collect()
+            }
+            Body::AlterTable(alter) => alter.actions.iter().flat_map(Action::added_constraints).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Statement {
     /// Whether every token was accounted for.
     pub fn understood(&self) -> bool {

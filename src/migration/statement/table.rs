@@ -198,6 +198,17 @@ pub struct Action {
     pub kind: ActionKind,
 }
 
+impl Action {
+    /// The constraints that it adds: ADD CONSTRAINT's own, or those written with ADD COLUMN.
+    pub fn added_constraints(&self) -> &[Constraint] {
+        match &self.kind {
+            ActionKind::AddConstraint(constraint) => std::slice::from_ref(constraint.as_ref()),
+            ActionKind::AddColumn { column, .. } => &column.constraints,
+            _ => &[],
+        }
+    }
+}
+
 /// The actions of ALTER TABLE.
 #[derive(Clone, Debug)]
 // Most actions are small; the few with an expression aren't worth a box in every pattern that takes them apart.
