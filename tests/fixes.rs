@@ -595,3 +595,26 @@ fn what_is_written_runs_on_versions_that_nobody_ruled_out() {
         assert!(text.contains(expected), "{options:?}: {text}{}", told(&output));
     }
 }
+
+#[test]
+fn what_needs_the_transaction_keeps_it() {
+    let text =
+        "-- +goose Up\nLOCK TABLE orders IN SHARE MODE;\nCREATE INDEX orders_total ON orders (total);\n";
+    let folder = Folder::new(&[("1_a.sql", &format!("-- +goose Up\n{TABLE}")), ("2_b.sql", text)]);
+    let output =
+        folder.run(&["lint", "--fix", "--unsafe-fixes", "--ignore", "lock_timeout_missing", "2_b.sql"]);
+    assert_eq!(folder.text("2_b.sql"), text);
+    assert!(told(&output).contains("LOCK TABLE in the same file needs the transaction"), "{}", told(&output));
+}
+
+#[test]
+fn an_index_that_may_work_is_not_dropped_unasked() {
+    let build = "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_total ON orders (total);\n";
+    for (first, is_changed) in
+        [(TABLE.to_owned(), true), (format!("{TABLE}CREATE INDEX orders_total ON orders (id);\n"), false)]
+    {
+        let folder = Folder::new(&[("1_a.sql", &first), ("2_b.sql", build)]);
+        folder.run(&["lint", "--fix", "--runner", "psql", "--ignore", "lock_timeout_missing", "2_b.sql"]);
+        assert_eq!(folder.text("2_b.sql") != build, is_changed, "{}", folder.text("2_b.sql"));
+    }
+}

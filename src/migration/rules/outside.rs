@@ -7,7 +7,7 @@ use crate::migration::parse;
 use crate::migration::project::runner::{OptOut, Runner, Sections, Switch, Unit};
 use crate::migration::project::runners;
 use crate::migration::session::Opened;
-use crate::migration::statement::{ActionKind, Body, Statement};
+use crate::migration::statement::{ActionKind, Body, Statement, TransactionControl};
 
 use super::{Mend, Said, StatementContext};
 
@@ -124,6 +124,11 @@ impl StatementContext<'_> {
         let not = |why: &str| Outside::Not(format!("{why}; {}: {}", runner.title, runner.alone));
         let others =
             self.statements.iter().enumerate().filter(|(at, other)| *at != self.index && !is_setting(other));
+        if let Some(needs) = others.clone().find_map(|(_, other)| needs_transaction(other)) {
+            return Outside::Not(format!(
+                "{needs} in the same file needs the transaction: put the statement into a file of its own"
+            ));
+        }
         let only = others.clone().next().is_none();
         for switch in runner.switch {
             let (looks, alone) = match switch {
@@ -246,6 +251,15 @@ fn concurrent(statement: &Statement) -> Statement {
         _ => {}
     }
     changed
+}
+
+/// What a statement is that PostgreSQL refuses outside a transaction ("can only be used in transaction blocks").
+fn needs_transaction(statement: &Statement) -> Option<&'static str> {
+    match &statement.body {
+        Body::Lock(_) => Some("LOCK TABLE"),
+        Body::Transaction(TransactionControl::Savepoint(_)) => Some("SAVEPOINT"),
+        _ => None,
+    }
 }
 
 /// SET and RESET: nothing that would have to be undone.
