@@ -236,6 +236,13 @@ impl Rehearsing<'_> {
         self.report.comparison.migrated = before.schema.differences(&after.schema);
 
         let any_done = runs.iter().any(|run| run.status == Status::Done);
+        if let (Some(ledger), Some(_), None, true) =
+            (&plan.told.ledger, &self.request.copy, &self.request.migrate_command, any_done)
+        {
+            self.report.notes.push(format!(
+                "rollsafe ran the SQL itself and wrote nothing into {ledger}: take a fresh copy before the next rehearsal"
+            ));
+        }
         let puts: Vec<Put> = if any_done {
             self.phase(PhaseName::Write, |this| {
                 let known: BTreeSet<u32> = before.relations.keys().copied().collect();
