@@ -95,6 +95,13 @@ impl StatementContext<'_> {
                 "{title} sends the file as one query, and several statements in it are one transaction: put the \
                  statements of the help into migrations of their own"
             )),
+            (Some(false), _) if becomes == Becomes::Several && self.run.query_mark.is_some() => {
+                Outside::Not(format!(
+                    "{title} sends what stands between `{}` as one query, and several statements in it are one transaction: \
+                     put each statement of the help into a part of its own",
+                    self.run.query_mark.unwrap_or_default()
+                ))
+            }
             (Some(false), _) => Outside::Is,
             (None, _) => Outside::With {
                 edits: Vec::new(),
@@ -109,7 +116,9 @@ impl StatementContext<'_> {
                 "it stands between BEGIN and COMMIT: move it behind COMMIT, or take those out".to_owned(),
             ),
             (_, Some(Opened::Implicit)) => Outside::Not(format!(
-                "{title} sends the file as one query, which is one transaction: put the statement into a file of its own"
+                "{title} sends {} as one query, which is one transaction: put the statement into {} of its own",
+                if self.run.one_query { "the file" } else { "what stands together with it" },
+                if self.run.one_query { "a file" } else { "a part" }
             )),
             (_, None) => Outside::Not("it runs in a transaction".to_owned()),
             (_, Some(Opened::Runner)) => match runner {
@@ -180,9 +189,16 @@ impl StatementContext<'_> {
             },
         };
         let splits = runner.switch.iter().any(|switch| matches!(switch, Switch::LineSplits(_)));
-        if runner.unit != Unit::Statement
+        if self.shares_query && !self.run.one_query {
+            return Outside::Not(format!(
+                "{} sends what stands together with it as one query, which is one transaction even without the tool's: put \
+                 the statement into a part of its own, outside a transaction ({})",
+                runner.title, runner.alone
+            ));
+        }
+        if matches!(runner.unit, Unit::Section | Unit::Chunk(_))
             && !splits
-            && (self.statements.len() > 1 || becomes == Becomes::Several)
+            && (self.shares_query || becomes == Becomes::Several)
         {
             return Outside::Not(format!(
                 "{} sends the file as one query, which is one transaction even without the tool's: put the statement into a \
