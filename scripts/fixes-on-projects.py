@@ -63,7 +63,8 @@ def script(folder, report):
 def run(server, database, sql):
     server.psql("postgres", f"CREATE DATABASE {database}")
     done = subprocess.run(server.client("psql", database, "-Xq", "-v", "ON_ERROR_STOP=0"), input=sql, capture_output=True, text=True, cwd="/")
-    errors = [re.sub(r"^.*?ERROR: +", "", line) for line in done.stderr.splitlines() if "ERROR:" in line]
+    errors = [re.sub(r"^.*?ERROR: +", "", line) for line in done.stderr.splitlines()
+              if "ERROR:" in line and "current transaction is aborted" not in line]
     dump = subprocess.run(server.client("pg_dump", database, "--schema-only", "--no-owner"), capture_output=True, text=True, cwd="/").stdout
     server.psql("postgres", f"DROP DATABASE {database}")
     kept = [line for line in dump.splitlines() if not line.startswith(("--", "\\restrict", "\\unrestrict")) and line]
@@ -79,12 +80,13 @@ def told(title, lines, most):
 def project(server, rollsafe, checkout, most):
     with tempfile.TemporaryDirectory() as temporary:
         new = pathlib.Path(temporary) / "new"
-        # Without its history everything may be changed; only what tells the tool and the migrations is needed.
+        # In a repository without a commit everything is new and may be changed; only what tells the tool and the migrations is needed.
         keep = (".sql", ".toml", ".json", ".yml", ".yaml", ".properties", ".conf", ".ini", ".mod", ".xml", ".plan", ".sum", ".gradle", ".kts", ".js")
         def unneeded(folder, names):
             here = pathlib.Path(folder)
             return [name for name in names if name in (".git", "node_modules") or not ((here / name).is_dir() or name.endswith(keep) or name == ".config")]
         shutil.copytree(checkout, new, ignore=unneeded, symlinks=True)
+        subprocess.run(["git", "init", "-q", new], check=True)
         old = pathlib.Path(temporary) / "old"
         shutil.copytree(new, old, symlinks=True)
         version = "--postgres-version=" + server.psql("postgres", "SHOW server_version_num")[:2]

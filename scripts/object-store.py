@@ -3,16 +3,17 @@
 
     ROLLSAFE=target/debug/rollsafe python3 scripts/object-store.py
 
-ROLLSAFE must be built with `--features object-store`. Starts moto's server on the loopback interface, puts the fixtures there, and
+ROLLSAFE must be built with `--features object-store`, and find a PostgreSQL 17 or newer (ROLLSAFE_PG_BIN). Starts moto's server on the loopback interface, puts the fixtures there, and
 checks verdicts, damage, --latest, manifests, and what is said of objects that aren't there.
 """
-import os, subprocess, sys, time
+import logging, os, subprocess, sys, time
 
 import boto3
 from moto.server import ThreadedMotoServer
 
 ROLLSAFE = os.path.abspath(os.environ["ROLLSAFE"])
 DUMPS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fixtures/dumps")
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
 server.start()
 host, port = server.get_host_and_port()

@@ -201,10 +201,20 @@ pub struct BackupConfig {
     pub min_tables: Option<usize>,
     /// The greatest age: "24h".
     pub max_age: Option<String>,
+    /// Tables that must be there.
+    pub tables: Vec<String>,
     /// Tables that must hold rows.
     pub must_not_be_empty: Vec<String>,
+    /// Tables whose rows are left out on purpose.
+    pub without_data: Vec<String>,
     /// Free disk space as a multiple of the backup's size.
     pub free_space_factor: Option<f64>,
+    /// How long a restore may take: "15m".
+    pub restore_limit: Option<String>,
+    /// When a restore is stopped: "20m".
+    pub restore_stop: Option<String>,
+    /// Code = error, warning, notice or off.
+    pub rules: BTreeMap<String, String>,
 }
 
 /// Why there is no configuration.

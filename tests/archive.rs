@@ -134,9 +134,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A custom archive of version 1.14 or 1.16 as an older version of the same layout would have it.
+/// A custom archive, or the `toc.dat` of another one, of version 1.14 or 1.16 as an older version would have it.
 fn rewritten(bytes: &[u8], to_minor: u8) -> Vec<u8> {
-    let from_minor = bytes[6];
+    let (from_minor, custom) = (bytes[6], bytes[10] == 1);
     let mut walk = Walk { bytes, at: 5 + 3 + 2 + 1 };
     let mut head = bytes[..11].to_vec();
     head[6] = to_minor;
@@ -184,8 +184,12 @@ fn rewritten(bytes: &[u8], to_minor: u8) -> Vec<u8> {
                 break;
             }
         }
-        offsets.push(head.len());
-        head.extend(walk.take(9));
+        if custom {
+            offsets.push(head.len());
+            head.extend(walk.take(9));
+        } else {
+            head.extend(walk.string().0);
+        }
     }
     let moved = walk.at - head.len();
     for at in offsets {
@@ -228,6 +232,68 @@ fn versions_from_1_12_are_read_and_older_and_newer_ones_refused_by_name() {
         let [problem] = archive.problems.as_slice() else { panic!("{:?}", archive.problems) };
         assert_eq!(problem.kind, ProblemKind::Header);
         assert!(problem.what.contains(words), "{}", problem.what);
+    }
+}
+
+#[test]
+fn directories_and_tar_files_of_old_versions_are_read() {
+    let wanted = tables(&data(&open(&fixture("15-custom.dump"))));
+    for minor in [12, 13] {
+        let folder = copy_directory("15-directory");
+        let toc = folder.path().join("toc.dat");
+        std::fs::write(&toc, rewritten(&std::fs::read(&toc).unwrap(), minor)).unwrap();
+        let archive = open(folder.path());
+        assert_eq!(archive.problems, [], "1.{minor}");
+        assert_eq!(archive.header.as_ref().unwrap().version.minor, minor);
+        let found = data(&archive);
+        assert_eq!((tables(&found), found.large_objects.count), (wanted.clone(), 3), "1.{minor}");
+
+        let archive = Archive::open_input(Path::new("old.tar"), Input::bytes(old_tar(minor))).unwrap();
+        assert_eq!((archive.format, &archive.problems[..]), (Format::Tar, &[][..]), "1.{minor}");
+        let found = data(&archive);
+        assert_eq!((tables(&found), found.large_objects.count), (wanted.clone(), 3), "1.{minor}");
+    }
+}
+
+/// A tar dump as pg_dump before 9.3 writes it: another magic, and a table of contents of its time.
+fn old_tar(minor: u8) -> Vec<u8> {
+    let bytes = std::fs::read(fixture("15.tar")).unwrap();
+    let mut old = vec![];
+    let mut at = 0;
+    while bytes[at] != 0 {
+        let mut head = bytes[at..at + 512].to_vec();
+        let size = usize::from_str_radix(std::str::from_utf8(&head[124..135]).unwrap(), 8).unwrap();
+        let mut content = bytes[at + 512..at + 512 + size].to_vec();
+        if at == 0 {
+            content = rewritten(&content, minor);
+            head[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        }
+        head[257..265].copy_from_slice(b"ustar00\0");
+        head[148..156].fill(b' ');
+        let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+        head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        old.extend(head);
+        content.resize(content.len().next_multiple_of(512), 0);
+        old.extend(content);
+        at += 512 + size.next_multiple_of(512);
+    }
+    old.extend([0; 1024]);
+    old
+}
+
+#[test]
+fn what_a_pg_dump_16_wrote_tells_the_same_in_each_layout() {
+    let mut wanted = tables(&data(&open(&fixture("15-custom.dump"))));
+    // Some types are written otherwise since.
+    let every_type = tables(&data(&open(&fixture("16.tar")))).remove("public.every_type").unwrap();
+    assert_eq!(wanted.insert("public.every_type".to_owned(), every_type).unwrap().0, 3);
+    for name in ["16-custom.dump", "16-directory", "16.tar"] {
+        let archive = open(&fixture(name));
+        assert_eq!(archive.header.as_ref().unwrap().version.minor, 15, "{name}");
+        let found = data(&archive);
+        assert_eq!((&archive.problems[..], &found.problems[..]), (&[][..], &[][..]), "{name}");
+        assert_eq!(tables(&found), wanted, "{name}");
+        assert_eq!((found.large_objects.count, found.large_objects.bytes), (3, 3614), "{name}");
     }
 }
 

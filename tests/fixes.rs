@@ -595,3 +595,56 @@ fn what_is_written_runs_on_versions_that_nobody_ruled_out() {
         assert!(text.contains(expected), "{options:?}: {text}{}", told(&output));
     }
 }
+
+#[test]
+fn what_needs_the_transaction_keeps_it() {
+    let text =
+        "-- +goose Up\nLOCK TABLE orders IN SHARE MODE;\nCREATE INDEX orders_total ON orders (total);\n";
+    let folder = Folder::new(&[("1_a.sql", &format!("-- +goose Up\n{TABLE}")), ("2_b.sql", text)]);
+    let output =
+        folder.run(&["lint", "--fix", "--unsafe-fixes", "--ignore", "lock_timeout_missing", "2_b.sql"]);
+    assert_eq!(folder.text("2_b.sql"), text);
+    assert!(told(&output).contains("LOCK TABLE in the same file needs the transaction"), "{}", told(&output));
+}
+
+#[test]
+fn an_index_that_may_work_is_not_dropped_unasked() {
+    let build = "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_total ON orders (total);\n";
+    for (first, is_changed) in
+        [(TABLE.to_owned(), true), (format!("{TABLE}CREATE INDEX orders_total ON orders (id);\n"), false)]
+    {
+        let folder = Folder::new(&[("1_a.sql", &first), ("2_b.sql", build)]);
+        folder.run(&["lint", "--fix", "--runner", "psql", "--ignore", "lock_timeout_missing", "2_b.sql"]);
+        assert_eq!(folder.text("2_b.sql") != build, is_changed, "{}", folder.text("2_b.sql"));
+    }
+}
+
+#[test]
+fn what_goes_as_one_query_stays_one_transaction() {
+    let index = "CREATE INDEX orders_total ON orders (total);\n";
+    let block =
+        |inside: &str| format!("-- +goose Up\n-- +goose StatementBegin\n{inside}-- +goose StatementEnd\n");
+    let part = |inside: &str| format!("COMMIT;\n--> statement-breakpoint\n{inside}");
+    let key = "ALTER TABLE orders ADD CONSTRAINT positive CHECK (total > 0);\n";
+    for (runner, first, text, why) in [
+        (
+            "goose",
+            format!("-- +goose Up\n{TABLE}"),
+            block(&format!("{index}ANALYZE orders;\n")),
+            "what stands together with it as one query",
+        ),
+        ("drizzle", TABLE.to_owned(), part(key), "several statements in it are one transaction"),
+    ] {
+        let folder = Folder::new(&[("1_a.sql", &first), ("2_b.sql", &text)]);
+        let ignored = ["--ignore", "lock_timeout_missing"];
+        let mut arguments = vec!["lint", "--fix", "--unsafe-fixes", "--runner", runner, "2_b.sql"];
+        arguments.extend(ignored);
+        let output = folder.run(&arguments);
+        assert_eq!(folder.text("2_b.sql"), text, "{runner}");
+        assert!(told(&output).contains(why), "{runner}: {}", told(&output));
+    }
+    // A block of one statement is as good as none.
+    let folder = Folder::new(&[("1_a.sql", &format!("-- +goose Up\n{TABLE}")), ("2_b.sql", &block(index))]);
+    folder.run(&["lint", "--fix", "--ignore", "lock_timeout_missing", "2_b.sql"]);
+    assert!(folder.text("2_b.sql").contains("CONCURRENTLY"), "{}", folder.text("2_b.sql"));
+}

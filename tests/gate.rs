@@ -1,5 +1,6 @@
 //! `rollsafe gate` on a real server: what is in the way of a release is seen, and nothing that wasn't looked at passes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rollsafe::cli::{self, Outcome, Surroundings};
@@ -7,7 +8,7 @@ use rollsafe::gate::GateReport;
 use rollsafe::gate::check::{Answer, CHECKS, Check};
 use rollsafe::gate::release::sha256;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
-use rollsafe::postgres::tools::Tool;
+use rollsafe::postgres::tools::{Installations, Tool};
 use rollsafe::rehearsal::report::{
     Backup, Downs, MigrationRun, Probes, Queries, Rehearsal, RestoreAgain, Status, Tool as ReportTool,
 };
@@ -36,8 +37,21 @@ struct Shop {
     cluster: ScratchCluster,
 }
 
+/// The major versions whose server is installed here.
+fn majors() -> Vec<u16> {
+    let installations = Installations::find();
+    let servers = installations.all().iter().filter(|installation| installation.has_server());
+    let majors: BTreeSet<u16> = servers.map(|installation| installation.version().major()).collect();
+    assert!(!majors.is_empty(), "PostgreSQL's server is needed for this test");
+    majors.into_iter().collect()
+}
+
 impl Shop {
     fn open() -> Shop {
+        Shop::on(&Options::default())
+    }
+
+    fn on(options: &Options) -> Shop {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
             std::fs::write(folder.path().join(name), text).expect("written");
@@ -58,8 +72,9 @@ impl Shop {
             "m/0003_rewrite.down.sql",
             "SET lock_timeout = '2s';\nALTER TABLE orders ALTER COLUMN id TYPE bigint USING id::bigint;\n",
         );
-        let options = Options { tools: vec![Tool::PgDump, Tool::PgRestore], ..Options::default() }
-            .setting("max_prepared_transactions", "3");
+        let options = Options { tools: vec![Tool::PgDump, Tool::PgRestore], ..options.clone() }
+            .setting("max_prepared_transactions", "3")
+            .setting("wal_level", "replica");
         let cluster = ScratchCluster::start(&options).expect("PostgreSQL's server is needed for this test");
         cluster.create_database(&NewDatabase { name: "shop", ..NewDatabase::default() }).expect("made");
         let mut client = cluster.connect(SUPERUSER, "shop").expect("a session");
@@ -135,7 +150,12 @@ fn now() -> String {
 
 #[test]
 fn what_is_in_the_way_on_the_live_server_is_seen() {
-    let shop = Shop::open();
+    for major in majors() {
+        seen_on(&Shop::on(&Options::major(major)));
+    }
+}
+
+fn seen_on(shop: &Shop) {
     let (quiet, _) = shop.gate(SUPERUSER, &[]);
     assert_eq!(quiet.release.migrations.len(), 2, "the ledger says that one has run");
     assert!(quiet.release.pending.said.contains("schema_migrations"), "{}", quiet.release.pending.said);
@@ -155,6 +175,9 @@ fn what_is_in_the_way_on_the_live_server_is_seen() {
              indexrelid = 'twice'::regclass;",
         )
         .expect("an index that isn't valid");
+    // A slot that nobody reads keeps all WAL from here on.
+    holder.batch_execute("SELECT pg_create_physical_replication_slot('forgotten', true)").expect("a slot");
+    holder.batch_execute("INSERT INTO orders SELECT n FROM generate_series(9001, 9900) n").expect("WAL");
     // In a message of its own: BEGIN would take what stands before it into its transaction.
     holder
         .batch_execute(
@@ -162,12 +185,25 @@ fn what_is_in_the_way_on_the_live_server_is_seen() {
              BEGIN; SELECT count(*) FROM orders;",
         )
         .expect("in the way");
-    let limits =
-        ["--max-transaction-age", "0s", "--max-idle-in-transaction", "0s", "--max-blocker-age", "0s"];
+    let limits = [
+        "--max-transaction-age",
+        "0s",
+        "--max-idle-in-transaction",
+        "0s",
+        "--max-blocker-age",
+        "0s",
+        "--max-retained-wal",
+        "1kB",
+    ];
     let (blocked, outcome) = shop.gate(SUPERUSER, &limits);
-    for id in
-        ["long_transactions", "idle_in_transaction", "blockers", "prepared_transactions", "invalid_indexes"]
-    {
+    for id in [
+        "long_transactions",
+        "idle_in_transaction",
+        "blockers",
+        "prepared_transactions",
+        "invalid_indexes",
+        "replication_slots",
+    ] {
         assert_eq!(check(&blocked, id).answer, Answer::No, "{:?}", check(&blocked, id));
     }
     assert!(check(&blocked, "blockers").details.iter().any(|line| line.contains("a prepared transaction")));
@@ -285,6 +321,62 @@ fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
     let meant = with(&["--without", "rehearsed=the downs were tried by hand"]);
     assert_eq!(meant.code, 0, "{}", meant.stdout);
     assert!(meant.stdout.contains("left out") && meant.stdout.contains("tried by hand"), "{}", meant.stdout);
+}
+
+#[test]
+fn the_gate_rehearses_itself_and_the_runbook_has_a_template_of_ones_own() {
+    let shop = Shop::open();
+    let dump = shop.path("shop.dump");
+    let taken = run(&["backup", "--database-url", &shop.url(SUPERUSER), "--output", &dump]);
+    assert_eq!(taken.code, 0, "{}{}", taken.stdout, taken.stderr);
+    let config = shop.path("rollsafe.toml");
+    let text = "[project]\nmigrations = [\"m\"]\nrunner = \"golang-migrate\"\n\
+                [rehearsal]\nqueries = [\"queries.sql\"]\nmax-stall = \"1m\"\n[runbook]\ntemplate = \"book.md\"\n";
+    std::fs::write(&config, text).expect("written");
+    std::fs::write(shop.path("queries.sql"), "SELECT note FROM orders WHERE id = $1;\n").expect("written");
+    let template = "{{ release }}: {{ migrations | length }} migrations, {{ rehearsed.on }}{% if not back.downs.works and back.restore.equal %}, back by the backup{% endif %}\n";
+    std::fs::write(shop.path("book.md"), template).expect("written");
+    let evidence = shop.path("evidence");
+    let page = shop.path("page.html");
+    let arguments = ["--config", &config, "--backup", &dump, "--rehearse", "--release", "7"];
+    let gate: Vec<&str> =
+        ["gate", "--evidence", &evidence, "--html", &page].into_iter().chain(arguments).collect();
+    let outcome = run(&gate);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    let text = std::fs::read_to_string(format!("{evidence}.json")).expect(&said);
+    let report: GateReport = serde_json::from_str(&text).expect("evidence");
+    for id in [
+        "rehearsed",
+        "rehearsal_age",
+        "rehearsal_matches",
+        "migrations_ran",
+        "queries",
+        "way_back",
+        "back_as_before",
+    ] {
+        assert_eq!(check(&report, id).answer, Answer::Yes, "{:?}\n{said}", check(&report, id));
+    }
+    assert_eq!(report.release.migrations.len(), 2, "pending by the ledger in the backup");
+    assert!(
+        std::fs::read_to_string(&page).expect("a page").contains("class=\"track\""),
+        "a time line is drawn"
+    );
+
+    let runbook = run(&["runbook", "--gate", &format!("{evidence}.json"), "--config", &config]);
+    assert_eq!(runbook.code, 0, "{}", runbook.stderr);
+    let server =
+        report.rehearsal.as_ref().map(|rehearsal| rehearsal.server.version.clone()).expect("rehearsed");
+    // What was written since is text, and no number any more: the down migration fails on it.
+    assert_eq!(
+        runbook.stdout.trim_end(),
+        format!("7: 2 migrations, PostgreSQL {server}, back by the backup")
+    );
+
+    // What has no place to go isn't worked for.
+    let nowhere =
+        run(&["rehearse", "--config", &config, "--backup", &dump, "--report", "/nowhere/at/all.json"]);
+    assert_eq!(nowhere.code, 2);
+    assert!(nowhere.stderr.contains("no folder /nowhere/at"), "{}", nowhere.stderr);
 }
 
 #[test]

@@ -11,8 +11,9 @@ use rollsafe::migration::project::{self, Part};
 use rollsafe::postgres::child::Run;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
 use rollsafe::postgres::tools::{Installations, Tool};
-use rollsafe::rehearsal::rehearse::{Request, Silent, rehearse_on};
+use rollsafe::rehearsal::rehearse::rehearse_on;
 use rollsafe::rehearsal::report::{Access, PhaseName, Rehearsal, Status, Verdict};
+use rollsafe::rehearsal::request::{Request, Silent};
 use rollsafe::rehearsal::rules::RULES;
 use rollsafe::rehearsal::terminal::{Look, terminal};
 use rollsafe::rehearsal::{Place, Server};
@@ -202,13 +203,18 @@ fn examples_of_pages_give_what_they_say() {
 /// The shop's dump, made by its recipe.
 fn shop_dump(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release");
+    let recipe = ["migrations/0001_shop.up.sql", "data.sql"]
+        .map(|file| std::fs::read_to_string(root.join(file)).expect("readable"));
+    dump_of(folder, &recipe)
+}
+
+fn dump_of(folder: &Path, recipe: &[String]) -> PathBuf {
     let options = Options { tools: vec![Tool::PgDump], ..Options::default() };
     let cluster = ScratchCluster::start(&options).expect("a server with pg_dump");
     cluster.create_database(&NewDatabase { name: "shop", ..Default::default() }).expect("a database");
     let mut client = cluster.connect(SUPERUSER, "shop").expect("in");
-    for file in ["migrations/0001_shop.up.sql", "data.sql"] {
-        let sql = std::fs::read_to_string(root.join(file)).expect("readable");
-        client.batch_execute(&sql).expect("the recipe runs");
+    for sql in recipe {
+        client.batch_execute(sql).expect("the recipe runs");
     }
     let dump = folder.join("shop.dump");
     let ended =
@@ -395,6 +401,157 @@ fn what_can_not_be_rehearsed_is_said() {
     let (code, said) = run(&["--database-url", "postgresql://app@127.0.0.1:1/shop_prod"]);
     assert_eq!(code, Some(2));
     assert!(!said.is_empty());
+}
+
+/// A database that the user names: refused where it looks like production, else migrated, taken back and left.
+#[test]
+fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
+    let options = Options::default().setting("max_connections", "80").setting("wal_level", "replica");
+    let cluster = ScratchCluster::start(&options).expect("a server");
+    cluster.create_database(&NewDatabase { name: "shop_prod", ..Default::default() }).expect("a database");
+    let mut client = cluster.connect(SUPERUSER, "shop_prod").expect("in");
+    client
+        .batch_execute(
+            "CREATE TABLE orders (id bigint PRIMARY KEY, total int);
+             INSERT INTO orders SELECT n, n FROM generate_series(1, 500) n;
+             CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
+             INSERT INTO schema_migrations VALUES (1, false);",
+        )
+        .expect("a shop");
+    drop(client);
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [
+        ("0001_setup.up.sql", "CREATE TABLE orders (id bigint PRIMARY KEY, total int);"),
+        ("0002_change.up.sql", "ALTER TABLE orders ALTER COLUMN total TYPE bigint;"),
+        ("0002_change.down.sql", "ALTER TABLE orders ALTER COLUMN total TYPE int;"),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let url =
+        format!("postgresql:///shop_prod?host={}&user={SUPERUSER}", cluster.socket_directory().display());
+    let report_file = folder.path().join("report.json");
+    let run = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+            .args([
+                "--no-config",
+                "rehearse",
+                "--runner",
+                "golang-migrate",
+                "--max-stall",
+                "1m",
+                "--migrations",
+            ])
+            .arg(folder.path())
+            .args(["--database-url", &url, "--report"])
+            .arg(&report_file)
+            .args(more)
+            .output()
+            .expect("rollsafe runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let type_of = || -> String {
+        let mut client = cluster.connect(SUPERUSER, "shop_prod").expect("in");
+        let sql = "SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'total'";
+        client.query_one(sql, &[]).expect("asked").get(0)
+    };
+    let (code, _, said) = run(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("may be production") && said.contains("\"prod\"") && said.contains("--disposable"),
+        "{said}"
+    );
+    assert_eq!(type_of(), "integer");
+
+    let (code, shown, said) = run(&["--disposable"]);
+    assert_eq!(code, Some(0), "{shown}{said}");
+    let text = std::fs::read_to_string(&report_file).expect("the report");
+    let report: Rehearsal = serde_json::from_str(&text).expect("a report");
+    assert_eq!(report.verdict, Verdict::Passed);
+    assert_eq!(report.migrations[0].statements[0].rewrites, ["orders"]);
+    assert_eq!(report.rollback.downs.as_ref().map(|downs| downs.status), Some(Status::Done));
+    assert!(report.rollback.restore.is_none(), "no backup was given");
+    for said in ["no backup was given", "wrote nothing into schema_migrations"] {
+        assert!(report.notes.iter().any(|note| note.contains(said)), "{:?}", report.notes);
+    }
+    assert_eq!(type_of(), "integer", "taken back");
+
+    // It is the user's: nothing of rollsafe's stays.
+    let (code, shown, said) = run(&["--disposable", "--no-rollback"]);
+    assert_eq!(code, Some(2), "what was left out isn't passed: {shown}{said}");
+    assert_eq!(type_of(), "bigint", "a copy stays as the rehearsal left it");
+    let mut client = cluster.connect(SUPERUSER, "shop_prod").expect("in");
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rollsafe: %'";
+    assert_eq!(client.query_one(sql, &[]).expect("asked").get::<_, i64>(0), 0);
+}
+
+/// Ctrl-C and SIGTERM in the middle of the migrations: server, command and directories go too.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = small_dump(folder.path());
+    for signal in ["INT", "TERM"] {
+        use std::os::unix::fs::PermissionsExt;
+        let scratch = folder.path().join(signal);
+        std::fs::create_dir(&scratch).expect("made");
+        for path in [folder.path(), &scratch] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o711)).expect("allowed");
+        }
+        let began = folder.path().join(format!("{signal}.began"));
+        let migrations = folder.path().join("m");
+        std::fs::create_dir_all(&migrations).expect("made");
+        std::fs::write(migrations.join("0001_a.up.sql"), "SELECT 1;").expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+            .args(["--no-config", "rehearse", "--runner", "golang-migrate", "--migrations"])
+            .arg(&migrations)
+            .arg("--backup")
+            .arg(&dump)
+            .arg("--migrate-command")
+            .arg(format!("echo $$ > '{}'; exec sleep 600", began.display()))
+            .env("TMPDIR", &scratch)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("rollsafe runs");
+        eventually("the command begins", || {
+            std::fs::read_to_string(&began).is_ok_and(|pid| pid.ends_with('\n'))
+        });
+        let command = std::fs::read_to_string(&began).expect("its process").trim().to_owned();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        let ended = child.wait().expect("it ends");
+        assert!(!ended.success());
+        eventually("nothing is left", || {
+            let left = std::fs::read_dir(&scratch).expect("readable").count();
+            left == 0 && !Path::new("/proc").join(&command).join("exe").exists()
+        });
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A dump of one small table.
+fn small_dump(folder: &Path) -> PathBuf {
+    dump_of(
+        folder,
+        &["CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders VALUES (1);".to_owned()],
+    )
+}
+
+/// What people read, from a report that is kept.
+#[test]
+fn the_report_reads_like_this() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release/rehearsal.json");
+    let text = std::fs::read_to_string(&path).expect("the sample is there");
+    let report: Rehearsal = serde_json::from_str(&text).expect("a report");
+    insta::assert_snapshot!(terminal(&report, Look { color: false }));
 }
 
 /// A report of an earlier day: fields may be added since, none removed.

@@ -69,7 +69,11 @@ struct Shop {
 
 impl Shop {
     fn open(wanted: Wanted, sql: &str) -> Shop {
-        let options = Options { wanted, tools: vec![Tool::PgDump], ..Options::default() };
+        Shop::with(Options { wanted, ..Options::default() }, sql)
+    }
+
+    fn with(options: Options, sql: &str) -> Shop {
+        let options = Options { tools: vec![Tool::PgDump], ..options };
         let cluster = ScratchCluster::start(&options).unwrap_or_else(|error| {
             panic!("no scratch cluster: {error}\n{}", error.hint().unwrap_or_default())
         });
@@ -205,4 +209,57 @@ fn what_cannot_be_done_is_said() {
     let (code, _, stderr) = shop.rollsafe(&["snapshot", "--database-url", &url, "-o", "missing/x.json"]);
     assert_eq!((code, stderr.contains("missing")), (2, true), "{stderr}");
     assert!(matches!(Snapshot::from_json(b"[]"), Err(SnapshotError::Json(_))));
+}
+
+/// Debian's server package brings the extension; a server without it is passed over, unless none has it.
+#[test]
+fn what_the_database_is_asked_is_kept_by_family_and_told_by_lint() {
+    let counted = std::cell::Cell::new(0);
+    each_server(|wanted| {
+        let plain = Shop::open(wanted, "");
+        let have = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'";
+        if plain.cluster.connect(SUPERUSER, "shop").unwrap().query(have, &[]).unwrap().is_empty() {
+            return;
+        }
+        counted.set(counted.get() + 1);
+        let options = Options { wanted, ..Options::default() };
+        let shop = Shop::with(
+            options.setting("shared_preload_libraries", "pg_stat_statements"),
+            "CREATE EXTENSION pg_stat_statements; CREATE TABLE orders (id int PRIMARY KEY, total int, note varchar(50));
+             INSERT INTO orders SELECT n, n FROM generate_series(1, 30000) n; ANALYZE orders; CREATE ROLE reader LOGIN;
+             SELECT pg_stat_statements_reset();",
+        );
+        let mut application = shop.cluster.connect(SUPERUSER, "shop").unwrap();
+        for id in 1..=7 {
+            application.batch_execute(&format!("SELECT total FROM orders WHERE id = {id}")).unwrap();
+        }
+        application.batch_execute("UPDATE orders SET note = 'geheim' WHERE id = 3").unwrap();
+        let (snapshot, stderr) = shop.snapshot(SUPERUSER);
+        assert_eq!(stderr, "");
+        let queries = snapshot.queries.as_ref().expect("queries are counted");
+        let family =
+            |beginning: &str| queries.families.iter().find(|it| it.query.starts_with(beginning)).unwrap();
+        let read = family("SELECT total FROM orders");
+        assert_eq!((read.calls, read.reads[0].name.as_str(), read.writes.len()), (7, "orders", 0));
+        assert_eq!(read.query, "SELECT total FROM orders WHERE id = $1");
+        let write = family("UPDATE orders");
+        assert_eq!((write.calls, write.writes[0].name.as_str()), (1, "orders"));
+        let counts_since = snapshot.server.major() >= 14;
+        assert_eq!(read.calls_per_second.is_some(), counts_since);
+
+        let path = |name: &str| shop.directory.path().join(name);
+        std::fs::write(path("shop.json"), serde_json::to_string(&snapshot).unwrap()).unwrap();
+        std::fs::write(path("1_rewrite.sql"), "ALTER TABLE orders ALTER COLUMN total TYPE bigint;\n")
+            .unwrap();
+        let lint = ["lint", "--snapshot", "shop.json", "--runner", "psql", "1_rewrite.sql"];
+        let (_, stdout, stderr) = shop.rollsafe(&lint);
+        let told = stdout.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        assert!(told.contains("of 2 families on orders"), "{stdout}{stderr}");
+
+        // What another role asked is hidden from one without rights.
+        let (partly, stderr) = shop.snapshot("reader");
+        assert!(stderr.contains("GRANT pg_read_all_stats TO this role"), "{stderr}");
+        assert!(partly.queries.unwrap().others >= 2);
+    });
+    assert!(counted.get() > 0, "no server has pg_stat_statements: install PostgreSQL's contrib package");
 }

@@ -126,6 +126,8 @@ pub struct VerifyOptions {
     pub manifest: Option<PathBuf>,
     /// Where to write a manifest.
     pub write_manifest: Option<PathBuf>,
+    /// Whether to compute the SHA-256 of the whole where no manifest needs it.
+    pub hash: bool,
     /// What to do with each row.
     pub depth: Depth,
     /// Threads.
@@ -183,6 +185,7 @@ impl VerifyArgs {
             previous: self.previous.clone(),
             manifest: self.manifest.clone(),
             write_manifest: self.write_manifest.clone(),
+            hash: false,
             depth: self.check.depth(),
             threads: self
                 .threads

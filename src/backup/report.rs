@@ -1,12 +1,18 @@
 //! Writes what `verify-backup` has to say: for a terminal, as JSON, Markdown and JUnit.
 
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat};
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::amount::bytes as size;
 use crate::finding::{Finding, Severity};
+use crate::report::xml_text;
 
 use super::evidence::{StageResult, Status, TableFacts};
 use super::restore::TableComparison;
+use super::rules::RULES;
 use super::verify::{Report, Verdict};
 
 /// How to draw for a terminal.
@@ -173,12 +179,15 @@ fn verdict_line(report: &Report, look: Look) -> String {
         }
         Verdict::Failed => format!("{}: don't rely on this backup ({counts})", look.paint("1;31", "failed")),
         Verdict::Incomplete => {
-            let skipped: Vec<&str> = report
+            let mut skipped: Vec<&str> = report
                 .stages
                 .iter()
                 .filter(|stage| stage.status == Status::Skipped)
                 .map(|stage| stage.stage.as_str())
                 .collect();
+            if skipped.is_empty() {
+                skipped.push("what of the restore the notes name");
+            }
             format!(
                 "{}: nothing wrong was found, but {} was not checked ({counts})",
                 look.paint("1;33", "incomplete"),
@@ -230,6 +239,7 @@ pub fn evidence(report: &Report) -> String {
     let value = json!({
         "schema_version": 1,
         "tool": {"name": "rollsafe", "version": env!("CARGO_PKG_VERSION")},
+        "begun_at": begun_at(report),
         "begun_at_unix": report.begun_at,
         "verdict": report.verdict,
         "stages": report.stages,
@@ -237,6 +247,12 @@ pub fn evidence(report: &Report) -> String {
         "evidence": report.evidence,
     });
     serde_json::to_string_pretty(&value).map_or(String::new(), |text| text + "\n")
+}
+
+/// When verifying began, in UTC: `2026-11-24T03:25:12Z`.
+fn begun_at(report: &Report) -> Option<String> {
+    let seconds = i64::try_from(report.begun_at).ok()?;
+    Some(DateTime::from_timestamp(seconds, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 /// The report as Markdown, for a ticket or a pull request.
@@ -251,9 +267,15 @@ pub fn markdown(report: &Report) -> String {
     if let Some(line) = archive_line(report) {
         out += &format!("{}\n\n", cell(&line));
     }
+    if let Some(at) = begun_at(report) {
+        out += &format!("Looked at by rollsafe {} at {at}.\n\n", env!("CARGO_PKG_VERSION"));
+    }
+    if let Some(sha256) = &evidence.sha256 {
+        out += &format!("SHA-256 `{sha256}`\n\n");
+    }
     out += "| stage | status | seconds | |\n| --- | --- | ---: | --- |\n";
     for stage in &report.stages {
-        let reason = cell(stage.reason.as_deref().unwrap_or(""));
+        let reason = stage.reason.as_deref().unwrap_or("").lines().map(cell).collect::<Vec<_>>().join("<br>");
         out += &format!(
             "| {} | {} | {:.1} | {reason} |\n",
             stage.stage.as_str(),
@@ -266,7 +288,7 @@ pub fn markdown(report: &Report) -> String {
         for finding in &report.findings {
             out += &format!("- **{}** `{}`: {}\n", finding.severity, finding.code, cell(&finding.message));
             if let Some(help) = &finding.help {
-                out += &format!("  {}\n", cell(help));
+                out += &help_in_list(help);
             }
         }
     }
@@ -286,6 +308,29 @@ pub fn markdown(report: &Report) -> String {
     out + &format!("\n{}\n", verdict_line(report, plain))
 }
 
+/// A help text below its finding: what is indented is to be copied, and becomes a block of code.
+fn help_in_list(help: &str) -> String {
+    let mut out = String::new();
+    let mut in_code = false;
+    for line in help.trim_end().lines() {
+        let code = line.starts_with("  ");
+        if code != in_code {
+            out += if code { "\n  ````\n" } else { "  ````\n" };
+            in_code = code;
+        }
+        if code {
+            // No name in it may end the block.
+            out += &format!("  {}\n", line.trim_start().replace("````", "`\u{fffd}``"));
+        } else {
+            out += &format!("  {}\n", cell(line));
+        }
+    }
+    if in_code {
+        out += "  ````\n";
+    }
+    out
+}
+
 /// Text that can't break out of a table cell or a line.
 fn cell(text: &str) -> String {
     let mut out = String::new();
@@ -303,60 +348,53 @@ fn cell(text: &str) -> String {
     out
 }
 
-/// The report as JUnit XML: a test case for each stage, the errors as its failures.
+/// The report as JUnit XML: a test case for each stage, its errors the failure.
 pub fn junit(report: &Report) -> String {
-    let stages = crate::backup::rules::RULES;
-    let of_stage =
-        |finding: &Finding| stages.iter().find(|rule| rule.code == finding.code).map(|rule| rule.stage);
-    let failed = report.stages.iter().filter(|stage| stage.status == Status::Failed).count();
-    let skipped = report.stages.iter().filter(|stage| stage.status == Status::Skipped).count();
-    let total: f64 = report.stages.iter().map(|stage| stage.seconds).sum();
-    let path = xml(&report.evidence.file.path.display().to_string());
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"verify-backup {path}\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\" time=\"{total:.3}\">\n",
-        report.stages.len()
-    );
+    let path = report.evidence.file.path.display().to_string();
+    let mut suite = TestSuite::new(&*xml_text(&format!("verify-backup {path}")));
     for stage in &report.stages {
-        let name = stage.stage.as_str();
-        out += &format!("    <testcase classname=\"{path}\" name=\"{name}\" time=\"{:.3}\"", stage.seconds);
-        match stage.status {
-            Status::Passed => out += "/>\n",
+        let reason = stage.reason.as_deref().unwrap_or("");
+        let status = match stage.status {
+            Status::Passed => TestCaseStatus::success(),
             Status::Skipped => {
-                let reason = xml(stage.reason.as_deref().unwrap_or(""));
-                out += &format!(">\n      <skipped message=\"{reason}\"/>\n    </testcase>\n");
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(&*xml_text(reason));
+                status
             }
-            Status::Failed => {
-                out += ">\n";
-                let found = report.findings.iter().filter(|finding| of_stage(finding) == Some(stage.stage));
-                for finding in found.filter(|finding| finding.severity == Severity::Error) {
-                    let (code, message) = (xml(&finding.code), xml(&finding.message));
-                    let help = xml(finding.help.as_deref().unwrap_or(""));
-                    out +=
-                        &format!("      <failure type=\"{code}\" message=\"{message}\">{help}</failure>\n");
-                }
-                out += "    </testcase>\n";
-            }
-        }
+            Status::Failed => failure(report, stage),
+        };
+        let mut case = TestCase::new(stage.stage.as_str(), status);
+        case.set_classname(&*xml_text(&path));
+        case.set_time(Duration::try_from_secs_f64(stage.seconds).unwrap_or_default());
+        suite.add_test_case(case);
     }
-    out + "  </testsuite>\n</testsuites>\n"
+    let mut document = Document::new("rollsafe");
+    document.add_test_suite(suite);
+    // Writing to memory can't fail.
+    document.to_string().unwrap_or_default()
 }
 
-/// Text as XML 1.0 allows it.
-fn xml(text: &str) -> String {
-    let mut out = String::new();
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push('\t'),
-            char if char.is_control() || matches!(char, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            char => out.push(char),
-        }
+/// All errors of a stage as one failure, which is what a test case can have; the first gives it its message.
+fn failure(report: &Report, stage: &StageResult) -> TestCaseStatus {
+    let of_stage = |finding: &&Finding| {
+        finding.severity == Severity::Error
+            && RULES.iter().any(|rule| rule.code == finding.code && rule.stage == stage.stage)
+    };
+    let errors: Vec<&Finding> = report.findings.iter().filter(of_stage).collect();
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    if let Some(first) = errors.first() {
+        status.set_type(&*first.code);
+        status.set_message(&*xml_text(&first.message));
     }
-    out
+    let told: Vec<String> = errors
+        .iter()
+        .map(|finding| {
+            let help = finding.help.as_ref().map_or(String::new(), |help| format!("\n{help}"));
+            format!("{}: {}{help}", finding.code, finding.message)
+        })
+        .collect();
+    status.set_description(&*xml_text(&told.join("\n\n")));
+    status
 }
 
 fn indented(text: &str, by: usize) -> String {
@@ -374,6 +412,14 @@ mod tests {
     #[test]
     fn hostile_names_stay_inside_their_cell() {
         assert_eq!(cell("a|b\n<x>"), "a\\|b \\<x>");
-        assert_eq!(xml("<a \"b\">\u{1}"), "&lt;a &quot;b&quot;&gt;\u{fffd}");
+    }
+
+    #[test]
+    fn what_is_to_be_copied_is_code() {
+        assert_eq!(
+            help_in_list("have *them*:\n  CREATE ROLE \"a\";\nor not"),
+            "  have \\*them\\*:\n\n  ````\n  CREATE ROLE \"a\";\n  ````\n  or not\n"
+        );
+        assert!(!help_in_list("x:\n  ````").contains("  ````\n  ````\n  ````"));
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::amount;
 use crate::backup::evidence::Evidence;
 use crate::backup::manifest::{self, ManifestError};
 use crate::backup::options::{Restore, VerifyOptions};
@@ -142,8 +143,8 @@ pub enum TakeError {
     Exists(PathBuf),
     /// It would not fit.
     #[error(
-        "{} has {free} bytes free; the database is {database} bytes, and its dump may need {needed}",
-        directory.display()
+        "{} has {} free; the database is {}, and its dump may need {}",
+        directory.display(), amount::bytes(*free), amount::bytes(*database), amount::bytes(*needed)
     )]
     Space {
         /// Where it would go.

@@ -98,6 +98,9 @@ impl VerifyError {
         match self {
             VerifyError::Restore(failure) => failure.hint(),
             VerifyError::Location(error) => error.hint(),
+            VerifyError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("run rollsafe as the user who owns the dump, or let this one read it".to_owned())
+            }
             _ => None,
         }
     }
@@ -144,7 +147,8 @@ impl Run<'_> {
             self.evidence.manifest = Some(manifest::read(path)?);
         }
         let as_file = self.options.restore != Restore::Never;
-        let hashed = self.options.manifest.is_some() || self.options.write_manifest.is_some();
+        let hashed =
+            self.options.hash || self.options.manifest.is_some() || self.options.write_manifest.is_some();
         let scratch = self.options.restore_options.scratch_directory.as_deref();
         let reached = Reached::reach(&location, self.options.latest, as_file, hashed, scratch)?;
         self.evidence.notes.extend(reached.notes.iter().cloned());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
+use crate::amount;
 use crate::backup::options::parse_time;
 use crate::backup::take::{self, DumpFormat, TakeError, TakeOptions, Taken};
 use crate::postgres::connection::Connection;
@@ -16,7 +17,11 @@ use crate::postgres::connection::Connection;
 /// its last byte, compares, and only then renames it. Nothing that is there already is overwritten unless --replace is
 /// given, and then only by a dump that passed.
 #[derive(Debug, Args)]
-#[command(after_help = "The password comes from ~/.pgpass, PGPASSWORD or the URL; it is never printed.\n\
+#[command(after_help = "Examples:\n  \
+    rollsafe backup --database-url postgresql://backup@db/shop -o shop.dump --write-manifest shop.json\n  \
+    rollsafe backup --dump-format directory --jobs 4 --compress zstd:3 -o shop/ --replace\n  \
+    rollsafe backup -o shop.dump -- --exclude-table-data=audit.log\n\n\
+    The password comes from ~/.pgpass, PGPASSWORD or the URL; it is never printed.\n\
     Exit codes: 0 taken and verified; 1 the dump doesn't hold what the database held; 2 it could not be taken.")]
 pub struct BackupArgs {
     /// The database: postgresql://user@host/database [default: what PGHOST, PGDATABASE and the like say]
@@ -115,10 +120,10 @@ fn with_causes(error: &TakeError) -> String {
 fn told(taken: &Taken) -> String {
     let rows: u64 = taken.tables.iter().map(|table| table.rows).sum();
     let mut text = format!(
-        "{}: {} bytes; {} tables, {rows} rows and {} large objects of {} (PostgreSQL {}, pg_dump {})\n\
+        "{}: {}; {} tables, {rows} rows and {} large objects of {} (PostgreSQL {}, pg_dump {})\n\
          dumped in {:.1} s, read back in {:.1} s: every row that the snapshot held is in it\n",
         taken.path.display(),
-        taken.bytes,
+        amount::bytes(taken.bytes),
         taken.tables.len(),
         taken.large_objects,
         taken.database,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::lint::{self, Scope};
+use super::output::has_a_place;
 use super::rehearse;
 use super::{Outcome, Surroundings};
 use crate::backup::archive::input::Gauge;
@@ -130,6 +131,10 @@ pub fn run(arguments: &GateArgs, loaded: &Loaded, style: Style, around: Surround
         Ok(evidence) => evidence,
         Err(message) => return Outcome::failed(message),
     };
+    let files = evidence.iter().flat_map(|(json, markdown)| [json, markdown]).chain(&arguments.html);
+    if let Some(message) = files.map(|path| has_a_place(path)).find_map(Result::err) {
+        return Outcome::failed(message);
+    }
     let gathered = match gather(&arguments.gathering, loaded, around) {
         Ok(gathered) => gathered,
         Err(message) => return Outcome::failed(message),

@@ -46,6 +46,18 @@ fn to_file(written: &str) -> Result<ToFile, String> {
     Ok(ToFile { format, path: PathBuf::from(path) })
 }
 
+/// Whether `path` can be written to later: long work isn't begun for a report that has no place.
+pub(super) fn has_a_place(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(format!("can't write {}: there is no folder {}", path.display(), folder.display()))
+        }
+        _ if path.is_dir() => Err(format!("can't write {}: it is a folder", path.display())),
+        _ => Ok(()),
+    }
+}
+
 /// The CI system that it runs in, as far as it makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ci {

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::lint::FailOn;
+use super::output::has_a_place;
 use super::{Outcome, Surroundings};
 use crate::config::{Loaded, severity_or_off};
 use crate::migration::lint::Severities;
@@ -15,8 +16,9 @@ use crate::migration::project::runners::runner;
 use crate::migration::project::{self, Part};
 use crate::postgres::connection::Connection;
 use crate::rehearsal::extrapolate::Sizes;
-use crate::rehearsal::rehearse::{Progress, Request, Silent, rehearse};
+use crate::rehearsal::rehearse::rehearse;
 use crate::rehearsal::report::{Limits, PhaseName, Rehearsal, Verdict};
+use crate::rehearsal::request::{Progress, Request, Silent};
 use crate::rehearsal::terminal::{self, Look};
 use crate::rehearsal::{RehearsalError, copy};
 use crate::report::terminal::Style;
@@ -179,6 +181,11 @@ pub(super) fn read(words: Vec<std::ffi::OsString>) -> Result<RehearseArgs, Strin
 
 /// Runs it.
 pub fn run(arguments: &RehearseArgs, loaded: &Loaded, style: Style, around: Surroundings) -> Outcome {
+    for path in arguments.report.iter().chain(&arguments.html) {
+        if let Err(message) = has_a_place(path) {
+            return Outcome::failed(message);
+        }
+    }
     let report = match prepare(arguments, loaded).and_then(|request| carry_out(&request, around)) {
         Ok(report) => report,
         Err(message) => return Outcome::failed(message),
@@ -255,6 +262,16 @@ pub(crate) fn prepare(arguments: &RehearseArgs, loaded: &Loaded) -> Result<Reque
         }
         let severity = severity_or_off(word).map_err(|error| format!("rehearsal.rules: {code}: {error}"))?;
         severities.set(&name, severity);
+    }
+    if config.rollback_command.is_some()
+        && config.migrate_command.is_none()
+        && arguments.migrate_command.is_none()
+    {
+        return Err(
+            "rehearsal.rollback-command needs rehearsal.migrate-command: where rollsafe runs the migrations itself it \
+             writes nothing into the tool's ledger, and the command would find nothing to undo, or undo an earlier release"
+                .to_owned(),
+        );
     }
     let queries = if arguments.queries.is_empty() {
         config.queries.iter().map(|path| from_here(base.join(path))).collect()

@@ -13,8 +13,9 @@ use crate::backup::evidence::ExpectedTables;
 use crate::backup::expected::{self, ExpectedError};
 use crate::backup::options::{VerifyArgs, VerifyOptions, parse_size, parse_time};
 use crate::backup::report::{self, Look};
+use crate::backup::rules;
 use crate::backup::verify::{self, Verdict};
-use crate::config::{BackupConfig, Loaded};
+use crate::config::{BackupConfig, Loaded, severity_or_off};
 use crate::migration::catalog::RelationKind;
 use crate::migration::lint;
 use crate::migration::project::{self, Request};
@@ -25,9 +26,14 @@ use crate::report::terminal::Style;
 /// Reads every byte, counts every row, says what is missing, restores it into a throw-away server, and
 /// compares what arrived. Reads custom, directory, tar and plain dumps, plain ones also as .gz, .zst, .lz4, .bz2 and .xz.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 verified; 1 findings; 2 could not check, or not all of it (verdict incomplete)."
-)]
+#[command(after_help = "Examples:\n  \
+    rollsafe verify-backup shop.dump --max-age 26h\n  \
+    rollsafe verify-backup shop/ --previous yesterday/ --migrations db/migrations\n  \
+    rollsafe verify-backup shop.dump --write-manifest shop.json      # now; and later, after copying:\n  \
+    rollsafe verify-backup copy.dump --manifest shop.json --restore never\n  \
+    ssh db pg_dump -Fc shop | rollsafe verify-backup - --restore never\n  \
+    rollsafe verify-backup shop.dump --format junit --evidence evidence.json\n\n\
+    Exit codes: 0 verified; 1 findings; 2 could not check, or not all of it (verdict incomplete).")]
 pub struct VerifyBackupArgs {
     #[command(flatten)]
     verify: VerifyArgs,
@@ -106,6 +112,8 @@ pub fn run(arguments: &VerifyBackupArgs, loaded: &Loaded, style: Style, around: 
 
 fn options(arguments: &VerifyBackupArgs, config: &BackupConfig) -> Result<VerifyOptions, String> {
     let mut options = with_settings(arguments.verify.clone(), config)?;
+    // Evidence has to say of which bytes.
+    options.hash |= arguments.evidence.is_some();
     if !arguments.migrations.is_empty() {
         options.expected_tables.push(tables_of(&arguments.migrations)?);
     }
@@ -128,12 +136,34 @@ pub(super) fn with_settings(mut flags: VerifyArgs, config: &BackupConfig) -> Res
     if let (None, Some(tables)) = (flags.min_tables, config.min_tables) {
         flags.min_tables = Some(tables as u64);
     }
-    if let (None, Some(age)) = (flags.max_age, &config.max_age) {
-        flags.max_age = Some(parse_time(age).map_err(|error| format!("backup.max-age: {error}"))?);
+    for (flag, name, time) in [
+        (&mut flags.max_age, "max-age", &config.max_age),
+        (&mut flags.restore_limit, "restore-limit", &config.restore_limit),
+        (&mut flags.restore_stop, "restore-stop", &config.restore_stop),
+    ] {
+        if let (None, Some(time)) = (&flag, time) {
+            *flag = Some(parse_time(time).map_err(|error| format!("backup.{name}: {error}"))?);
+        }
     }
     flags.free_space_factor = flags.free_space_factor.or(config.free_space_factor);
     flags.not_empty.extend(config.must_not_be_empty.iter().cloned());
-    Ok(flags.options())
+    flags.without_data.extend(config.without_data.iter().cloned());
+    let mut options = flags.options();
+    if !config.tables.is_empty() {
+        let by = "the configuration (backup.tables)".to_owned();
+        options.expected_tables.push(ExpectedTables { by, tables: config.tables.clone() });
+    }
+    for (code, word) in &config.rules {
+        let name = code.replace('-', "_");
+        if !rules::RULES.iter().any(|rule| rule.code == name) {
+            return Err(format!(
+                "backup.rules: there is no code `{code}` of backups; `rollsafe rules backup` lists them"
+            ));
+        }
+        let severity = severity_or_off(word).map_err(|error| format!("backup.rules: {code}: {error}"))?;
+        options.severities.insert(name, severity);
+    }
+    Ok(options)
 }
 
 fn told(error: &ExpectedError) -> String {
@@ -217,5 +247,38 @@ fn size_of(path: &std::path::Path) -> u64 {
             .map(|meta| meta.len())
             .sum(),
         Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Severity;
+
+    #[test]
+    fn settings_hold_where_no_flag_is_given() {
+        let mut config: BackupConfig = toml::from_str(
+            r#"min-size = "5MB"
+            max-age = "26h"
+            restore-limit = "30m"
+            restore-stop = "40m"
+            tables = ["users"]
+            without-data = ["audit.log"]
+            rules = { table-empty = "off", backup_shrank = "error" }"#,
+        )
+        .unwrap();
+        let flags = VerifyArgs { max_age: Some(60), ..VerifyArgs::default() };
+        let options = with_settings(flags, &config).unwrap();
+        let limits = &options.limits;
+        assert_eq!((limits.min_size, limits.max_age), (5_000_000, Some(60)));
+        assert_eq!((limits.restore_seconds, limits.restore_stop_seconds), (1800, 2400));
+        assert_eq!(options.restore_options.hard_limit, Duration::from_secs(2400));
+        assert_eq!(options.expected_tables[0].tables, ["users"]);
+        assert_eq!(limits.without_data, ["audit.log"]);
+        assert_eq!(options.severities["table_empty"], None);
+        assert_eq!(options.severities["backup_shrank"], Some(Severity::Error));
+        config.rules.insert("drop_table".to_owned(), "off".to_owned());
+        let error = with_settings(VerifyArgs::default(), &config).unwrap_err();
+        assert!(error.contains("no code `drop_table` of backups"), "{error}");
     }
 }

@@ -356,3 +356,138 @@ fn wraparound(facts: &LiveFacts) -> Check {
         .because("it keeps SHARE UPDATE EXCLUSIVE and doesn't yield: let it end, or VACUUM (FREEZE) the table before the release")
         .with(running.into_iter().chain(due.iter().map(|name| format!("due on {name}: its oldest row is older than autovacuum_freeze_max_age"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::check::Answer;
+    use crate::gate::live::{Connections, RelationFacts, Replica, Slot, Vacuum};
+
+    fn quiet() -> LiveFacts {
+        LiveFacts {
+            version: 150_018,
+            sees_all: true,
+            connections: Connections { max: 100, reserved: 3, used: 10, ..Connections::default() },
+            relations: vec![RelationFacts {
+                name: "orders".into(),
+                exists: true,
+                table_bytes: 1_000_000,
+                index_bytes: 500_000,
+                frozen_age: 1000,
+                ..RelationFacts::default()
+            }],
+            freeze_max_age: 200_000_000,
+            disk_free: Some(10_000_000),
+            ..LiveFacts::default()
+        }
+    }
+
+    fn answer(id: &str, facts: &LiveFacts) -> Check {
+        let target = Target {
+            name: "orders".into(),
+            qualified: "public.orders".into(),
+            mode: "ACCESS EXCLUSIVE".into(),
+            written: Written::Table,
+        };
+        let expected = Expected {
+            limits: &Limits::default(),
+            targets: &[target],
+            rehearsed_on: Some("15.8"),
+            linted_for: 15,
+            disk_free: None,
+        };
+        judge(facts, &expected).into_iter().find(|check| check.id == id).expect("the check is made")
+    }
+
+    fn replica(lag: Option<i64>) -> Replica {
+        Replica {
+            name: "standby".into(),
+            state: Some("streaming".into()),
+            lag_bytes: lag,
+            ..Replica::default()
+        }
+    }
+
+    fn slot(status: &str, retained: i64) -> Slot {
+        Slot { name: "cdc".into(), active: false, status: Some(status.into()), retained: Some(retained) }
+    }
+
+    #[test]
+    fn a_quiet_primary_is_a_yes_throughout() {
+        let limits = Limits::default();
+        let expected =
+            Expected { limits: &limits, targets: &[], rehearsed_on: None, linted_for: 15, disk_free: None };
+        let checks = judge(&quiet(), &expected);
+        assert!(checks.iter().all(|check| check.answer == Answer::Yes), "{checks:#?}");
+    }
+
+    #[test]
+    fn replicas_behind_are_a_no_and_silent_ones_no_yes() {
+        let with = |replicas| answer("replication_lag", &LiveFacts { replicas, ..quiet() });
+        assert_eq!(with(vec![replica(Some(64_000_000))]).answer, Answer::Yes);
+        let behind = with(vec![replica(None), replica(Some(64_000_001))]);
+        assert_eq!((behind.answer, behind.value.as_str()), (Answer::No, "64 MB"));
+        assert!(behind.details.iter().any(|line| line.contains("standby: streaming")), "{behind:?}");
+        assert_eq!(with(vec![replica(None), replica(Some(0))]).answer, Answer::NotChecked);
+        // A replica ahead of what was read a moment earlier is behind by nothing.
+        assert_eq!(with(vec![replica(Some(-8))]).answer, Answer::Yes);
+    }
+
+    #[test]
+    fn slots_that_are_lost_or_keep_too_much_are_a_no() {
+        let with = |slots| answer("replication_slots", &LiveFacts { slots, ..quiet() });
+        assert_eq!(with(vec![slot("reserved", 1_000_000_000)]).answer, Answer::Yes);
+        for slots in
+            [vec![slot("reserved", 1_000_000_001)], vec![slot("lost", 0)], vec![slot("unreserved", 0)]]
+        {
+            let check = with(slots);
+            assert_eq!(check.answer, Answer::No);
+            assert!(check.reason.as_deref().is_some_and(|why| why.contains("pg_drop_replication_slot")));
+        }
+    }
+
+    #[test]
+    fn wraparound_at_work_or_due_is_a_no() {
+        let vacuum =
+            |wraparound| Vacuum { relation: "orders".into(), wraparound, phase: "scanning heap".into() };
+        let with = |vacuums| answer("wraparound", &LiveFacts { vacuums, ..quiet() });
+        assert_eq!(with(vec![vacuum(false)]).answer, Answer::Yes, "that one yields");
+        assert_eq!(with(vec![vacuum(true)]).answer, Answer::No);
+        let mut due = quiet();
+        due.freeze_max_age = 999;
+        let check = answer("wraparound", &due);
+        assert_eq!((check.answer, check.value.as_str()), (Answer::No, "0, due on 1"));
+        let hidden = LiveFacts { vacuums_hidden: true, ..quiet() };
+        assert_eq!(answer("wraparound", &hidden).answer, Answer::NotChecked);
+    }
+
+    #[test]
+    fn a_standby_a_full_disk_and_few_connections_are_a_no() {
+        let standby = LiveFacts { in_recovery: true, ..quiet() };
+        assert_eq!(answer("live_primary", &standby).answer, Answer::No);
+        let read_only = LiveFacts { read_only: true, ..quiet() };
+        assert_eq!(answer("live_primary", &read_only).answer, Answer::No);
+        // Table and indexes twice over.
+        assert_eq!(
+            answer("disk_free", &LiveFacts { disk_free: Some(3_000_000), ..quiet() }).answer,
+            Answer::Yes
+        );
+        assert_eq!(
+            answer("disk_free", &LiveFacts { disk_free: Some(2_999_999), ..quiet() }).answer,
+            Answer::No
+        );
+        assert_eq!(answer("disk_free", &LiveFacts { disk_free: None, ..quiet() }).answer, Answer::NotChecked);
+        let mut full = quiet();
+        full.connections.used = 88;
+        assert_eq!(answer("free_connections", &full).answer, Answer::No);
+        let mut limited = quiet();
+        limited.connections.database_limit = Some(5);
+        assert_eq!(answer("free_connections", &limited).answer, Answer::No);
+        let mut other = quiet();
+        other.version = 170_002;
+        assert_eq!(answer("server_version", &other).answer, Answer::No);
+        let mut gone = quiet();
+        gone.relations[0].exists = false;
+        assert_eq!(answer("tables_there", &gone).answer, Answer::No);
+    }
+}

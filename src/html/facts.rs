@@ -189,6 +189,8 @@ struct FindingRow {
     place: String,
     message: String,
     help: Option<String>,
+    /// What of the help is to be pasted.
+    sql: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -317,12 +319,18 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
         report::Verdict::Incomplete => ("incomplete".to_owned(), "unknown"),
     };
     let errors = rehearsal.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = rehearsal.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let done = rehearsal.migrations.iter().filter(|run| run.status == Status::Done).count();
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     facts.verdict_said = format!(
-        "{} {errors} {}, {} left unlooked at.",
-        rehearsal.run.pending.said,
-        if errors == 1 { "error" } else { "errors" },
-        rehearsal.not_checked.len()
+        "{done} of {} ran; {}, {}",
+        plural(rehearsal.migrations.len(), "migration"),
+        plural(errors, "error"),
+        plural(warnings, "warning")
     );
+    if !rehearsal.not_checked.is_empty() {
+        facts.verdict_said.push_str(&format!(", {} left unlooked at", rehearsal.not_checked.len()));
+    }
     facts.head.push(("rehearsed", format!("{}, in {}", rehearsal.started_at, duration(rehearsal.seconds))));
     if let Some(backup) = &rehearsal.source.backup {
         let taken = backup.created_at.as_ref().map_or(String::new(), |at| format!(", taken {at}"));
@@ -330,6 +338,9 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
     }
     facts.head.extend(rehearsal.source.database_url.as_ref().map(|url| ("on", url.clone())));
     facts.head.push(("server", format!("PostgreSQL {}", rehearsal.server.version)));
+    if !rehearsal.run.pending.said.is_empty() {
+        facts.head.push(("pending", rehearsal.run.pending.said.clone()));
+    }
     meters(rehearsal, facts);
     let forward: Vec<&MigrationRun> = rehearsal.migrations.iter().collect();
     let backward: Vec<&MigrationRun> =
@@ -439,7 +450,7 @@ fn meters(rehearsal: &Rehearsal, facts: &mut Facts) {
             "way back by down migrations",
             judged,
             limits.rollback,
-            word(downs.status).to_owned(),
+            unless_done(downs.status),
         ));
     }
     if let Some(restore) =
@@ -452,9 +463,14 @@ fn meters(rehearsal: &Rehearsal, facts: &mut Facts) {
             "way back by the backup",
             judged,
             limits.rollback,
-            word(restore.status).to_owned(),
+            unless_done(restore.status),
         ));
     }
+}
+
+/// A time within its limit says that it ended.
+fn unless_done(status: Status) -> String {
+    if status == Status::Done { String::new() } else { word(status).to_owned() }
 }
 
 fn phases(rehearsal: &Rehearsal, facts: &mut Facts) {
@@ -704,13 +720,15 @@ fn finding(finding: &Finding) -> FindingRow {
         Severity::Warning => "!",
         Severity::Notice => "i",
     };
+    let help = finding.help.as_deref().map(|help| help.split_once('\n').unwrap_or((help, "")));
     FindingRow {
         severity: finding.severity.as_str(),
         sign,
         code: finding.code.to_string(),
         place,
         message: finding.message.clone(),
-        help: finding.help.clone(),
+        help: help.map(|(said, _)| said.to_owned()),
+        sql: help.map(|(_, sql)| sql.to_owned()).filter(|sql| !sql.is_empty()),
     }
 }
 

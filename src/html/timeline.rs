@@ -9,11 +9,15 @@ use crate::gate::clock::duration;
 use crate::migration::lock_mode::LockMode;
 use crate::rehearsal::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status};
 
+/// How wide a character of a label is, and what is left free around it, in pixels.
+const CHARACTER: f64 = 6.7;
+const AROUND: f64 = 5.0;
+
 /// More lanes than that are folded away.
 const LANES_SHOWN: usize = 40;
 
 /// No statement is narrower than this, in pixels at the least width of the whole.
-const LEAST_PIXELS: f64 = 14.0;
+const LEAST_PIXELS: f64 = 20.0;
 
 /// The least width of the whole for few statements, in pixels.
 const LEAST_WIDTH: f64 = 640.0;
@@ -165,6 +169,13 @@ impl Scale {
         (rounded(from), rounded((to - from).max(0.25)))
     }
 
+    /// The first of `labels` that can be read inside `width` percent; nothing rather than a part of one.
+    fn label<const N: usize>(&self, width: f64, labels: [&str; N]) -> String {
+        let room = width / 100.0 * self.least_width - AROUND;
+        let fits = |label: &&str| label.chars().count() as f64 * CHARACTER <= room;
+        labels.into_iter().find(fits).unwrap_or("").to_owned()
+    }
+
     /// Begins and ends that lie far enough apart to be written.
     fn ticks(&self) -> Vec<Tick> {
         let zero = self.points.first().map_or(0.0, |point| point.0);
@@ -284,11 +295,13 @@ fn migration_band(run: &MigrationRun, scale: &Scale) -> Option<Band> {
     let start = run.start?;
     let (x, width) = scale.band(start, start + run.seconds);
     let name = run.path.rsplit(['/', '\\']).next().unwrap_or(&run.path).to_owned();
+    let digits = name.trim_start_matches(['V', 'v', '0']);
+    let digits = digits.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("");
     Some(Band {
         x,
         width,
         title: format!("{}: {}", run.path, duration(run.seconds)),
-        label: name,
+        label: scale.label(width, [&name, name.split('.').next().unwrap_or(""), digits]),
         class: status_class(run.status),
         id: 0,
     })
@@ -299,7 +312,7 @@ fn statement_band(one: &StatementRun, scale: &Scale) -> Band {
     Band {
         x,
         width,
-        label: one.id.to_string(),
+        label: scale.label(width, [&one.id.to_string()]),
         title: format!("statement {}, {}: {}", one.id, duration(one.seconds), one.text),
         class: status_class(one.status),
         id: one.id,
@@ -342,7 +355,7 @@ fn lane(
             locks.push(Band {
                 x,
                 width,
-                label: code.to_owned(),
+                label: scale.label(width, [code]),
                 title: format!(
                     "{} on {name} for {held}, statement {}: {}",
                     lock.mode, statement.id, statement.text
@@ -370,7 +383,7 @@ fn lane(
                 Band {
                     x,
                     width,
-                    label: duration(stall.seconds()),
+                    label: String::new(),
                     title: format!("{what} {name} stood still for {}{by}", duration(stall.seconds())),
                     class: "stall",
                     id: stall.statement.unwrap_or_default(),

@@ -146,7 +146,7 @@ impl<'a> Walk<'a> {
         {
             self.session.end(true);
         }
-        if self.session.opened().is_none() && units.begins_shared(place) {
+        if self.session.opened().is_none() && units.is_shared(place) {
             self.session.begin(Opened::Implicit);
         }
     }
@@ -237,6 +237,7 @@ impl<'a> Walk<'a> {
                 statements: &script.statements,
                 inner: None,
                 run: &migration.run,
+                shares_query: units.is_shared(place),
                 options: self.options,
                 rolls_back,
                 kept: Kept::default(),
@@ -354,6 +355,7 @@ impl<'a> Walk<'a> {
                 statements: &script.statements,
                 inner: Some(inner),
                 run: &migrations[index].run,
+                shares_query: false,
                 options,
                 rolls_back,
                 kept: Kept::default(),
@@ -624,8 +626,8 @@ impl Units {
         b.is_some_and(|b| self.query.get(a).is_some() && self.query.get(a) == self.query.get(b))
     }
 
-    /// Whether the statement is the first that a query string of several has not yet begun.
-    fn begins_shared(&self, place: usize) -> bool {
+    /// Whether other statements are in the same query string.
+    fn is_shared(&self, place: usize) -> bool {
         self.same(place, Some(place + 1)) || self.same(place, place.checked_sub(1))
     }
 

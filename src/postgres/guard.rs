@@ -11,14 +11,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Reads process ids (a negative one is a group) until the pipe closes; stops them, politely first; then
-/// removes the directories.
+/// removes the directories. A group is named as POSIX has it: dash takes `kill -KILL -- -1` for no number.
 const SCRIPT: &str = r#"
 trap '' HUP INT QUIT TERM
 pids=
 while read -r pid; do pids="$pids $pid"; done
 for pid in $pids; do
   case $pid in
-    -*) kill -KILL -- "$pid" ;;
+    -*) kill -s KILL -- "$pid" ;;
     *)  kill -QUIT "$pid"
         tries=0
         while kill -0 "$pid" && [ "$tries" -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done

@@ -5,6 +5,7 @@
 
 pub mod report;
 
+mod asking;
 mod command;
 pub mod copy;
 mod execute;
@@ -16,12 +17,16 @@ mod probe;
 mod queries;
 pub mod rehearse;
 mod relations;
+pub mod request;
+mod restoration;
 pub mod rules;
 mod schema;
 mod stalls;
 mod sums;
+mod tables;
 pub mod terminal;
 mod watch;
+mod way_back;
 mod writer;
 
 pub use place::{Place, Server};

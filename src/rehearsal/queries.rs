@@ -9,7 +9,8 @@ use std::path::Path;
 use postgres::Client;
 
 use super::RehearsalError;
-use super::report::{FailedQuery, ServerError};
+use super::report::{FailedQuery, Queries, ServerError};
+use super::request::Request;
 use crate::migration::catalog::QName;
 use crate::migration::parse::parse;
 use crate::migration::statement::{Body, Statement};
@@ -248,6 +249,29 @@ pub(super) fn one_line(sql: &str, most: usize) -> String {
     }
     let cut: String = text.chars().take(most.saturating_sub(1)).collect();
     format!("{cut}…")
+}
+
+/// For the report.
+pub(super) fn shown(request: &Request, queries: &[Query], went_back: bool) -> Option<Queries> {
+    if queries.is_empty() {
+        return None;
+    }
+    let files: Vec<String> =
+        request.queries.iter().chain(&request.new_queries).map(|path| path.display().to_string()).collect();
+    let count = |which: &dyn Fn(&Query) -> bool| queries.iter().filter(|query| which(query)).count() as u32;
+    let old = |query: &Query| !query.is_new && query.before.is_none();
+    Some(Queries {
+        source: files.join(", "),
+        total: queries.len() as u32,
+        prepared_before: count(&|query| old(query)),
+        prepared_after: count(&|query| old(query) && query.after.is_none()),
+        prepared_rolled_back: went_back.then(|| count(&|query| old(query) && query.rolled_back.is_none())),
+        failed: queries
+            .iter()
+            .filter(|query| query.before.is_some() || query.after.is_some() || query.rolled_back.is_some())
+            .map(Query::shown)
+            .collect(),
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! The rehearsal from its beginning to its end: restore, record, migrate, write, go back, restore again, compare.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::RehearsalError;
-use super::execute::{Executor, Gaps, Manner, Observer};
-use super::extrapolate::{self, Sizes};
+use super::asking::Asking;
+use super::execute::{Executor, Gaps, Manner};
+use super::extrapolate;
 use super::pending::{self, Given, Plan};
 use super::place::{As, Place, Server};
 use super::prediction::Predictions;
@@ -15,95 +14,24 @@ use super::probe::{self, Probing};
 use super::queries::{self, Query};
 use super::relations::Relations;
 use super::report::{
-    self, Access, DownStep, Downs, Limits, MigrationRun, Phase, PhaseName, Probes, Queries, Rehearsal,
-    RestoreAgain, Run, ServerKind, Source, Status, TableRun, Tool, Verdict,
+    self, Phase, PhaseName, Probes, Rehearsal, Run, ServerKind, Source, Status, Tool, Verdict,
 };
+use super::request::{Progress, Request};
+use super::restoration::{database_of, open, restore, role_of};
 use super::schema::Schema;
-use super::stalls;
 use super::sums::{self, LeftOut, Sums};
-use super::watch;
 use super::writer::{self, Put};
+use super::{stalls, tables, watch};
 use crate::backup::archive::Archive;
-use crate::backup::archive::input::Gauge;
-use crate::backup::restore::keep::{self, Kept};
-use crate::backup::restore::{ErrorClass, Options as RestoreOptions, RestoreError, Restored};
+use crate::backup::restore::keep::Kept;
 use crate::finding::Severity;
 use crate::gate::clock;
 use crate::migration::catalog::Catalog;
 use crate::migration::migration::Migration;
-use crate::migration::project::Part;
 use crate::postgres::cluster::SUPERUSER;
 use crate::postgres::connection::Connection;
 use crate::postgres::snapshot;
 use crate::postgres::version::PgVersion;
-
-/// How many complaints of a restore are kept.
-const MOST_ERRORS: usize = 100;
-
-/// What is to be rehearsed, and how.
-#[derive(Clone, Default)]
-pub struct Request {
-    /// The migrations and the tool that runs them.
-    pub part: Part,
-    /// The backup to restore.
-    pub backup: Option<PathBuf>,
-    /// A disposable copy to rehearse on, instead of a scratch cluster; with its URL as given.
-    pub copy: Option<(Arc<Connection>, Arc<str>)>,
-    /// The database, where the backup holds several.
-    pub database: Option<String>,
-    /// The first pending migration, where the ledger isn't to tell.
-    pub pending_from: Option<String>,
-    /// Another name of the ledger table.
-    pub ledger: Option<String>,
-    /// The project's own command that migrates.
-    pub migrate_command: Option<String>,
-    /// The project's own command that goes back.
-    pub rollback_command: Option<String>,
-    /// Where the commands are run.
-    pub directory: PathBuf,
-    /// Files of the running application's queries.
-    pub queries: Vec<PathBuf>,
-    /// Files of the new application's queries.
-    pub new_queries: Vec<PathBuf>,
-    /// The application's search_path.
-    pub search_path: Option<String>,
-    /// Production's sizes.
-    pub sizes: Option<Sizes>,
-    /// The limits.
-    pub limits: Limits,
-    /// After a migration that fails, try the next.
-    pub keep_going: bool,
-    /// Count rows only.
-    pub no_checksums: bool,
-    /// Don't go back by down migrations.
-    pub no_rollback: bool,
-    /// Don't restore a second time: the first restore's time stands for it.
-    pub restore_once: bool,
-    /// Run migrations as the scratch cluster's superuser.
-    pub superuser: bool,
-    /// Where a scratch cluster goes.
-    pub scratch_directory: Option<PathBuf>,
-    /// Severities after configuration.
-    pub severities: crate::migration::lint::Severities,
-    /// What is known already and belongs into the report.
-    pub notes: Vec<String>,
-}
-
-/// Who is told how far it is.
-pub trait Progress {
-    /// A new part begins.
-    fn phase(&self, phase: PhaseName);
-    /// What is being done in it.
-    fn step(&self, what: &str);
-}
-
-/// Nobody is told.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn phase(&self, _: PhaseName) {}
-    fn step(&self, _: &str) {}
-}
 
 /// Rehearses. Whatever happens, a scratch cluster is gone afterwards.
 ///
@@ -213,124 +141,21 @@ fn conclude(report: &mut Rehearsal, request: &Request) {
     };
 }
 
-fn open(
-    path: &std::path::Path,
-    request: &Request,
-    report: &mut Rehearsal,
-) -> Result<Archive, RehearsalError> {
-    let shown = path.display().to_string();
-    let archive = Archive::open(path, &Arc::new(Gauge::default()))
-        .map_err(|error| RehearsalError::Backup { path: shown.clone(), message: error.to_string() })?;
-    let text = |bytes: &Option<Vec<u8>>| bytes.clone().map(|bytes| archive.toc.encoding.text(bytes));
-    let header = archive.header.as_ref();
-    report.source.backup = Some(report::Backup {
-        path: shown,
-        format: archive.format.as_str().to_owned(),
-        bytes: archive.size,
-        sha256: crate::backup::manifest::sha256(path).ok(),
-        created_at: header.and_then(|header| header.created).map(|time| time.to_string()),
-        database: header.and_then(|header| text(&header.database)),
-        server_version: header.and_then(|header| text(&header.server_version)),
-        ..report::Backup::default()
-    });
-    if request.copy.is_some() {
-        report.notes.push(
-            "the migrations were rehearsed on the copy; the backup was only restored as the way back"
-                .to_owned(),
-        );
-    }
-    Ok(archive)
-}
-
-fn restore_options(request: &Request) -> RestoreOptions {
-    let settings = [
-        // As in production: what is written is written to the WAL as well.
-        ("wal_level", "replica"),
-        ("max_connections", "80"),
-    ];
-    RestoreOptions {
-        scratch_directory: request.scratch_directory.clone(),
-        hard_limit: Duration::from_secs_f64(request.limits.hard_stop.clamp(0.001, 1e9)),
-        settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        ..RestoreOptions::default()
-    }
-}
-
-fn restore(archive: &Archive, request: &Request, report: &mut Rehearsal) -> Result<Kept, RehearsalError> {
-    let mut options = restore_options(request);
-    // The first restore is how one gets here, not what is judged.
-    options.hard_limit = options.hard_limit.max(Duration::from_secs(4 * 3600));
-    let (restored, kept) = keep::restore(archive, &options)?;
-    if restored.stopped {
-        return Err(RehearsalError::Backup {
-            path: archive.path.display().to_string(),
-            message: format!("the restore was stopped after {:.0} s", restored.seconds),
-        });
-    }
-    for left_out in &restored.not_restored {
-        report.notes.push(format!("not restored: {} ({})", left_out.what, left_out.why));
-    }
-    report.notes.extend(restored.notes.iter().cloned());
-    if let Some(backup) = &mut report.source.backup {
-        backup.restore_seconds = restored.seconds;
-        backup.restore_errors = complaints(&restored);
-        if !backup.restore_errors.is_empty() {
-            report.not_checked.push(format!(
-                "{}: the restore complained {} times, so what was rehearsed on isn't all of the data: rollsafe verify-backup {}",
-                backup.path, restored.errors_total, backup.path
-            ));
-        }
-    }
-    Ok(kept)
-}
-
-/// What tells against the dump.
-fn complaints(restored: &Restored) -> Vec<String> {
-    let against = |error: &&RestoreError| error.class == ErrorClass::Backup;
-    let shown = |error: &RestoreError| match &error.object {
-        Some(object) => format!("{object}: {}", error.message),
-        None => error.message.clone(),
-    };
-    restored.errors.iter().filter(against).take(MOST_ERRORS).map(shown).collect()
-}
-
-fn role_of(kept: &Kept, request: &Request) -> String {
-    if request.superuser { crate::postgres::cluster::SUPERUSER.to_owned() } else { kept.role().to_owned() }
-}
-
-fn database_of(kept: &Kept, request: &Request) -> Result<String, RehearsalError> {
-    let databases = kept.databases();
-    match (&request.database, databases.as_slice()) {
-        (_, [only]) => Ok(only.clone()),
-        (Some(wanted), _) if databases.contains(wanted) => Ok(wanted.clone()),
-        (wanted, _) => {
-            let names: Vec<&str> =
-                databases.iter().map(String::as_str).filter(|name| *name != "postgres").collect();
-            if let (None, [only]) = (wanted, names.as_slice()) {
-                return Ok((*only).to_owned());
-            }
-            Err(RehearsalError::Copy(format!(
-                "the backup holds several databases: name one with --database ({})",
-                names.join(", ")
-            )))
-        }
-    }
-}
-
 /// State as it is at one point.
-struct State {
-    schema: Schema,
-    sums: Sums,
+pub(super) struct State {
+    pub schema: Schema,
+    pub sums: Sums,
     columns: BTreeMap<(u32, i16), String>,
-    relations: Relations,
+    pub relations: Relations,
 }
 
-struct Rehearsing<'a> {
-    request: &'a Request,
-    progress: &'a dyn Progress,
-    place: Place,
+/// A rehearsal that goes on.
+pub(super) struct Rehearsing<'a> {
+    pub request: &'a Request,
+    pub progress: &'a dyn Progress,
+    pub place: Place,
     phases: Vec<(PhaseName, Instant, Instant)>,
-    report: Rehearsal,
+    pub report: Rehearsal,
     /// What is taken out of all times.
     gaps: Gaps,
 }
@@ -411,6 +236,13 @@ impl Rehearsing<'_> {
         self.report.comparison.migrated = before.schema.differences(&after.schema);
 
         let any_done = runs.iter().any(|run| run.status == Status::Done);
+        if let (Some(ledger), Some(_), None, true) =
+            (&plan.told.ledger, &self.request.copy, &self.request.migrate_command, any_done)
+        {
+            self.report.notes.push(format!(
+                "rollsafe ran the SQL itself and wrote nothing into {ledger}: take a fresh copy before the next rehearsal"
+            ));
+        }
         let puts: Vec<Put> = if any_done {
             self.phase(PhaseName::Write, |this| {
                 let known: BTreeSet<u32> = before.relations.keys().copied().collect();
@@ -493,14 +325,15 @@ impl Rehearsing<'_> {
                 None
             }
         };
-        self.report.tables = tables(&before, &after, rolled_back.as_ref(), restored.as_ref(), &mut tied);
-        self.report.queries = shown_queries(self.request, &queries, rolled_back.is_some());
+        self.report.tables =
+            tables::tables(&before, &after, rolled_back.as_ref(), restored.as_ref(), &mut tied);
+        self.report.queries = queries::shown(self.request, &queries, rolled_back.is_some());
         self.report.extrapolation =
             self.request.sizes.as_ref().map(|sizes| extrapolate::extrapolate(&self.report, sizes));
         Ok(())
     }
 
-    fn phase<T>(
+    pub(super) fn phase<T>(
         &mut self,
         phase: PhaseName,
         work: impl FnOnce(&mut Self) -> Result<T, RehearsalError>,
@@ -614,7 +447,7 @@ impl Rehearsing<'_> {
         plan.told.ledger.iter().cloned().collect()
     }
 
-    fn record(&self, left_out: &LeftOut, place: &Place) -> Result<State, RehearsalError> {
+    pub(super) fn record(&self, left_out: &LeftOut, place: &Place) -> Result<State, RehearsalError> {
         let mut client = place.reader()?;
         self.progress.step("reading the schema");
         let mut schema = Schema::read(&mut client)?;
@@ -661,291 +494,6 @@ impl Rehearsing<'_> {
             // Something later mended what was broken for a while.
             if query.after.is_none() {
                 query.broken_by = None;
-            }
-        }
-        Ok(())
-    }
-
-    fn can_go_back(&mut self, plan: &Plan, runs: &[MigrationRun]) -> bool {
-        if self.request.no_rollback {
-            self.report.not_checked.push("the way back by down migrations, as asked".to_owned());
-            return false;
-        }
-        if self.request.rollback_command.is_some() {
-            return true;
-        }
-        if self.request.migrate_command.is_some() && plan.ups.is_empty() {
-            self.report.not_checked.push(
-                "the way back by down migrations: which ones the command ran isn't known; --rollback-command says how"
-                    .to_owned(),
-            );
-            return false;
-        }
-        let done = runs.iter().any(|run| run.status == Status::Done);
-        if done && plan.downs.is_empty() {
-            self.report.notes.push(
-                "none of the pending migrations has a down migration: the way back is the backup".to_owned(),
-            );
-            return false;
-        }
-        done
-    }
-
-    fn go_back(
-        &mut self,
-        plan: &Plan,
-        runs: &[MigrationRun],
-        executor: &mut Executor<'_>,
-        queries: &mut [Query],
-    ) -> Result<Downs, RehearsalError> {
-        let limits = &self.request.limits;
-        let started = self.place.now();
-        if let Some(command) = &self.request.rollback_command {
-            let limit = Duration::from_secs_f64(limits.hard_stop.max(1.0));
-            let (run, notes) =
-                super::command::run(&self.place, executor, command, &self.request.directory, limit)?;
-            self.report.notes.extend(notes);
-            return Ok(Downs {
-                status: run.status,
-                seconds: run.seconds,
-                steps: vec![DownStep { undoes: "all of them".to_owned(), migration: run }],
-            });
-        }
-        let part = &self.request.part;
-        let mut downs = Downs { status: Status::Done, ..Downs::default() };
-        let by_command = self.request.migrate_command.is_some();
-        // What the command ran as one is undone file by file.
-        let undone: Vec<(usize, String)> = plan
-            .ups
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| by_command || runs.get(*place).is_some_and(|run| run.status == Status::Done))
-            .filter_map(|(_, index)| Some((*index, part.migrations.get(*index)?.path.display().to_string())))
-            .collect();
-        let manner =
-            Manner { keep_going: false, deadline: Some(started + limits.hard_stop), statement_timeout: 0 };
-        for (index, path) in undone.into_iter().rev() {
-            if downs.status != Status::Done {
-                break;
-            }
-            let down = plan.downs.get(&index).and_then(|down| part.migrations.get(*down));
-            let Some(down) = down else {
-                downs.status = Status::Failed;
-                downs.steps.push(DownStep { undoes: path, migration: MigrationRun::default() });
-                break;
-            };
-            // Statements that break queries on the way back aren't looked for.
-            let mut asking = Asking::silent(self.progress, queries);
-            let run = executor.run(&[down], manner, &mut asking)?.pop().unwrap_or_default();
-            downs.seconds += run.seconds;
-            downs.status = run.status;
-            downs.steps.push(DownStep { undoes: path, migration: run });
-        }
-        Ok(downs)
-    }
-
-    fn compare_rolled_back(&mut self, before: &State, now: &State, plan: &Plan) {
-        let comparison = &mut self.report.comparison;
-        comparison.rolled_back = before.schema.differences(&now.schema);
-        comparison.data = sums::differences(&before.sums, &now.sums);
-        if let (Some(ledger), true) = (&plan.told.ledger, self.request.migrate_command.is_some()) {
-            comparison.data.retain(|one| one.table != *ledger);
-        }
-        for table in before.schema.reordered(&now.schema) {
-            self.report.notes.push(format!(
-                "{table}: after the way back its columns stand in another order than before, which SELECT * and INSERT without a column list notice"
-            ));
-        }
-    }
-
-    fn restore_again(
-        &mut self,
-        archive: &Archive,
-        kept: Option<&Kept>,
-        before: &State,
-        skip: &[&str],
-    ) -> Result<Option<State>, RehearsalError> {
-        let options = restore_options(self.request);
-        let first = self.report.source.backup.as_ref().map(|backup| backup.restore_seconds);
-        if self.request.restore_once {
-            if let (Some(seconds), Some(backup), true) = (first, &self.report.source.backup, kept.is_some()) {
-                self.report.rollback.restore = Some(RestoreAgain {
-                    status: Status::Done,
-                    seconds,
-                    errors: backup.restore_errors.clone(),
-                    ..RestoreAgain::default()
-                });
-                self.report.notes.push("the backup was restored once only, as asked".to_owned());
-            }
-            return Ok(None);
-        }
-        const DATABASE: &str = "rollsafe_restored_again";
-        let restored = self.phase(PhaseName::RestoreAgain, |_| match kept {
-            Some(kept) => Ok(kept.again(archive, DATABASE, &options)?.map(|restored| (restored, None))),
-            None => {
-                let (restored, kept) = keep::restore(archive, &options)?;
-                Ok(Some((restored, Some(kept))))
-            }
-        })?;
-        let Some((restored, own)) = restored else {
-            self.report.not_checked.push(
-                "restoring the backup a second time: it is a dump of a whole cluster, which names its databases itself"
-                    .to_owned(),
-            );
-            return Ok(None);
-        };
-        let errors = complaints(&restored);
-        let mut again = RestoreAgain {
-            status: if restored.stopped {
-                Status::Stopped
-            } else if errors.is_empty() {
-                Status::Done
-            } else {
-                Status::Failed
-            },
-            seconds: restored.seconds,
-            jobs: restored.jobs as u32,
-            errors,
-            ..RestoreAgain::default()
-        };
-        let place = match (&own, kept) {
-            (Some(own), _) => Some((own, database_of(own, self.request)?)),
-            (None, Some(kept)) => Some((kept, DATABASE.to_owned())),
-            (None, None) => None,
-        };
-        let mut state = None;
-        if let (Some((kept, database)), false) = (place, restored.stopped) {
-            let place = Place {
-                server: Server::Scratch {
-                    cluster: kept.cluster().clone(),
-                    database,
-                    role: kept.role().to_owned(),
-                },
-                zero: self.place.zero,
-                search_path: None,
-            };
-            let now = self.phase(PhaseName::RecordRestored, |this| this.record(&LeftOut::new(), &place))?;
-            again.schema_differences = before.schema.differences(&now.schema);
-            again.tables_differing = sums::differences(&before.sums, &now.sums)
-                .into_iter()
-                .map(|one| one.table)
-                .filter(|table| !skip.contains(&table.as_str()))
-                .collect();
-            if own.is_some() {
-                // The copy and the backup needn't be of one moment.
-                self.report.notes.push(
-                    "the copy was given apart from the backup, so that their rows differ is no fault of the backup's"
-                        .to_owned(),
-                );
-            }
-            state = Some(now);
-        }
-        self.report.rollback.restore = Some(again);
-        Ok(state)
-    }
-}
-
-/// Every table with what it felt and held.
-fn tables(
-    before: &State,
-    after: &State,
-    rolled_back: Option<&State>,
-    restored: Option<&State>,
-    stalls: &mut BTreeMap<u32, Vec<report::Stall>>,
-) -> Vec<TableRun> {
-    let is_table = |kind: char| matches!(kind, 'r' | 'p' | 'm');
-    let shown = |sums: &Sums, name: &str| sums.get(name).map(sums::Sum::shown);
-    let mut all: Vec<TableRun> = Vec::new();
-    let oids: BTreeSet<u32> = before.relations.keys().chain(after.relations.keys()).copied().collect();
-    for oid in oids {
-        let (was, is) = (before.relations.get(&oid), after.relations.get(&oid));
-        let Some(relation) = was.or(is).filter(|relation| is_table(relation.kind)) else { continue };
-        let stalls = stalls.remove(&oid).unwrap_or_default();
-        let now = is.map_or(relation.name.as_str(), |is| is.name.as_str());
-        all.push(TableRun {
-            name: relation.name.clone(),
-            bytes: was.map_or(0, |was| was.bytes),
-            is_new: was.is_none(),
-            is_gone: is.is_none_or(|is| is.name != relation.name),
-            longest_read_stall: stalls::longest(&stalls, Access::Reads),
-            longest_write_stall: stalls::longest(&stalls, Access::Writes),
-            stalls,
-            rows: report::RowCounts {
-                before: was.and_then(|was| shown(&before.sums, &was.name)),
-                after: is.and_then(|_| shown(&after.sums, now)),
-                rolled_back: rolled_back.and_then(|state| shown(&state.sums, &relation.name)),
-                restored: restored.and_then(|state| shown(&state.sums, &relation.name)),
-            },
-        });
-    }
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all
-}
-
-fn shown_queries(request: &Request, queries: &[Query], went_back: bool) -> Option<Queries> {
-    if queries.is_empty() {
-        return None;
-    }
-    let files: Vec<String> =
-        request.queries.iter().chain(&request.new_queries).map(|path| path.display().to_string()).collect();
-    let count = |which: &dyn Fn(&Query) -> bool| queries.iter().filter(|query| which(query)).count() as u32;
-    let old = |query: &Query| !query.is_new && query.before.is_none();
-    Some(Queries {
-        source: files.join(", "),
-        total: queries.len() as u32,
-        prepared_before: count(&|query| old(query)),
-        prepared_after: count(&|query| old(query) && query.after.is_none()),
-        prepared_rolled_back: went_back.then(|| count(&|query| old(query) && query.rolled_back.is_none())),
-        failed: queries
-            .iter()
-            .filter(|query| query.before.is_some() || query.after.is_some() || query.rolled_back.is_some())
-            .map(Query::shown)
-            .collect(),
-    })
-}
-
-/// Prepares the queries that could be prepared so far after each transaction.
-struct Asking<'a> {
-    progress: &'a dyn Progress,
-    queries: &'a mut [Query],
-    client: Option<postgres::Client>,
-    texts: BTreeMap<u32, String>,
-}
-
-impl<'a> Asking<'a> {
-    fn new(
-        place: &Place,
-        progress: &'a dyn Progress,
-        queries: &'a mut [Query],
-    ) -> Result<Asking<'a>, RehearsalError> {
-        let asked = queries.iter().any(|query| !query.is_new && query.before.is_none());
-        let client =
-            if asked { Some(place.application("preparing", Duration::from_secs(10))?) } else { None };
-        Ok(Asking { progress, queries, client, texts: BTreeMap::new() })
-    }
-
-    fn silent(progress: &'a dyn Progress, queries: &'a mut [Query]) -> Asking<'a> {
-        Asking { progress, queries, client: None, texts: BTreeMap::new() }
-    }
-}
-
-impl Observer for Asking<'_> {
-    fn statement(&mut self, id: u32, place: &str, sql: &str) {
-        self.progress.step(&format!("{place}  {}", queries::one_line(sql, 60)));
-        if self.client.is_some() {
-            self.texts.insert(id, sql.to_owned());
-        }
-    }
-
-    fn committed(&mut self, statements: &[u32]) -> Result<(), RehearsalError> {
-        let Some(client) = &mut self.client else { return Ok(()) };
-        for query in self.queries.iter_mut() {
-            if query.is_new || query.before.is_some() || query.after.is_some() {
-                continue;
-            }
-            if let Some(error) = queries::prepare(client, &query.sql) {
-                query.broken_by = queries::breaker(&error, statements, &self.texts);
-                query.after = Some(error);
             }
         }
         Ok(())

@@ -2,9 +2,10 @@
 //! what a tired person has to know.
 
 use super::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict};
-use super::rules::{duration, short};
+use super::rules::short;
 use crate::amount::bytes;
 use crate::finding::Severity;
+use crate::gate::clock::duration;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug)]
@@ -307,7 +308,7 @@ fn queries(report: &Rehearsal, look: Look) -> String {
     }
     let never = queries.failed.iter().filter(|query| !query.is_new && query.before.is_some()).count();
     if never > 0 {
-        out += &format!("; {never} did not run before either and don't count");
+        out += &format!("; not counted: {never} that did not run before either");
     }
     let new = queries.failed.iter().filter(|query| query.is_new && query.before.is_some()).count();
     if new > 0 {

@@ -158,7 +158,7 @@ impl std::fmt::Debug for Format {
 }
 
 /// Text that XML 1.0 can hold: control characters replaced.
-fn xml_text(text: &str) -> Cow<'_, str> {
+pub(crate) fn xml_text(text: &str) -> Cow<'_, str> {
     let forbidden = |c: char| {
         (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')
     };

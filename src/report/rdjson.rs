@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Report;
 use super::terminal::Style;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Applicability, Finding, Severity};
 use crate::source::LineIndex;
 
 /// The document, ending in a newline.
@@ -60,7 +60,8 @@ fn diagnostic(report: &Report<'_>, finding: &Finding, text: Option<(&LineIndex, 
         },
         "code": {"value": finding.code},
     });
-    if let Some(fix) = &finding.fix {
+    // A suggestion is taken over with one click, and nothing beside it can say what else has to be known.
+    if let Some(fix) = finding.fix.as_ref().filter(|fix| fix.applicability == Applicability::Safe) {
         let suggestions: Vec<Value> = fix
             .edits
             .iter()

@@ -12,7 +12,7 @@ use serde_sarif::sarif;
 use super::fingerprint::fingerprints;
 use super::terminal::Style;
 use super::{Document, Report, shortened};
-use crate::finding::{Finding, Hold, Severity, Suppressed};
+use crate::finding::{Applicability, Finding, Fix, Hold, Severity, Suppressed};
 use crate::source::{LineIndex, Location};
 
 /// GitHub takes no more results of a run than this.
@@ -218,11 +218,20 @@ fn result<'a>(
                 properties: None,
                 replacements,
             }],
-            description: Some(message(&fix.title)),
+            description: Some(message(&described(fix))),
             properties: None,
         }]);
     }
     built
+}
+
+/// What a fix does, and what has to be known of one that isn't safe.
+fn described(fix: &Fix) -> String {
+    match (&fix.applicability, &fix.note) {
+        (Applicability::Safe, _) => fix.title.clone(),
+        (Applicability::Unsafe, None) => format!("{} (unsafe)", fix.title),
+        (Applicability::Unsafe, Some(note)) => format!("{} (unsafe: {note})", fix.title),
+    }
 }
 
 fn suppression(held: &Suppressed, path: Option<&str>) -> sarif::Suppression {

@@ -59,6 +59,16 @@ pub struct Facts {
     limits: LimitFacts,
     risks: Vec<RiskFacts>,
     psql: &'static str,
+    /// Tells who is connected.
+    sessions: String,
+    /// Tells free connections and replication lag.
+    room: String,
+    /// Tells which statements run.
+    running: String,
+    /// Ends a statement that outlives the tool that sent it.
+    cancel: String,
+    /// Another database of the same server.
+    maintenance_url: Option<String>,
     activity: String,
     blockers: String,
 }
@@ -117,7 +127,6 @@ struct BackupFacts {
     min_tables: u64,
     restore: Option<String>,
     restore_measured_in: &'static str,
-    restore_command: String,
     needed: Vec<(String, String)>,
 }
 
@@ -172,6 +181,7 @@ struct WayFacts {
 struct BackStep {
     number: usize,
     undoes: String,
+    version: Option<String>,
     down: Option<String>,
     command: Option<String>,
     measured: Option<String>,
@@ -274,8 +284,38 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
                  FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0 ORDER BY query_start;"
             )
         ),
+        sessions: format!(
+            "{PSQL} -c {}",
+            quote(
+                "SELECT usename, application_name, state, count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY 1, 2, 3 ORDER BY 4 DESC;"
+            )
+        ),
+        room: format!(
+            "{PSQL} -c {}",
+            quote(
+                "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - \
+                 count(*) AS free_connections, (SELECT pg_size_pretty(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))) \
+                 FROM pg_stat_replication) AS replication_lag FROM pg_stat_activity WHERE backend_type = 'client backend';"
+            )
+        ),
+        running: format!(
+            "{PSQL} -c {}",
+            quote(
+                "SELECT pid, usename, now() - query_start AS since, left(query, 60) AS query FROM pg_stat_activity WHERE \
+                 datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' ORDER BY query_start;"
+            )
+        ),
+        cancel: format!("{PSQL} -c {}", quote("SELECT pg_cancel_backend(PID);")),
+        maintenance_url: report.live.as_ref().and_then(|live| maintenance_url(&live.url, &live.database)),
         migrations,
     }
+}
+
+/// The URL of the database `postgres` on the same server: no database can be renamed from inside.
+fn maintenance_url(url: &str, database: &str) -> Option<String> {
+    let rest = url.strip_prefix("postgresql://")?.strip_suffix(database)?.strip_suffix('/')?;
+    (!rest.contains('/')).then(|| format!("postgresql://{rest}/postgres"))
 }
 
 /// A duration in the words of the language.
@@ -501,7 +541,6 @@ fn backup(report: &GateReport, language: Language) -> BackupFacts {
     });
     let verified = backup.and_then(|backup| backup.restore_seconds);
     let restore = rehearsed.or(verified);
-    let plain = backup.is_some_and(|backup| backup.format == "plain");
     let limits = crate::backup::evidence::Limits::default();
     BackupFacts {
         path: backup.map(|backup| backup.path.clone()),
@@ -514,11 +553,6 @@ fn backup(report: &GateReport, language: Language) -> BackupFacts {
         min_tables: limits.min_tables,
         restore: restore.map(|seconds| duration(seconds, language)),
         restore_measured_in: if rehearsed.is_some() { "rehearsal" } else { "verification" },
-        restore_command: if plain {
-            "psql \"$RESTORE_URL\" -X -v ON_ERROR_STOP=1 --single-transaction -f \"$BACKUP\"".to_owned()
-        } else {
-            "pg_restore --exit-on-error --no-owner --jobs 4 --dbname \"$RESTORE_URL\" \"$BACKUP\"".to_owned()
-        },
         needed: report
             .release
             .needs_backup
@@ -654,6 +688,7 @@ fn back(report: &GateReport, migrations: &[MigrationFacts], language: Language) 
             .map(|(index, one)| BackStep {
                 number: index + 1,
                 undoes: one.path.clone(),
+                version: Some(one.version.clone()).filter(|version| !version.is_empty()),
                 down: one.down.clone(),
                 command: one.back.clone(),
                 measured: one.down.as_deref().and_then(measured),

@@ -57,6 +57,12 @@ pub(super) fn open(path: &Path, gauge: &Arc<Gauge>) -> Result<Archive, OpenError
         let metadata = entry.metadata().map_err(io_error)?;
         match entry.file_name().into_string() {
             Ok(name) if metadata.is_file() => {
+                // Before anything is read: that this user may not read a file tells nothing of the dump.
+                if is_part(&name) {
+                    let file = entry.path();
+                    rustix::fs::access(&file, rustix::fs::Access::READ_OK)
+                        .map_err(|error| OpenError::Io { path: file, source: error.into() })?;
+                }
                 lengths.insert(name, metadata.len());
             }
             Ok(name) => others.push(name),
@@ -199,6 +205,12 @@ impl Files<'_> {
             archive.notes.push(format!("not part of the dump and not looked at: {}", strange.join(", ")));
         }
     }
+}
+
+/// Whether pg_dump names files of a dump so.
+fn is_part(name: &str) -> bool {
+    let stem = SUFFIXES.iter().rev().find_map(|(suffix, _)| name.strip_suffix(suffix)).unwrap_or(name);
+    stem == "toc.dat" || is_data_file(name)
 }
 
 /// Whether pg_dump names data files so.

@@ -530,7 +530,11 @@ fn add(
             run: RunFacts {
                 runner: Some(runner.name),
                 down: direction == Direction::Down,
-                one_query: unit == Unit::Section,
+                one_query: matches!(unit, Unit::Section),
+                query_mark: match unit {
+                    Unit::Chunk(mark) => Some(mark),
+                    _ => None,
+                },
                 runner_transaction: around == Around::Migration,
                 psql: runner.psql,
                 one_transaction_for_all: around == Around::Run,

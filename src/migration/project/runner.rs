@@ -184,10 +184,13 @@ pub enum Around {
 
 /// What a tool sends as one query string. More than one statement in it is an implicit transaction
 /// (PostgreSQL manual, "Multiple Statements in a Simple Query").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Unit {
     /// Each statement alone.
     Statement,
+    /// What ends with a line that ends with a semicolon; the lines between two marks together. Tells whether a line is the mark
+    /// that begins a block (`true`) or ends it.
+    Lines(fn(&str) -> Option<bool>),
     /// The whole section.
     Section,
     /// What stands between lines that begin with this.

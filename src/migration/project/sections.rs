@@ -108,13 +108,31 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
 
 /// The parts of `range` that go as one query each, for tools that cut by lines.
 pub fn chunks(text: &str, range: Range<usize>, unit: Unit) -> Option<Vec<Range<usize>>> {
-    let Unit::Chunk(mark) = unit else { return None };
     let part = text.get(range.clone())?;
     let mut found = Vec::new();
     let mut start = range.start;
-    for (at, _) in part.match_indices(mark) {
-        found.push(start..range.start + at);
-        start = range.start + at + mark.len();
+    match unit {
+        Unit::Statement | Unit::Section => return None,
+        Unit::Chunk(mark) => {
+            for (at, _) in part.match_indices(mark) {
+                found.push(start..range.start + at);
+                start = range.start + at + mark.len();
+            }
+        }
+        Unit::Lines(mark) => {
+            let mut in_block = false;
+            let mut at = range.start;
+            for line in part.split_inclusive('\n') {
+                at += line.len();
+                let marked = mark(line.trim_end_matches(['\n', '\r']));
+                in_block = marked.unwrap_or(in_block);
+                let code = line.split("--").next().unwrap_or(line).trim_end();
+                if marked.is_some() || (!in_block && code.ends_with(';')) {
+                    found.push(start..at);
+                    start = at;
+                }
+            }
+        }
     }
     found.push(start..range.end);
     Some(found)
@@ -137,6 +155,18 @@ mod tests {
         assert_eq!(found[0].direction, Some(Direction::Up));
         assert_eq!(found[1].direction, Some(Direction::Down));
         assert!(text[found[1].range.clone()].contains("SELECT 2"));
+    }
+
+    #[test]
+    fn goose_sends_a_block_as_one_query() {
+        let text = "-- +goose Up\n1;\n2\n; 3; -- done\n-- +goose StatementBegin\n4;\n5;\n-- +goose StatementEnd\n6;\n";
+        let found = chunks(text, 0..text.len(), runner("goose").unwrap().unit).unwrap();
+        let parts: Vec<String> = found
+            .into_iter()
+            .map(|range| text[range].chars().filter(char::is_ascii_digit).collect())
+            .filter(|part: &String| !part.is_empty())
+            .collect();
+        assert_eq!(parts, ["1", "23", "45", "6"]);
     }
 
     #[test]

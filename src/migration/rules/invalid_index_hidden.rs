@@ -1,10 +1,11 @@
 //! `invalid_index_hidden`: CREATE INDEX CONCURRENTLY IF NOT EXISTS passes over an invalid index.
 
+use crate::finding::Applicability;
 use crate::migration::fix::place;
 use crate::migration::statement::{Body, ObjectKind, quote_ident};
 
 use super::outside::Becomes;
-use super::{Check, Rule, Sink, StatementContext, outlook};
+use super::{Check, Mend, Rule, Sink, StatementContext, outlook};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -53,4 +54,13 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     said.help(format!("{drop}\n{};", cx.sql(cx.statement.span)));
     let edits = vec![place::before(cx.text, cx.statement.span, &drop)];
     cx.mend_outside(said, "drop what a failed build has left first", edits, Becomes::Several);
+    // One that works would be gone while the other is built, which may be another one.
+    if (!cx.before.complete() || cx.before.index(&index).is_some())
+        && let Some(Mend::Fix(fix)) = &mut said.fix
+    {
+        fix.applicability = Applicability::Unsafe;
+        fix.note.get_or_insert_with(|| {
+            "an index of that name that works would be dropped and built anew".to_owned()
+        });
+    }
 }

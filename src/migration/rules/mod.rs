@@ -136,6 +136,8 @@ pub struct StatementContext<'a> {
     pub inner: Option<&'a Inner>,
     /// How the migration is run.
     pub run: &'a RunFacts,
+    /// Whether other statements go in the same query string.
+    pub shares_query: bool,
     /// Settings.
     pub options: &'a RuleOptions,
     /// Whether the migration rolls anything back at all, so that most need not look ahead for it.
@@ -164,6 +166,8 @@ pub struct RunFacts {
     pub down: bool,
     /// All statements (of the submission unit) go as one query string.
     pub one_query: bool,
+    /// What stands between lines that begin with this goes as one query string.
+    pub query_mark: Option<&'static str>,
     /// The runner's transaction is open around the whole migration.
     pub runner_transaction: bool,
     /// psql runs it, so meta-commands and COPY data work.

@@ -7,7 +7,7 @@ use crate::migration::parse;
 use crate::migration::project::runner::{OptOut, Runner, Sections, Switch, Unit};
 use crate::migration::project::runners;
 use crate::migration::session::Opened;
-use crate::migration::statement::{ActionKind, Body, Statement};
+use crate::migration::statement::{ActionKind, Body, Statement, TransactionControl};
 
 use super::{Mend, Said, StatementContext};
 
@@ -95,6 +95,13 @@ impl StatementContext<'_> {
                 "{title} sends the file as one query, and several statements in it are one transaction: put the \
                  statements of the help into migrations of their own"
             )),
+            (Some(false), _) if becomes == Becomes::Several && self.run.query_mark.is_some() => {
+                Outside::Not(format!(
+                    "{title} sends what stands between `{}` as one query, and several statements in it are one transaction: \
+                     put each statement of the help into a part of its own",
+                    self.run.query_mark.unwrap_or_default()
+                ))
+            }
             (Some(false), _) => Outside::Is,
             (None, _) => Outside::With {
                 edits: Vec::new(),
@@ -109,7 +116,9 @@ impl StatementContext<'_> {
                 "it stands between BEGIN and COMMIT: move it behind COMMIT, or take those out".to_owned(),
             ),
             (_, Some(Opened::Implicit)) => Outside::Not(format!(
-                "{title} sends the file as one query, which is one transaction: put the statement into a file of its own"
+                "{title} sends {} as one query, which is one transaction: put the statement into {} of its own",
+                if self.run.one_query { "the file" } else { "what stands together with it" },
+                if self.run.one_query { "a file" } else { "a part" }
             )),
             (_, None) => Outside::Not("it runs in a transaction".to_owned()),
             (_, Some(Opened::Runner)) => match runner {
@@ -124,6 +133,11 @@ impl StatementContext<'_> {
         let not = |why: &str| Outside::Not(format!("{why}; {}: {}", runner.title, runner.alone));
         let others =
             self.statements.iter().enumerate().filter(|(at, other)| *at != self.index && !is_setting(other));
+        if let Some(needs) = others.clone().find_map(|(_, other)| needs_transaction(other)) {
+            return Outside::Not(format!(
+                "{needs} in the same file needs the transaction: put the statement into a file of its own"
+            ));
+        }
         let only = others.clone().next().is_none();
         for switch in runner.switch {
             let (looks, alone) = match switch {
@@ -175,9 +189,16 @@ impl StatementContext<'_> {
             },
         };
         let splits = runner.switch.iter().any(|switch| matches!(switch, Switch::LineSplits(_)));
-        if runner.unit != Unit::Statement
+        if self.shares_query && !self.run.one_query {
+            return Outside::Not(format!(
+                "{} sends what stands together with it as one query, which is one transaction even without the tool's: put \
+                 the statement into a part of its own, outside a transaction ({})",
+                runner.title, runner.alone
+            ));
+        }
+        if matches!(runner.unit, Unit::Section | Unit::Chunk(_))
             && !splits
-            && (self.statements.len() > 1 || becomes == Becomes::Several)
+            && (self.shares_query || becomes == Becomes::Several)
         {
             return Outside::Not(format!(
                 "{} sends the file as one query, which is one transaction even without the tool's: put the statement into a \
@@ -246,6 +267,15 @@ fn concurrent(statement: &Statement) -> Statement {
         _ => {}
     }
     changed
+}
+
+/// What a statement is that PostgreSQL refuses outside a transaction ("can only be used in transaction blocks").
+fn needs_transaction(statement: &Statement) -> Option<&'static str> {
+    match &statement.body {
+        Body::Lock(_) => Some("LOCK TABLE"),
+        Body::Transaction(TransactionControl::Savepoint(_)) => Some("SAVEPOINT"),
+        _ => None,
+    }
 }
 
 /// SET and RESET: nothing that would have to be undone.

@@ -136,24 +136,6 @@ pub(super) fn judge(report: &Rehearsal, severities: &Severities) -> Vec<Finding>
     findings
 }
 
-/// `412 ms`, `41 s`, `1 min 05 s`.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0);
-    if seconds < 0.0995 {
-        format!("{:.0} ms", seconds * 1000.0)
-    } else if seconds < 9.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 59.5 {
-        format!("{seconds:.0} s")
-    } else {
-        let whole = seconds.round() as u64;
-        match whole / 3600 {
-            0 => format!("{} min {:02} s", whole / 60, whole % 60),
-            hours => format!("{hours} h {:02} min", whole % 3600 / 60),
-        }
-    }
-}
-
 /// `orders, users and 3 more`.
 fn listed(names: &[String], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
@@ -187,12 +169,6 @@ pub(super) fn short(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_short_to_read() {
-        let shown: Vec<String> = [0.0123, 0.41, 41.2, 65.0, 4000.0].into_iter().map(duration).collect();
-        assert_eq!(shown, ["12 ms", "0.4 s", "41 s", "1 min 05 s", "1 h 06 min"]);
-    }
 
     #[test]
     fn registry_is_in_order() {

@@ -1,6 +1,7 @@
 //! `over_time_limit`: a part of the release takes longer than its limit.
 
-use super::{Rule, Sink, duration};
+use super::{Rule, Sink};
+use crate::gate::clock::duration;
 use crate::rehearsal::report::{Rehearsal, Status};
 
 /// The rule.

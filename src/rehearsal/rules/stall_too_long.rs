@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Rule, Sink, duration, place};
+use super::{Rule, Sink, place};
+use crate::gate::clock::duration;
 use crate::rehearsal::report::{Access, PhaseName, Rehearsal, Stall};
 
 /// The rule.

@@ -1,5 +1,5 @@
 //! goose: `-- +goose Up` and `-- +goose Down` in one file, statement by statement in one transaction;
-//! `-- +goose NO TRANSACTION` for none.
+//! `-- +goose NO TRANSACTION` for none. What stands between `StatementBegin` and `StatementEnd` is one query.
 
 use crate::migration::migration::Direction;
 use crate::migration::project::ledger::*;
@@ -13,7 +13,11 @@ pub static RUNNER: Runner = Runner {
     order: Order::Number,
     sections: Sections::Lines(section),
     around: Around::Migration,
-    unit: Unit::Statement,
+    unit: Unit::Lines(|line| match annotation(line)? {
+        mark if mark.eq_ignore_ascii_case("statementbegin") => Some(true),
+        mark if mark.eq_ignore_ascii_case("statementend") => Some(false),
+        _ => None,
+    }),
     switch: &[Switch::Line(|line| {
         annotation(line).is_some_and(|a| a.eq_ignore_ascii_case("no transaction"))
     })],

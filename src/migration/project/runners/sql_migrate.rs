@@ -18,7 +18,11 @@ pub static RUNNER: Runner = Runner {
     order: Order::Number,
     sections: Sections::Gathered(section),
     around: Around::Migration,
-    unit: Unit::Statement,
+    unit: Unit::Lines(|line| match line.strip_prefix("-- +migrate ")?.trim() {
+        "StatementBegin" => Some(true),
+        "StatementEnd" => Some(false),
+        _ => None,
+    }),
     switch: &[],
     alone: "write `-- +migrate Up notransaction`",
     opt_out: OptOut::SectionLine(" notransaction"),

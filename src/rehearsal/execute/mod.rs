@@ -5,24 +5,30 @@
 //! statement that stands alone is wrapped in a transaction of its own where that makes no difference, so that
 //! the locks it holds at its end can be read.
 
+mod gaps;
+mod measure;
+mod send;
+mod transaction;
+
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postgres::{Client, SimpleQueryMessage};
+use postgres::Client;
 
+pub(super) use self::gaps::Gaps;
+use self::send::{may_be_wrapped, send};
+use self::transaction::{Open, attach};
 use super::RehearsalError;
 use super::place::{As, Hear, Place};
 use super::prediction::{self, Predictions};
 use super::queries::{one_line, server_error};
 use super::relations::{self, Relations};
-use super::report::{MigrationRun, ServerError, SizeChange, StatementRun, Status};
+use super::report::{MigrationRun, StatementRun, Status};
 use super::watch::{self, Watch};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::migration::{Direction, Migration};
-use crate::migration::parse::{Script, parse};
-use crate::migration::project::runner::needs_no_transaction;
-use crate::migration::statement::{Body, Copy, QueryKind, Statement, TransactionControl};
+use crate::migration::parse::parse;
+use crate::migration::statement::{Body, Statement};
 use crate::source::LineIndex;
 
 /// What is told between two statements.
@@ -73,18 +79,6 @@ struct Session {
     transaction: u32,
     /// Statements since the transaction began.
     inside: Vec<u32>,
-}
-
-/// Who opened the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    Nobody,
-    /// The tool, around the migration or the run.
-    Runner,
-    /// The server, around a query string of several statements.
-    Unit,
-    /// The file says BEGIN.
-    File,
 }
 
 /// How one statement went.
@@ -268,7 +262,6 @@ impl<'a> Executor<'a> {
             }
             let context = Context {
                 migration,
-                script: &script,
                 lines: &lines,
                 unit: unit_of(place) as u32,
                 shared: !(begins(place) && ends(place)),
@@ -419,196 +412,8 @@ impl<'a> Executor<'a> {
         Ok(went)
     }
 
-    fn control(
-        &mut self,
-        control: &TransactionControl,
-        sql: &str,
-        session: &mut Session,
-        observer: &mut dyn Observer,
-        run: &mut MigrationRun,
-    ) -> Result<Went, RehearsalError> {
-        match control {
-            TransactionControl::Begin if session.open == Open::Unit => {
-                // The query string's implicit transaction becomes this one.
-                session.open = Open::File;
-                return Ok(Went::On);
-            }
-            TransactionControl::Begin if session.open == Open::Nobody => {
-                session.transaction = self.next_transaction;
-                self.next_transaction += 1;
-                session.inside.clear();
-                session.open = Open::File;
-            }
-            _ => {}
-        }
-        let ends = matches!(
-            control,
-            TransactionControl::Commit { chain: false }
-                | TransactionControl::Rollback { chain: false }
-                | TransactionControl::Prepare
-        );
-        let started = self.place.now();
-        let answer = session.client.batch_execute(sql);
-        let now = self.place.now();
-        self.worked(started, now);
-        run.seconds += now - started;
-        if let Err(error) = answer {
-            attach(run, Some(server_error(&error)));
-            self.roll_back(session)?;
-            return Ok(Went::Failed);
-        }
-        if ends {
-            session.open = Open::Nobody;
-            self.watch.transaction_ended(now);
-            self.after_commit(session, observer)?;
-        }
-        Ok(Went::On)
-    }
-
-    fn begin(&mut self, session: &mut Session, by: Open) -> Result<f64, RehearsalError> {
-        let started = self.place.now();
-        session
-            .client
-            .batch_execute("BEGIN")
-            .map_err(|source| RehearsalError::server("begin a transaction", source))?;
-        session.open = by;
-        session.transaction = self.next_transaction;
-        self.next_transaction += 1;
-        session.inside.clear();
-        let now = self.place.now();
-        self.worked(started, now);
-        Ok(now - started)
-    }
-
-    /// Commits; gives how long that took, and what the server said against it.
-    fn commit(
-        &mut self,
-        session: &mut Session,
-        observer: &mut dyn Observer,
-    ) -> Result<(f64, Option<ServerError>), RehearsalError> {
-        let started = self.place.now();
-        let answer = session.client.batch_execute("COMMIT");
-        let now = self.place.now();
-        self.worked(started, now);
-        session.open = Open::Nobody;
-        self.watch.transaction_ended(now);
-        match answer {
-            Ok(()) => {
-                self.after_commit(session, observer)?;
-                Ok((now - started, None))
-            }
-            Err(error) => {
-                self.refresh()?;
-                Ok((now - started, Some(server_error(&error))))
-            }
-        }
-    }
-
-    fn roll_back(&mut self, session: &mut Session) -> Result<(), RehearsalError> {
-        if session.open != Open::Nobody {
-            // A connection that broke has nothing to roll back.
-            let _ = session.client.batch_execute("ROLLBACK");
-        }
-        session.open = Open::Nobody;
-        session.inside.clear();
-        self.watch.transaction_ended(self.place.now());
-        self.refresh()
-    }
-
-    fn after_commit(
-        &mut self,
-        session: &mut Session,
-        observer: &mut dyn Observer,
-    ) -> Result<(), RehearsalError> {
-        let inside = std::mem::take(&mut session.inside);
-        if !inside.is_empty() {
-            self.refresh()?;
-            observer.committed(&inside)?;
-        }
-        Ok(())
-    }
-
     fn refresh(&mut self) -> Result<(), RehearsalError> {
         self.relations = Arc::new(relations::read(&mut self.admin)?);
-        Ok(())
-    }
-
-    /// Bytes of WAL written since the server began.
-    fn wal(&mut self) -> Result<u64, RehearsalError> {
-        let row = self
-            .admin
-            .query_one(
-                "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::bigint",
-                &[],
-            )
-            .map_err(|source| RehearsalError::server("ask for the WAL's position", source))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
-    }
-
-    /// Files, sizes, and what the server said that it read. Asked in the session itself: nobody else sees
-    /// what isn't committed, or may touch what is locked.
-    fn measure(
-        &mut self,
-        session: &mut Session,
-        statement: &Statement,
-        messages: &[String],
-        measured: &mut StatementRun,
-    ) -> Result<(), RehearsalError> {
-        let touched: Vec<u32> = self
-            .watch
-            .touched(measured.id)
-            .into_iter()
-            .filter(|oid| self.relations.contains_key(oid))
-            .collect();
-        if touched.is_empty() {
-            return Ok(());
-        }
-        let rows = session
-            .client
-            .query(
-                "SELECT c.oid, coalesce(pg_catalog.pg_relation_filenode(c.oid), 0), \
-                 CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_total_relation_size(c.oid) ELSE 0 END, \
-                 c.relkind IN ('r', 'm') AND pg_catalog.pg_relation_size(c.oid) > 0 \
-                 FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)",
-                &[&touched],
-            )
-            .map_err(|source| RehearsalError::server("measure relations", source))?;
-        let empties = matches!(statement.body, Body::Truncate(_));
-        let mut now: BTreeMap<u32, (u32, u64, bool)> = BTreeMap::new();
-        for row in &rows {
-            let bytes: Option<i64> = row.get(2);
-            let filled: Option<bool> = row.get(3);
-            now.insert(row.get(0), (row.get(1), bytes.unwrap_or(0).unsigned_abs(), filled.unwrap_or(false)));
-        }
-        let mut updated = (*self.relations).clone();
-        for oid in &touched {
-            let Some(relation) = updated.get_mut(oid) else { continue };
-            let after = now.get(oid);
-            measured.sizes.push(SizeChange {
-                relation: relation.name.clone(),
-                before: relation.bytes,
-                after: after.map(|after| after.1),
-            });
-            if let Some(&(file, bytes, filled)) = after {
-                if file != relation.file && relation.file != 0 && (filled || !empties) {
-                    measured.rewrites.push(relation.name.clone());
-                }
-                (relation.file, relation.bytes) = (file, bytes);
-            }
-        }
-        measured.sizes.sort_by(|a, b| a.relation.cmp(&b.relation));
-        // TRUNCATE makes the indexes anew, of nothing.
-        let messages = if empties { &[] } else { messages };
-        let read = Read::of(messages, &mut session.client, &self.relations, &touched);
-        self.relations = Arc::new(updated);
-        measured.scans = read.scans;
-        measured.scans.extend(measured.rewrites.iter().cloned());
-        measured.index_builds = read.index_builds;
-        for names in [&mut measured.rewrites, &mut measured.scans, &mut measured.index_builds] {
-            names.sort();
-            names.dedup();
-        }
-        self.built_on.insert(measured.id, read.built_on);
         Ok(())
     }
 
@@ -649,29 +454,9 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// Times that are taken out of the report: while rollsafe measures between two statements of a transaction its
-/// locks stay, and an application would be seen to wait for rollsafe.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Gaps(Vec<(f64, f64)>);
-
-impl Gaps {
-    /// `at` with the gaps before it taken out.
-    pub fn without(&self, at: f64) -> f64 {
-        let before: f64 = self.0.iter().map(|(start, end)| (at.min(*end) - start).max(0.0)).sum();
-        at - before
-    }
-
-    /// All of them together.
-    pub fn seconds(&self) -> f64 {
-        self.0.iter().map(|(start, end)| end - start).sum()
-    }
-}
-
 /// What a statement is run in.
 struct Context<'a> {
     migration: &'a Migration,
-    #[allow(dead_code)] // keeps the statements' owner beside them
-    script: &'a Script,
     lines: &'a LineIndex,
     unit: u32,
     /// Its query string holds others.
@@ -679,134 +464,6 @@ struct Context<'a> {
     manner: Manner,
 }
 
-/// Puts an error that came with the commit at the last statement; whether there was one.
-fn attach(run: &mut MigrationRun, error: Option<ServerError>) -> bool {
-    let Some(error) = error else { return false };
-    run.status = Status::Failed;
-    if let Some(last) = run.statements.last_mut() {
-        last.status = Status::Failed;
-        last.error = Some(error);
-    }
-    true
-}
-
 fn take(messages: &Mutex<Vec<String>>) -> Vec<String> {
     std::mem::take(&mut *messages.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Whether a transaction of its own around it changes nothing: what may commit inside, or must not be in a
-/// transaction, is sent as it is.
-fn may_be_wrapped(statement: &Statement) -> bool {
-    statement.understood()
-        && !needs_no_transaction(statement)
-        && !matches!(
-            statement.body,
-            Body::Do(_)
-                | Body::Call(_)
-                | Body::Set(_)
-                | Body::SetConstraints { .. }
-                | Body::Cluster { table: None, .. }
-                | Body::Prepare { .. }
-                | Body::Execute { .. }
-                | Body::Discard { .. }
-                | Body::Explain { .. }
-                | Body::Other(_)
-                | Body::Lock(_)
-                | Body::AlterDatabase { .. }
-        )
-}
-
-/// Sends it; gives how many rows it changed, where the server says.
-fn send(
-    client: &mut Client,
-    statement: &Statement,
-    sql: &str,
-    text: &str,
-) -> Result<Option<u64>, postgres::Error> {
-    match &statement.body {
-        Body::Copy(copy) if copy.from && copy.data.is_some() => copy_in(client, copy, sql, text).map(Some),
-        Body::Query(query)
-            if matches!(
-                query.kind,
-                QueryKind::Insert | QueryKind::Update | QueryKind::Delete | QueryKind::Merge
-            ) =>
-        {
-            let answers = client.simple_query(sql)?;
-            Ok(answers.iter().rev().find_map(|answer| match answer {
-                SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
-                _ => None,
-            }))
-        }
-        _ => client.batch_execute(sql).map(|()| None),
-    }
-}
-
-/// COPY … FROM STDIN with the rows behind it.
-fn copy_in(client: &mut Client, copy: &Copy, sql: &str, text: &str) -> Result<u64, postgres::Error> {
-    let data = copy.data.map_or("", |span| span.of(text));
-    let command = sql.split_once(';').map_or(sql, |(command, _)| command);
-    let mut writer = client.copy_in(command)?;
-    let rows = data.strip_suffix("\\.\n").or_else(|| data.strip_suffix("\\.")).unwrap_or(data);
-    // Writing goes into a buffer; what the server says against it comes with `finish`.
-    let _ = writer.write_all(rows.as_bytes());
-    writer.finish()
-}
-
-/// What the server said at DEBUG1 that it read and built.
-#[derive(Default)]
-struct Read {
-    scans: Vec<String>,
-    index_builds: Vec<String>,
-    built_on: Vec<String>,
-}
-
-impl Read {
-    /// Messages give the bare name: of several relations called so, it is one that the statement locked.
-    fn of(messages: &[String], client: &mut Client, relations: &Relations, touched: &[u32]) -> Read {
-        let named = |bare: &str| {
-            touched
-                .iter()
-                .filter_map(|oid| relations.get(oid))
-                .map(|relation| &relation.name)
-                .find(|name| name.rsplit('.').next().is_some_and(|last| last.trim_matches('"') == bare))
-        };
-        let mut read = Read::default();
-        for message in messages {
-            let words: Vec<&str> = message.split('"').skip(1).step_by(2).collect();
-            if message.starts_with("verifying table") || message.starts_with("rewriting table") {
-                read.scans.extend(words.first().and_then(|table| named(table)).cloned());
-            } else if message.starts_with("building index")
-                && let [index, table, ..] = words[..]
-            {
-                let Some(table) = named(table) else { continue };
-                let index = index.trim_end_matches("_ccnew").to_owned();
-                read.index_builds.push(index);
-                read.built_on.push(table.clone());
-                read.scans.push(table.clone());
-            } else if message.starts_with("validating foreign key constraint")
-                && let Some(constraint) = words.first()
-            {
-                let sql = "SELECT conrelid FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conname = $1 AND conrelid = ANY ($2)";
-                let rows = client.query(sql, &[constraint, &touched]).unwrap_or_default();
-                let tables = rows.iter().filter_map(|row| relations.get(&row.get::<_, u32>(0)));
-                read.scans.extend(tables.map(|relation| relation.name.clone()));
-            }
-        }
-        read.built_on.sort();
-        read.built_on.dedup();
-        read
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_are_taken_out_of_times() {
-        let gaps = Gaps(vec![(1.0, 2.0), (5.0, 5.5)]);
-        let times: Vec<f64> = [0.5, 1.5, 2.0, 4.0, 6.0].into_iter().map(|at| gaps.without(at)).collect();
-        assert_eq!(times, [0.5, 1.0, 1.0, 3.0, 4.5]);
-        assert_eq!(gaps.seconds(), 1.5);
-    }
 }
