@@ -1,4 +1,5 @@
-//! The examples in the pages of the rules: what servers do with each of their statements, and what is predicted.
+//! The examples in the pages of the rules: what servers do with each of their statements, what is predicted, and what
+//! the page says.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,9 +19,12 @@ use crate::prediction;
 pub struct Example {
     pub path: PathBuf,
     pub line: usize,
-    words: Vec<String>,
-    setup: Option<Arc<str>>,
-    sql: Arc<str>,
+    pub words: Vec<String>,
+    /// The setup block before it.
+    pub before: Option<Arc<str>>,
+    pub sql: Arc<str>,
+    /// The locks that the page claims, at its first bad example.
+    pub locks: Option<String>,
 }
 
 /// Every example of every page.
@@ -37,6 +41,9 @@ pub fn read_all() -> Vec<Example> {
 
 fn read(path: PathBuf) -> Vec<Example> {
     let page = std::fs::read_to_string(&path).expect("readable");
+    let facts = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let facts: toml::Table = facts.expect("facts").parse().expect("facts are TOML");
+    let mut locks = facts.get("locks").map(|locks| locks.as_str().expect("a text").to_owned());
     let mut found = Vec::new();
     let mut setup: Option<Arc<str>> = None;
     let mut lines = page.lines().enumerate();
@@ -52,8 +59,15 @@ fn read(path: PathBuf) -> Vec<Example> {
         if words.iter().any(|word| word == "setup") {
             setup = Some(sql.into());
         } else {
-            let setup = setup.clone().filter(|_| !words.iter().any(|word| word == "alone"));
-            found.push(Example { path: path.clone(), line: number + 1, words, setup, sql: sql.into() });
+            let locks = if words.iter().any(|word| word == "bad") { locks.take() } else { None };
+            found.push(Example {
+                path: path.clone(),
+                line: number + 1,
+                words,
+                before: setup.clone(),
+                sql: sql.into(),
+                locks,
+            });
         }
     }
     found
@@ -66,10 +80,16 @@ pub struct Ran {
     pub compared: usize,
     /// Why it stopped before its end.
     pub stopped: Option<String>,
+    /// Statements that say something of transactions only, or nothing to the server.
+    pub skipped: usize,
     pub mismatches: Vec<String>,
 }
 
 impl Example {
+    pub fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|w| w == word)
+    }
+
     /// The least version that it is for.
     fn since(&self) -> u16 {
         self.words.iter().find_map(|word| word.strip_prefix("pg=")?.parse().ok()).unwrap_or(12)
@@ -89,7 +109,7 @@ impl Example {
         let mut session = Session::on_empty(server, monitor)?;
         let mut ran = Ran::default();
         let mut done = String::new();
-        if let Some(setup) = &self.setup {
+        if let Some(setup) = self.before.as_ref().filter(|_| !self.has("alone")) {
             for statement in parse(setup, 0..setup.len()).statements {
                 let sql = statement.span.of(setup);
                 // What a setup can't do here (an extension, a role) its example can't show here.
@@ -104,7 +124,10 @@ impl Example {
         for statement in parse(&self.sql, 0..self.sql.len()).statements {
             let sql = statement.span.of(&self.sql);
             match kind_of(&statement) {
-                Kind::Skip => continue,
+                Kind::Skip => {
+                    ran.skipped += 1;
+                    continue;
+                }
                 Kind::Outside => {
                     if let Err(e) = session.run(sql) {
                         ran.stopped = Some(e);

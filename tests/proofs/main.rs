@@ -2,8 +2,9 @@
 //! say; and what the files say, for each version from 12 to 18, is what the linter predicts.
 //!
 //! `ROLLSAFE_PROOFS=record` writes what was measured into the files instead of comparing;
-//! `ROLLSAFE_PROOFS_ONLY=columns/set_not_null` runs the cases whose title contains that.
+//! `ROLLSAFE_PROOFS_ONLY=columns/set_not_null` runs the cases whose title contains that, `…=drop_column.md` the examples of a page.
 
+mod as_said;
 mod cases;
 mod examples;
 mod observation;
@@ -48,6 +49,8 @@ fn start_servers() -> Vec<ScratchCluster> {
         .map(|major| {
             let options = Options::major(major)
                 .setting("max_parallel_maintenance_workers", "0")
+                .setting("wal_level", "logical")
+                .setting("max_prepared_transactions", "10")
                 .setting("max_parallel_workers_per_gather", "0");
             ScratchCluster::start(&options).unwrap_or_else(|e| panic!("PostgreSQL {major}: {e}"))
         })
@@ -166,31 +169,46 @@ fn predictions_are_what_is_recorded() {
 }
 
 #[test]
-fn examples_of_pages_do_what_is_predicted() {
+fn examples_of_pages_do_what_is_predicted_and_said() {
     let examples = examples::read_all();
+    assert!(examples.iter().any(|example| example.locks.is_some()), "no page claims a lock");
     let servers = start_servers();
     let only = std::env::var("ROLLSAFE_PROOFS_ONLY").unwrap_or_default();
-    #[allow(clippy::type_complexity)] // version, and by example what was seen
-    let results: Vec<(u16, Vec<(String, Result<examples::Ran, String>)>)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = servers
-            .iter()
-            .map(|server| {
-                let version = server.version().major();
-                let chosen: Vec<&examples::Example> =
-                    examples.iter().filter(|e| e.is_for(version) && e.place().contains(&only)).collect();
-                scope.spawn(move || {
-                    observation::prepare(server);
-                    let mut monitor = observation::connect(server);
-                    (version, chosen.iter().map(|e| (e.place(), e.run(server, &mut monitor))).collect())
+    #[allow(clippy::type_complexity)] // version, and by example what was seen and what was said of it
+    let results: Vec<(u16, Vec<(String, Result<examples::Ran, String>, Vec<String>)>)> =
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = servers
+                .iter()
+                .map(|server| {
+                    let version = server.version().major();
+                    let chosen: Vec<&examples::Example> =
+                        examples.iter().filter(|e| e.is_for(version) && e.place().contains(&only)).collect();
+                    scope.spawn(move || {
+                        observation::prepare(server);
+                        as_said::prepare(server);
+                        let mut monitor = observation::connect(server);
+                        let run = |example: &&examples::Example| {
+                            let ran = example.run(server, &mut monitor);
+                            // Where it went well statement by statement, and there is no more to it, once is enough.
+                            let done = matches!(&ran, Ok(ran) if ran.stopped.is_none() && ran.skipped == 0);
+                            let mut otherwise = Vec::new();
+                            if !(done && example.is_plain()) {
+                                otherwise.extend(example.run_as_said(server));
+                            }
+                            otherwise.extend(example.check_claim(server));
+                            (example.place(), ran, otherwise)
+                        };
+                        (version, chosen.iter().map(run).collect())
+                    })
                 })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("observing")).collect()
-    });
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("observing")).collect()
+        });
     let mut failures = Vec::new();
     for (version, results) in results {
         let (mut compared, mut stopped) = (0, Vec::new());
-        for (place, result) in results {
+        for (place, result, otherwise) in results {
+            failures.extend(otherwise);
             match result {
                 Ok(ran) => {
                     compared += ran.compared;

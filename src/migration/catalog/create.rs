@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::index_columns;
 use super::naming::{choose, cut};
 use super::relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition,
@@ -113,14 +114,13 @@ impl Replay<'_> {
         let Some(parent) = self.catalog.relations.get(parent).cloned() else { return };
         let born = self.born;
         for index in &parent.indexes {
-            let columns: Vec<&str> =
-                index.keys.iter().map(|key| key.column.as_deref().unwrap_or("expr")).collect();
+            let columns = index.column_names();
             let primary =
                 parent.primary_key().is_some_and(|key| Some(&key.name) == index.constraint.as_ref());
             let (columns, label) = match (primary, &index.constraint) {
                 (true, _) => (String::new(), "pkey"),
-                (false, Some(_)) => (columns.join("_"), "key"),
-                (false, None) => (columns.join("_"), "idx"),
+                (false, Some(_)) => (columns, "key"),
+                (false, None) => (columns, "idx"),
             };
             let chosen = choose(&partition.name, &columns, label, |candidate| {
                 self.taken(&partition.schema, candidate)
@@ -202,13 +202,12 @@ impl Replay<'_> {
         }
         if including("indexes") {
             for index in &source.indexes {
-                let columns: Vec<&str> =
-                    index.keys.iter().map(|key| key.column.as_deref().unwrap_or("expr")).collect();
+                let columns = index.column_names();
                 let owner = index.constraint.as_ref().and_then(|owner| source.constraint(owner));
                 let (columns, label) = match owner.map(|owner| &owner.detail) {
                     Some(ConstraintDetail::PrimaryKey { .. }) => (String::new(), "pkey"),
-                    Some(_) => (columns.join("_"), "key"),
-                    None => (columns.join("_"), "idx"),
+                    Some(_) => (columns, "key"),
+                    None => (columns, "idx"),
                 };
                 let taken = |candidate: &str| self.taken(&relation.name.schema, candidate);
                 let name = choose(&relation.name.name, &columns, label, taken);
@@ -415,9 +414,8 @@ impl Replay<'_> {
             }
             ConstraintKind::Exclude { method, columns, predicate } => {
                 let keys: Vec<IndexKey> = columns.iter().map(|key| self.index_key(key)).collect();
-                let label: Vec<&str> =
-                    keys.iter().map(|key| key.column.as_deref().unwrap_or("expr")).collect();
-                let name = self.constraint_name(table, constraint, &label.join("_"), "excl");
+                let name =
+                    self.constraint_name(table, constraint, &index_columns::joined(&keys, &[]), "excl");
                 let index = Index {
                     name: name.clone(),
                     method: method.as_ref().map_or_else(|| "gist".into(), |method| method.value.clone()),
@@ -500,7 +498,12 @@ impl Replay<'_> {
             _ => self.constraint_name(
                 table,
                 constraint,
-                &if primary { String::new() } else { columns.join("_") },
+                &if primary {
+                    String::new()
+                } else {
+                    let include = written.include.iter().map(|column| column.value.as_str());
+                    columns.iter().map(CompactString::as_str).chain(include).collect::<Vec<_>>().join("_")
+                },
                 label,
             ),
         };
@@ -557,27 +560,18 @@ impl Replay<'_> {
     }
 
     pub(super) fn index_key(&self, key: &IndexColumn) -> IndexKey {
-        IndexKey {
-            column: key.expr.bare_column.as_ref().map(|column| cut(&column.value).into()),
-            text: if key.expr.bare_column.is_some() { String::new() } else { self.slice(key.expr.span) },
-            columns: key.expr.columns.iter().map(|column| column.value.clone()).collect(),
-            operator_class: key.operator_class.as_ref().map(|class| class.name.value.clone()),
-            collation: key.collation.as_ref().map(|collation| collation.name.value.clone()),
-            descending: key.descending,
-            nulls_first: key.nulls_first,
-        }
+        IndexKey::of(key, &self.slice(key.expr.span))
     }
 
     pub(super) fn create_index(&mut self, create: &CreateIndex) {
         let table = self.resolve(&create.table);
         let keys: Vec<IndexKey> = create.columns.iter().map(|key| self.index_key(key)).collect();
+        let include: Vec<CompactString> = create.include.iter().map(|column| column.value.clone()).collect();
         let name = match &create.name {
             Some(name) => CompactString::from(cut(&name.value)),
             None => {
-                let columns: Vec<&str> =
-                    keys.iter().map(|key| key.column.as_deref().unwrap_or("expr")).collect();
                 let taken = |candidate: &str| self.taken(&table.schema, candidate);
-                choose(&table.name, &columns.join("_"), "idx", taken)
+                choose(&table.name, &index_columns::joined(&keys, &include), "idx", taken)
             }
         };
         let known = QName { schema: table.schema.clone(), name: name.clone() };
@@ -590,7 +584,7 @@ impl Replay<'_> {
             unique: create.unique,
             method: create.method.as_ref().map_or_else(|| "btree".into(), |method| method.value.clone()),
             keys,
-            include: create.include.iter().map(|column| column.value.clone()).collect(),
+            include,
             predicate: create.predicate.as_ref().map(|predicate| self.slice(predicate.span)),
             valid: !(create.only && partitioned && !self.catalog.children(&table).is_empty()),
             nulls_not_distinct: create.nulls_not_distinct,

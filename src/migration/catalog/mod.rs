@@ -10,6 +10,7 @@ mod create;
 mod difference;
 mod drop;
 mod families;
+mod index_columns;
 mod keys;
 mod map;
 pub mod naming;

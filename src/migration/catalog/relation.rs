@@ -308,6 +308,8 @@ pub struct IndexKey {
     pub column: Option<CompactString>,
     /// The expression as written, otherwise.
     pub text: String,
+    /// What PostgreSQL calls the index's column, where it is an expression.
+    pub label: CompactString,
     /// Columns named in it.
     pub columns: Vec<CompactString>,
     /// Operator class, where written.

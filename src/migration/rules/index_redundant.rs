@@ -49,16 +49,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 
 /// As the catalog keeps a key.
 fn as_key(cx: &StatementContext<'_>, key: &IndexColumn) -> IndexKey {
-    let column = key.expr.bare_column.as_ref();
-    IndexKey {
-        column: column.map(|column| crate::migration::catalog::naming::cut(column.as_str()).into()),
-        text: if column.is_some() { String::new() } else { cx.sql(key.expr.span).trim().to_owned() },
-        columns: key.expr.columns.iter().map(|column| column.value.clone()).collect(),
-        operator_class: key.operator_class.as_ref().map(|class| class.name.value.clone()),
-        collation: key.collation.as_ref().map(|collation| collation.name.value.clone()),
-        descending: key.descending,
-        nulls_first: key.nulls_first,
-    }
+    IndexKey::of(key, cx.sql(key.expr.span))
 }
 
 /// Whether the index holds what the new one would INCLUDE.

@@ -65,7 +65,27 @@ fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
         || schema == "information_schema"
         || relation.name.starts_with("pg_")
         || by_others(&relation.name)
-        || (kind == Wanted::Queried && !cx.before.has_schema(schema))
+        || (!cx.before.has_schema(schema) && (kind == Wanted::Queried || is_platforms(schema)))
+}
+
+/// Schemas that a platform or an extension brings, where no migration makes them: Supabase's, Hasura's, pg_cron's, PostGIS's.
+fn is_platforms(schema: &str) -> bool {
+    matches!(
+        schema,
+        "auth"
+            | "storage"
+            | "realtime"
+            | "vault"
+            | "extensions"
+            | "graphql"
+            | "supabase_functions"
+            | "supabase_migrations"
+            | "net"
+            | "cron"
+            | "hdb_catalog"
+            | "topology"
+            | "tiger"
+    )
 }
 
 /// Relations that no migration makes, since the migration tool or an extension does.
