@@ -401,6 +401,20 @@ fn what_can_not_be_rehearsed_is_said() {
     let (code, said) = run(&["--database-url", "postgresql://app@127.0.0.1:1/shop_prod"]);
     assert_eq!(code, Some(2));
     assert!(!said.is_empty());
+    // The tool's own way back has nothing to undo where the tool didn't run.
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("rollsafe.toml");
+    std::fs::write(&config, "[rehearsal]\nrollback-command = \"migrate down 1\"\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        .current_dir(&root)
+        .arg("--config")
+        .arg(&config)
+        .args(["rehearse", "--migrations", "shop/release/migrations", "--backup", "dumps/15-custom.dump"])
+        .output()
+        .expect("rollsafe runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("needs rehearsal.migrate-command"), "{said}");
 }
 
 /// A database that the user names: refused where it looks like production, else migrated, taken back and left.

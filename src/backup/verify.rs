@@ -98,7 +98,9 @@ impl VerifyError {
         match self {
             VerifyError::Restore(failure) => failure.hint(),
             VerifyError::Location(error) => error.hint(),
-            VerifyError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            VerifyError::Unreadable { source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
                 Some("run rollsafe as the user who owns the dump, or let this one read it".to_owned())
             }
             _ => None,

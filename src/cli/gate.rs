@@ -23,6 +23,7 @@ use crate::gate::{self, Asked, Gathered, Input, LeftOut, Part, report, risk};
 use crate::git;
 use crate::migration::project::Project;
 use crate::postgres::connection::{self, Connection};
+use crate::postgres::version::PgVersion;
 use crate::rehearsal::report::{PendingBy, Rehearsal};
 use crate::report::terminal::Style;
 
@@ -232,6 +233,12 @@ pub(super) fn gather(arguments: &GatherArgs, loaded: &Loaded, around: Surroundin
     // A ledger knows better than git what is pending: every file is read, and then chosen from.
     let by_ledger = live.as_ref().is_some_and(Result::is_ok) || rehearsal.is_some();
     scope.all |= by_ledger && scope.since.is_none() && !scope.staged;
+    if config.postgres_version.is_none() && scope.postgres_version.is_none() {
+        // Locks and rewrites are those of the server that it will run on, not of the newest that is known.
+        let of_server = live.as_mut().and_then(|live| live.as_mut().ok()?.major());
+        let rehearsed = || PgVersion::find_in(&rehearsal.as_ref()?.server.version).map(PgVersion::major);
+        scope.postgres_version = of_server.or_else(rehearsed).filter(|major| (12..=18).contains(major));
+    }
     let (mut project, options) = lint::gather(&scope, loaded)?;
     notes.append(&mut project.notes);
     let chosen = scope.since.is_some() || scope.staged;
@@ -381,6 +388,13 @@ impl Live {
             None => error.to_string(),
         })?;
         Ok(Live { url: connection.to_string(), client, limits })
+    }
+
+    /// The server's major version.
+    fn major(&mut self) -> Option<u16> {
+        let sql = "SELECT pg_catalog.current_setting('server_version_num')::int";
+        let row = self.client.query_one(sql, &[]).ok()?;
+        Some(PgVersion::from_number(row.get::<_, i32>(0).unsigned_abs()).major())
     }
 
     /// Makes the migrations judged that the ledgers say are pending; none where there is no ledger.

@@ -44,11 +44,11 @@ pub struct LintArgs {
     scope: Scope,
     #[command(flatten)]
     output: OutputArgs,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", help_heading = "Output")]
+    fail_on: Option<FailOn>,
     #[command(flatten)]
     baseline: BaselineArgs,
-    /// The lowest severity that makes the exit code 1
-    #[arg(long, value_enum, value_name = "SEVERITY")]
-    fail_on: Option<FailOn>,
     #[command(flatten)]
     fix: fix::FixArgs,
 }

@@ -36,13 +36,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// Colours: by default where the output is a terminal and NO_COLOR isn't set
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     color: When,
     /// Configuration file; by default the nearest rollsafe.toml, from the working directory upward
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Heed no configuration file
-    #[arg(long, global = true, conflicts_with = "config")]
+    #[arg(long, global = true, help_heading = "Everywhere", conflicts_with = "config")]
     no_config: bool,
 }
 
@@ -61,15 +61,15 @@ pub enum When {
 enum Command {
     Lint(lint::LintArgs),
     Snapshot(snapshot::SnapshotArgs),
-    Lsp(lsp::LspArgs),
     Backup(backup::BackupArgs),
     VerifyBackup(Box<verify_backup::VerifyBackupArgs>),
+    Rehearse(Box<rehearse::RehearseArgs>),
     Gate(Box<gate::GateArgs>),
     Runbook(Box<runbook::RunbookArgs>),
-    Rehearse(Box<rehearse::RehearseArgs>),
     Explain(explain::ExplainArgs),
     Rules(explain::RulesArgs),
     Init(init::InitArgs),
+    Lsp(lsp::LspArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

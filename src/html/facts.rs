@@ -1,5 +1,7 @@
 //! What the page shows, worked out so that the template only has to place it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::timeline::{Timeline, timeline};
@@ -12,6 +14,9 @@ use crate::gate::{GateReport, Verdict};
 use crate::rehearsal::report::{
     self, Access, MigrationRun, PhaseName, Rehearsal, SchemaDifference, ServerError, StatementRun, Status,
 };
+
+/// Findings of one code shown before the rest is folded away.
+const MOST_OF_A_CODE: usize = 12;
 
 /// Rows of a table shown before the rest is folded away.
 const ROWS_SHOWN: usize = 60;
@@ -39,6 +44,7 @@ pub struct Facts {
     written: Vec<WrittenRow>,
     queries: Option<QueriesFacts>,
     findings: Vec<FindingRow>,
+    more_findings: Vec<FindingRow>,
     extrapolation: Option<InProduction>,
     not_checked: Vec<String>,
     notes: Vec<String>,
@@ -191,6 +197,8 @@ struct FindingRow {
     help: Option<String>,
     /// What of the help is to be pasted.
     sql: Option<String>,
+    /// That is so much that it is folded away.
+    long: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -213,6 +221,13 @@ pub fn facts(rehearsal: Option<&Rehearsal>, gate: Option<&GateReport>) -> Facts 
     if let Some(gate) = gate {
         of_gate(gate, &mut facts);
     }
+    let mut told: HashMap<String, usize> = HashMap::new();
+    let (shown, more) = std::mem::take(&mut facts.findings).into_iter().partition(|finding: &FindingRow| {
+        let count = told.entry(finding.code.clone()).or_default();
+        *count += 1;
+        *count <= MOST_OF_A_CODE
+    });
+    (facts.findings, facts.more_findings) = (shown, more);
     if facts.title.is_empty() {
         facts.title = "rollsafe".to_owned();
     }
@@ -226,7 +241,15 @@ fn of_gate(gate: &GateReport, facts: &mut Facts) {
         Verdict::CouldNotCheck => ("NO-GO", "nogo"),
     };
     (facts.verdict, facts.verdict_class) = (verdict.to_owned(), class);
-    facts.verdict_said = crate::gate::report::verdict_line(gate);
+    // The verdict itself stands beside it.
+    let line = crate::gate::report::verdict_line(gate);
+    facts.verdict_said = match line.split_once('(') {
+        Some((before, counts)) => {
+            let counts = counts.trim_end_matches(')');
+            before.split_once(": ").map_or(counts.to_owned(), |(_, why)| format!("{}: {counts}", why.trim()))
+        }
+        None => line,
+    };
     facts.title = match &gate.asked.release {
         Some(release) => format!("Release gate: {release}"),
         None => "Release gate".to_owned(),
@@ -720,16 +743,31 @@ fn finding(finding: &Finding) -> FindingRow {
         Severity::Warning => "!",
         Severity::Notice => "i",
     };
-    let help = finding.help.as_deref().map(|help| help.split_once('\n').unwrap_or((help, "")));
+    // A sentence with what is to be pasted below it, or nothing but that.
+    let (said, sql) = match finding.help.as_deref() {
+        Some(help) if is_sql(help) => (None, Some(help)),
+        Some(help) => match help.split_once('\n') {
+            Some((said, sql)) => (Some(said), Some(sql)),
+            None => (Some(help), None),
+        },
+        None => (None, None),
+    };
     FindingRow {
         severity: finding.severity.as_str(),
         sign,
         code: finding.code.to_string(),
         place,
         message: finding.message.clone(),
-        help: help.map(|(said, _)| said.to_owned()),
-        sql: help.map(|(_, sql)| sql.to_owned()).filter(|sql| !sql.is_empty()),
+        help: said.map(str::to_owned),
+        sql: sql.map(str::to_owned),
+        long: sql.is_some_and(|sql| sql.lines().count() > 8),
     }
+}
+
+/// Whether a text begins as SQL does: with a comment, or a word of capitals that a sentence wouldn't begin with.
+fn is_sql(text: &str) -> bool {
+    let word = text.split_whitespace().next().unwrap_or("");
+    word.starts_with("--") || word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase())
 }
 
 fn tables(rehearsal: &Rehearsal) -> Vec<TableRow> {

@@ -16,6 +16,12 @@ const AROUND: f64 = 5.0;
 /// More lanes than that are folded away.
 const LANES_SHOWN: usize = 40;
 
+/// So many lanes are seen at once: the worst comes first.
+const WORST_FIRST: usize = 12;
+
+/// A longer name loses its middle: what tells partitions apart is at the end.
+const NAME_SHOWN: usize = 26;
+
 /// No statement is narrower than this, in pixels at the least width of the whole.
 const LEAST_PIXELS: f64 = 20.0;
 
@@ -71,6 +77,8 @@ pub struct Band {
 #[derive(Clone, Debug, Serialize)]
 pub struct Lane {
     name: String,
+    /// The name, without its middle where that is long.
+    shown: String,
     locks: Vec<Band>,
     reads: Vec<Band>,
     writes: Vec<Band>,
@@ -78,6 +86,9 @@ pub struct Lane {
     worst: Vec<String>,
     /// All of it in words, for those who don't see it.
     said: String,
+    /// When it was first locked or stood still.
+    #[serde(skip)]
+    begun: f64,
     #[serde(skip)]
     weight: (u64, u8),
 }
@@ -265,7 +276,12 @@ pub fn timeline(rehearsal: &Rehearsal, runs: &[&MigrationRun]) -> Timeline {
         }
     }
     lanes.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
-    let more = lanes.split_off(LANES_SHOWN.min(lanes.len()));
+    let mut more = lanes.split_off(LANES_SHOWN.min(lanes.len()));
+    // Many lanes are read as a cascade.
+    if lanes.len() > WORST_FIRST {
+        lanes.sort_by(|a, b| a.begun.total_cmp(&b.begun));
+        more.sort_by(|a, b| a.begun.total_cmp(&b.begun));
+    }
     modes.sort_unstable_by(|a, b| b.cmp(a));
     modes.dedup();
     Timeline {
@@ -391,6 +407,14 @@ fn lane(
             })
             .collect()
     };
+    let begun = statements
+        .iter()
+        .flat_map(|statement| &statement.locks)
+        .filter(|lock| lock.relation == name)
+        .map(|lock| lock.acquired)
+        .chain(stalls(Access::Reads).into_iter().map(|stall| stall.start))
+        .chain(stalls(Access::Writes).into_iter().map(|stall| stall.start))
+        .fold(f64::INFINITY, f64::min);
     let longest = |of: Access| stalls(of).into_iter().map(Stall::seconds).fold(0.0, f64::max);
     let (reads, writes) = (longest(Access::Reads), longest(Access::Writes));
     let mut worst = Vec::new();
@@ -404,12 +428,26 @@ fn lane(
     }
     Lane {
         name: name.to_owned(),
+        shown: shortened(name),
+        begun,
         locks,
         reads: bands(Access::Reads, "reads of"),
         writes: bands(Access::Writes, "writes to"),
         worst,
         said: format!("{name}: {}", said.join("; ")),
         weight: ((reads.max(writes) * 1000.0) as u64, strongest),
+    }
+}
+
+fn shortened(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    match letters.len().checked_sub(NAME_SHOWN) {
+        None | Some(0) => name.to_owned(),
+        Some(_) => {
+            let (start, end) = letters.split_at(NAME_SHOWN / 2 - 1);
+            let end: String = end.iter().rev().take(NAME_SHOWN / 2).rev().collect();
+            format!("{}…{end}", start.iter().collect::<String>())
+        }
     }
 }
 

@@ -1,11 +1,16 @@
 //! The report of a rehearsal for people: what ran, what stood still, the ways back, findings; in the last lines
 //! what a tired person has to know.
 
+use std::collections::BTreeMap;
+
 use super::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict};
 use super::rules::short;
 use crate::amount::bytes;
 use crate::finding::Severity;
 use crate::gate::clock::duration;
+
+/// A hundred findings of one kind say no more than a dozen.
+const MOST_OF_A_CODE: usize = 12;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +61,13 @@ pub fn terminal(report: &Rehearsal, look: Look) -> String {
     out += &way_back(report, look);
     out += &queries(report, look);
     out += &extrapolated(report, look);
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in &report.findings {
+        let count = told.entry(&finding.code).or_default();
+        *count += 1;
+        if *count > MOST_OF_A_CODE {
+            continue;
+        }
         let place = match (&finding.path, finding.span) {
             (Some(path), Some(span)) => format!("{}:{}:{}: ", path.display(), span.line, span.column),
             (Some(path), None) => format!("{}: ", path.display()),
@@ -66,6 +77,13 @@ pub fn terminal(report: &Rehearsal, look: Look) -> String {
             &format!("\n{}[{}]: {place}{}\n", look.severity(finding.severity), finding.code, finding.message);
         if let Some(help) = &finding.help {
             out += &format!("  help: {}\n", help.replace('\n', "\n        "));
+        }
+    }
+    for (code, more) in
+        told.iter().filter_map(|(code, count)| Some((code, count.checked_sub(MOST_OF_A_CODE)?)))
+    {
+        if more > 0 {
+            out += &format!("\nand {more} more of {code}: --report and --html list them all\n");
         }
     }
     if !report.not_checked.is_empty() || !report.notes.is_empty() {
@@ -356,22 +374,17 @@ fn last_lines(report: &Rehearsal, look: Look) -> String {
         out += &format!("{to} {} stood still for {}{production}\n", table.name, duration(stall.seconds()));
     }
     let done = report.migrations.iter().filter(|run| run.status == Status::Done).count();
+    let how = |status| match status {
+        Status::Done => "",
+        Status::Stopped => ", stopped",
+        _ => ", FAILED",
+    };
     let mut back = Vec::new();
     if let Some(downs) = &report.rollback.downs {
-        let how = match downs.status {
-            Status::Done => "",
-            Status::Stopped => ", stopped",
-            _ => ", FAILED",
-        };
-        back.push(format!("{} by down migrations{how}", duration(downs.seconds)));
+        back.push(format!("{} by down migrations{}", duration(downs.seconds), how(downs.status)));
     }
     if let Some(restore) = &report.rollback.restore {
-        let how = match restore.status {
-            Status::Done => "",
-            Status::Stopped => ", stopped",
-            _ => ", FAILED",
-        };
-        back.push(format!("{} by the backup{how}", duration(restore.seconds)));
+        back.push(format!("{} by the backup{}", duration(restore.seconds), how(restore.status)));
     }
     out += &format!(
         "{done} of {} ran in {}; the way back: {}\n",

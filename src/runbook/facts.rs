@@ -314,8 +314,12 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
 
 /// The URL of the database `postgres` on the same server: no database can be renamed from inside.
 fn maintenance_url(url: &str, database: &str) -> Option<String> {
-    let rest = url.strip_prefix("postgresql://")?.strip_suffix(database)?.strip_suffix('/')?;
-    (!rest.contains('/')).then(|| format!("postgresql://{rest}/postgres"))
+    let (address, parameters) = match url.split_once('?') {
+        Some((address, parameters)) => (address, format!("?{parameters}")),
+        None => (url, String::new()),
+    };
+    let server = address.strip_prefix("postgresql://")?.strip_suffix(database)?.strip_suffix('/')?;
+    (!server.contains('/')).then(|| format!("postgresql://{server}/postgres{parameters}"))
 }
 
 /// A duration in the words of the language.

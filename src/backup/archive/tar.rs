@@ -158,7 +158,7 @@ pub(super) fn read_in_order(archive: &Archive, input: &Input, visit: &mut super:
             return problems;
         }
         let padded = head.size.checked_next_multiple_of(RECORD);
-        if !padded.is_some_and(|padded| cursor.skip(padded).is_ok()) {
+        if padded.is_none_or(|padded| cursor.skip(padded).is_err()) {
             break;
         }
     }

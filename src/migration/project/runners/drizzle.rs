@@ -8,7 +8,7 @@ use crate::migration::migration::Direction;
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
-pub static RUNNER: Runner = Runner {
+const JOURNALED: Runner = Runner {
     name: "drizzle",
     title: "Drizzle",
     signs: Signs { inside: &["meta/_journal.json"], content: &["--> statement-breakpoint"], ..NO_SIGNS },
@@ -35,6 +35,8 @@ pub static RUNNER: Runner = Runner {
     export: None,
 };
 
+pub static RUNNER: Runner = JOURNALED;
+
 /// Drizzle from version 1: a folder for each migration.
 pub static FOLDERS: Runner = Runner {
     name: "drizzle-1",
@@ -42,13 +44,6 @@ pub static FOLDERS: Runner = Runner {
     signs: Signs { beside: &["snapshot.json"], ..NO_SIGNS },
     named: numbered_folder,
     order: Order::Text,
-    sections: Sections::Whole,
-    around: Around::Run,
-    unit: Unit::Chunk("--> statement-breakpoint"),
-    switch: &[],
-    alone: "it has no switch; `COMMIT;--> statement-breakpoint` before the statement ends the transaction, also for all that follows, later migrations included",
-    opt_out: OptOut::Elsewhere,
-    psql: false,
     ledger: Some(Ledger {
         tables: &["drizzle.__drizzle_migrations", "__drizzle_migrations"],
         columns: &["hash", "created_at", "name"],
@@ -57,7 +52,7 @@ pub static FOLDERS: Runner = Runner {
         names: Names::Each(|_, relative| folder_name(relative)),
         ..ONE_ROW_EACH
     }),
-    export: None,
+    ..JOURNALED
 };
 
 /// Files that the journal doesn't list are not run.

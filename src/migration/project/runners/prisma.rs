@@ -4,7 +4,7 @@
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
 
-pub static RUNNER: Runner = Runner {
+const OLD: Runner = Runner {
     name: "prisma",
     title: "Prisma Migrate (up to 7.3)",
     signs: Signs { inside: &["migration_lock.toml"], ..NO_SIGNS },
@@ -31,30 +31,14 @@ pub static RUNNER: Runner = Runner {
     export: None,
 };
 
+pub static RUNNER: Runner = OLD;
+
 /// Chosen in place of [`RUNNER`] where `package.json` asks for 7.4 or newer (see `detect`).
 pub static SPLITTING: Runner = Runner {
     name: "prisma-7.4",
     title: "Prisma Migrate (7.4 and newer)",
     signs: NO_SIGNS,
-    named: numbered_folder,
-    order: Order::Text,
-    sections: Sections::Whole,
-    around: Around::Nothing,
     unit: Unit::Statement,
-    switch: &[],
     alone: "leave out BEGIN and COMMIT",
-    opt_out: OptOut::Elsewhere,
-    psql: false,
-    ledger: Some(Ledger {
-        tables: &["_prisma_migrations"],
-        columns: &["migration_name", "finished_at", "rolled_back_at"],
-        key: "migration_name",
-        applied: "finished_at IS NOT NULL AND rolled_back_at IS NULL",
-        failed: "finished_at IS NULL AND rolled_back_at IS NULL",
-        newest: "started_at",
-        compare: as_text,
-        names: Names::Each(|_, relative| folder_name(relative)),
-        ..ONE_ROW_EACH
-    }),
-    export: None,
+    ..OLD
 };
