@@ -99,10 +99,11 @@ class Tally:
         found = [finding for finding in report["findings"] if finding["severity"] == "error" or finding["severity"] == "warning" and finding["code"] not in ALLOWED]
         bad = [f"{finding['code']}: {finding['message']}" for finding in found]
         # What isn't read here is said, and no alarm: names in encodings of several bytes.
-        partial = report["verdict"] == "incomplete" and all("in an encoding that isn't read" in note for note in report["notes"] if note.startswith("not compared"))
+        partial = report["verdict"] == "incomplete" and all("in an encoding that isn't read" in note or "rows are counted" in note for note in report["notes"] if note.startswith("not compared"))
         self.partial += partial
         if report["verdict"] != "verified" and not partial:
             bad.append(f"verdict {report['verdict']}, exit code {code}")
+            bad += report.get("notes", []) + [stage["reason"] for stage in report.get("stages", []) if stage["status"] == "skipped"]
         if memory > 64:
             bad.append(f"{memory:.0f} MB of memory")
         self.wrong += bool(bad)

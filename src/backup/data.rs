@@ -1,10 +1,10 @@
 //! The data stage: every block of an archive decoded and every row checked, in parallel and in bounded memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::archive::plain::{TextReader, TextSink};
+use super::archive::plain::{End, Measure, TextReader, TextSink};
 use super::archive::{Archive, Block, BlockKind, BlockSink, Place, Problem, ProblemKind};
 use super::checksum::{RowHasher, RowSum};
 use super::contents::Contents;
@@ -18,8 +18,8 @@ use super::value::ValueType;
 
 /// Memory for all sets of keys together.
 const KEY_BUDGET: usize = 20 << 20;
-/// Longest INSERT statement whose rows are counted.
-const LONGEST_INSERT: usize = 4 << 20;
+/// How much is kept of an INSERT statement: its first words are looked at.
+const INSERT_HEAD: usize = 4096;
 /// How many problems are kept in all; more are counted.
 const PROBLEMS: usize = 500;
 /// How many missing large objects are named.
@@ -67,7 +67,7 @@ pub(super) struct Gathered {
     duplicates: HashMap<(String, Vec<String>), (u64, String)>,
     largest: BTreeMap<String, i64>,
     /// Tables some of whose rows couldn't be read.
-    broken: std::collections::HashSet<String>,
+    broken: HashSet<String>,
     objects: RowSum,
     seen_objects: Vec<u32>,
     long_values: u64,
@@ -81,6 +81,8 @@ pub(super) struct Wanted {
     keys: HashMap<String, Vec<(Vec<String>, bool)>>,
     /// Columns that sequences fill, with the sequence.
     largest: HashMap<String, Vec<(String, String)>>,
+    /// Keys that are held against others once all are read: those of foreign keys.
+    compared: HashSet<(String, Vec<String>)>,
 }
 
 impl Wanted {
@@ -99,11 +101,11 @@ impl Wanted {
                 if !comparable(schema, key) {
                     continue;
                 }
-                for table in schema.leaves(&key.table) {
-                    wanted.key(table, key.columns.clone(), false);
-                }
-                for table in schema.leaves(&key.target) {
-                    wanted.key(table, key.target_columns.clone(), false);
+                for (tables, columns) in [(&key.table, &key.columns), (&key.target, &key.target_columns)] {
+                    for table in schema.leaves(tables) {
+                        wanted.key(table.clone(), columns.clone(), false);
+                        wanted.compared.insert((table, columns.clone()));
+                    }
                 }
             }
         }
@@ -216,7 +218,7 @@ pub fn read_data(
     let stored: u64 = order.iter().map(|block| block.stored_len()).sum();
     let gathered = Mutex::new(Gathered::default());
     let next = AtomicUsize::new(0);
-    let reading = Reading { archive, schema, wanted: &wanted, options };
+    let reading = Reading { archive, schema, wanted: &wanted, options, in_parts: in_parts(archive) };
     let work = || {
         loop {
             let nth = next.fetch_add(1, Ordering::Relaxed);
@@ -270,6 +272,17 @@ struct Reading<'a> {
     schema: &'a Schema,
     wanted: &'a Wanted,
     options: DataOptions,
+    /// Tables whose rows come in several blocks.
+    in_parts: HashSet<String>,
+}
+
+/// Tables that several entries have rows of: partitions loaded through their root.
+fn in_parts(archive: &Archive) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    let data = archive.toc.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+    data.filter_map(|entry| Some(copy_target(&entry.copy)?.table))
+        .filter(|table| !seen.insert(table.clone()))
+        .collect()
 }
 
 /// Reads one block, by way of `read`; its keys may take `budget` bytes together.
@@ -280,7 +293,7 @@ fn read_one(
     read: &mut dyn FnMut(&mut dyn BlockSink) -> Vec<Problem>,
     gathered: &Mutex<Gathered>,
 ) {
-    let Reading { archive, schema, wanted, options } = reading;
+    let Reading { archive, schema, wanted, options, in_parts } = reading;
     let Some(entry) = archive.toc.entries.get(block.entry) else { return };
     let lock = || gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if block.kind != BlockKind::Table {
@@ -292,7 +305,7 @@ fn read_one(
         return;
     }
     if entry.copy.is_empty() {
-        let mut sink = InsertSink { reader: TextReader::new(LONGEST_INSERT), rows: InsertRows::default() };
+        let mut sink = InsertSink { reader: TextReader::new(INSERT_HEAD), rows: InsertRows::default() };
         let mut problems = read(&mut sink);
         sink.reader.finish(&mut sink.rows);
         sink.rows.add_problems(&entry.qualified(), &mut problems);
@@ -310,7 +323,15 @@ fn read_one(
     let plan = Arc::new(row_plan(&target, schema, wanted, &archive.toc.encoding, options.depth, budget));
     let mut sink = RowSink { reader: RowReader::new(&plan, true) };
     let problems = read(&mut sink);
-    let rows = sink.reader.finish();
+    let mut rows = sink.reader.finish();
+    if !in_parts.contains(&target.table) {
+        for (key, set) in plan.keys.iter().zip(&mut rows.keys) {
+            let columns: Vec<String> = plan.names_of(&key.columns);
+            if !wanted.compared.contains(&(target.table.clone(), columns)) {
+                set.forget();
+            }
+        }
+    }
     lock().rows("", &entry.copy, &plan, rows, problems, Some(block), wanted);
 }
 
@@ -406,58 +427,25 @@ impl InsertRows {
 }
 
 impl TextSink for InsertRows {
-    fn statement(&mut self, sql: &[u8], whole: bool) {
-        self.bytes += sql.len() as u64 + 1;
+    fn statement(&mut self, sql: &[u8], measure: Measure) {
+        self.bytes += 1 + if measure.end == End::Whole { sql.len() as u64 } else { measure.bytes };
         if !sql.starts_with(b"INSERT INTO ") {
             if self.strange.is_none() {
                 self.strange = Some(String::from_utf8_lossy(sql.get(..60).unwrap_or(sql)).into_owned());
             }
             return;
         }
-        if !whole && sql.len() < LONGEST_INSERT {
+        if measure.end == End::Missing {
             self.cut += 1;
             return;
         }
-        self.rows += tuples(sql);
+        // DEFAULT VALUES has no group, and is one row.
+        self.rows += measure.groups.max(1);
     }
 
     fn meta_command(&mut self, line: &str) {
         self.meta_commands.push(line.to_owned());
     }
-}
-
-/// How many rows an INSERT statement has: groups in parentheses behind VALUES.
-fn tuples(sql: &[u8]) -> u64 {
-    let (mut depth, mut rows, mut values) = (0usize, 0, false);
-    let mut word_start = 0;
-    let mut at = 0;
-    while let Some(&byte) = sql.get(at) {
-        match byte {
-            b'\'' | b'"' => {
-                let escapes = byte == b'\'' && at > 0 && matches!(sql.get(at - 1), Some(b'E' | b'e'));
-                at += 1;
-                while let Some(&inner) = sql.get(at) {
-                    if inner == byte {
-                        break;
-                    }
-                    at += if escapes && inner == b'\\' { 2 } else { 1 };
-                }
-            }
-            b'(' => {
-                rows += u64::from(depth == 0 && values);
-                depth += 1;
-            }
-            b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if !byte.is_ascii_alphabetic() {
-            values |= depth == 0 && sql.get(word_start..at) == Some(b"VALUES");
-            word_start = at + 1;
-        }
-        at += 1;
-    }
-    // DEFAULT VALUES has no group, and is one row.
-    rows.max(1)
 }
 
 impl Gathered {
@@ -558,9 +546,7 @@ impl Gathered {
         self.table(facts, rows.sum, hashed);
         self.result.expected.add(database, copy, rows.sum, hashed);
         for ((key, set), duplicate) in plan.keys.iter().zip(rows.keys).zip(rows.duplicates) {
-            let columns: Vec<String> =
-                key.columns.iter().filter_map(|&at| plan.names.get(at).cloned()).collect();
-            let place = (table.clone(), columns);
+            let place = (table.clone(), plan.names_of(&key.columns));
             if let Some(duplicate) = duplicate {
                 self.duplicates.entry(place.clone()).or_insert(duplicate);
             }
@@ -787,18 +773,5 @@ impl Gathered {
             key(a).cmp(&key(b))
         });
         self.result
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tuples;
-
-    #[test]
-    fn rows_of_insert_statements() {
-        assert_eq!(tuples(b"INSERT INTO public.t VALUES (1, 'a)(')"), 1);
-        assert_eq!(tuples(b"INSERT INTO public.t (a, b) VALUES\n\t(1, E'\\'('),\n\t(2, ('x'))"), 2);
-        assert_eq!(tuples(b"INSERT INTO public.\"VALUES (\" OVERRIDING SYSTEM VALUE VALUES (1)"), 1);
-        assert_eq!(tuples(b"INSERT INTO public.none DEFAULT VALUES"), 1);
     }
 }

@@ -43,6 +43,13 @@ pub struct RowPlan {
     pub largest: Vec<usize>,
 }
 
+impl RowPlan {
+    /// The names of these columns.
+    pub(super) fn names_of(&self, columns: &[usize]) -> Vec<String> {
+        columns.iter().filter_map(|&at| self.names.get(at).cloned()).collect()
+    }
+}
+
 /// How much is done with each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::archive::header::LocalTime;
-use super::archive::plain::{TextSink, read_text};
+use super::archive::plain::{End, Measure, TextSink, read_text};
 use super::archive::toc::{DataPlace, Section, TocEntry};
 use super::archive::{Archive, Format, Place, Problem, ProblemKind};
 use super::contents::{Contents, contents};
@@ -279,15 +279,15 @@ impl TextSink for PlainReader {
         }
     }
 
-    fn statement(&mut self, sql: &[u8], whole: bool) {
+    fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.after_end = self.completed > 0 && (self.format == Format::Plain || self.cluster_completed);
         let in_data = self.entry.as_ref().is_some_and(|entry| entry.kind == "TABLE DATA");
         if in_data && sql.starts_with(b"INSERT INTO ") {
-            self.last_cut = !whole && sql.len() < LONGEST;
-            self.inserts.statement(sql, whole);
+            self.last_cut = measure.end == End::Missing;
+            self.inserts.statement(sql, measure);
             return;
         }
-        self.last_cut = !whole && sql.len() < LONGEST;
+        self.last_cut = measure.end == End::Missing;
         let text = String::from_utf8_lossy(sql);
         if self.large_object(&text) {
             return;

@@ -14,12 +14,34 @@ const HEAD: usize = 16 * 1024;
 /// Longest comment line or meta-command that is kept whole.
 const LINE: usize = 4096;
 
+/// How a statement ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With its semicolon, and all of it is there.
+    Whole,
+    /// With its semicolon, but it is longer than what is kept of it.
+    Shortened,
+    /// The text ends before it does.
+    Missing,
+}
+
+/// What is known of a statement beside its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// How it ends.
+    pub end: End,
+    /// Its bytes, those that aren't kept included.
+    pub bytes: u64,
+    /// Groups in parentheses behind `VALUES`: the rows of an INSERT statement.
+    pub groups: u64,
+}
+
 /// Receives what a plain dump holds, in order.
 pub trait TextSink {
     /// A line of comment, without the dashes and the blanks around it.
     fn comment(&mut self, _line: &str) {}
     /// A statement, without the semicolon; only its beginning when it is longer than asked for.
-    fn statement(&mut self, _sql: &[u8], _whole: bool) {}
+    fn statement(&mut self, _sql: &[u8], _measure: Measure) {}
     /// A psql meta-command: `\connect shop`.
     fn meta_command(&mut self, _line: &str) {}
     /// `COPY … FROM stdin` as it is stored, for who knows its encoding; [`TextSink::copy_begin`] follows.
@@ -162,7 +184,11 @@ pub struct TextReader {
     state: State,
     /// The statement so far, up to `longest` bytes.
     statement: Vec<u8>,
-    cut: bool,
+    /// Bytes of the statement so far.
+    bytes: u64,
+    /// Whether a VALUES outside of all parentheses has come, and how many groups behind it.
+    values: bool,
+    groups: u64,
     longest: usize,
     /// The comment line, meta-command or dollar tag so far.
     line: Vec<u8>,
@@ -209,7 +235,9 @@ impl TextReader {
         TextReader {
             state: State::Normal,
             statement: vec![],
-            cut: false,
+            bytes: 0,
+            values: false,
+            groups: 0,
             longest,
             line: vec![],
             before: b' ',
@@ -276,14 +304,18 @@ impl TextReader {
         }
         if self.statement.iter().any(|byte| !byte.is_ascii_whitespace()) {
             // It has no semicolon: cut.
-            sink.statement(&self.statement, false);
+            sink.statement(&self.statement, self.measure(End::Missing));
         }
     }
 
     fn keep(&mut self, input: &[u8], n: usize) {
         let room = self.longest.saturating_sub(self.statement.len());
-        self.cut |= n > room;
+        self.bytes += n as u64;
         self.statement.extend_from_slice(input.get(..n.min(room)).unwrap_or(&[]));
+    }
+
+    fn measure(&self, end: End) -> Measure {
+        Measure { end, bytes: self.bytes, groups: self.groups }
     }
 
     fn back_to_normal(&mut self, before: u8) {
@@ -322,6 +354,7 @@ impl TextReader {
                     State::DollarTag
                 }
                 b'(' => {
+                    self.groups += u64::from(self.parentheses == 0 && self.values);
                     self.parentheses += 1;
                     continue;
                 }
@@ -353,6 +386,7 @@ impl TextReader {
 
     fn end_word(&mut self) {
         self.words = self.words.saturating_add(1);
+        self.values |= self.parentheses == 0 && self.word == b"values";
         match (self.words, self.word.as_slice()) {
             (1, word) => self.creates_routine = word == b"create",
             (2, b"or") | (3, b"replace") | (2 | 4, b"function" | b"procedure") => {}
@@ -368,13 +402,15 @@ impl TextReader {
     fn drop_last(&mut self, byte: u8) {
         if self.statement.last() == Some(&byte) {
             self.statement.pop();
+            self.bytes -= 1; // `keep` counted it
         }
     }
 
     fn end_statement(&mut self, sink: &mut dyn TextSink) {
         let mut statement = std::mem::take(&mut self.statement);
         let sql = statement.trim_ascii();
-        let whole = !std::mem::take(&mut self.cut);
+        let whole = self.bytes <= self.longest as u64;
+        let measure = self.measure(if whole { End::Whole } else { End::Shortened });
         if whole && is_copy_from_stdin(sql) {
             sink.copy_statement(sql);
             sink.copy_begin(&String::from_utf8_lossy(sql));
@@ -383,12 +419,13 @@ impl TextReader {
             if sql.len() < 100 && sql.starts_with(b"SET standard_conforming_strings") {
                 self.backslashes_escape = sql.ends_with(b"off");
             }
-            sink.statement(sql, whole);
+            sink.statement(sql, measure);
         }
         statement.clear();
         self.statement = statement;
         self.word.clear();
         (self.words, self.begins, self.parentheses, self.creates_routine) = (0, 0, 0, false);
+        (self.bytes, self.values, self.groups) = (0, false, 0);
         self.before = b' ';
     }
 
@@ -618,8 +655,13 @@ mod tests {
         fn comment(&mut self, line: &str) {
             self.0.push(format!("-- {line}"));
         }
-        fn statement(&mut self, sql: &[u8], whole: bool) {
-            self.0.push(format!("{}{}", String::from_utf8_lossy(sql), if whole { ";" } else { "…" }));
+        fn statement(&mut self, sql: &[u8], measure: Measure) {
+            let end = match measure.end {
+                End::Whole => ";",
+                End::Shortened => "; …",
+                End::Missing => "…",
+            };
+            self.0.push(format!("{}{end}", String::from_utf8_lossy(sql)));
         }
         fn meta_command(&mut self, line: &str) {
             self.0.push(line.to_owned());
@@ -681,6 +723,48 @@ mod tests {
     #[test]
     fn meta_commands_are_found_inside_statements() {
         assert_eq!(read("SELECT 1 \\! touch x\n;", 100), ["\\! touch x", "SELECT 1;"]);
+    }
+
+    #[test]
+    fn statements_that_are_not_kept_whole_are_measured() {
+        struct Measures(Vec<(End, u64, u64)>);
+        impl TextSink for Measures {
+            fn statement(&mut self, sql: &[u8], measure: Measure) {
+                assert!(sql.len() <= 20);
+                self.0.push((measure.end, measure.bytes, measure.groups));
+            }
+        }
+        // What is kept of the second ends with blanks; the third has blanks before it.
+        let text = "INSERT INTO t VALUES (1, '(');INSERT INTO tt (a)                  VALUES\n\t(1),\n\t(f(2)), (DEFAULT);\n\n\nSELECT 'values (1)';INSERT INTO t";
+        for piece in [1, 2, 7, 1000] {
+            let mut found = Measures(vec![]);
+            let mut reader = TextReader::new(20);
+            text.as_bytes().chunks(piece).for_each(|bytes| reader.push(bytes, &mut found));
+            reader.finish(&mut found);
+            let wanted = [
+                (End::Shortened, 29, 1),
+                (End::Shortened, 67, 3),
+                (End::Shortened, 22, 0),
+                (End::Missing, 13, 0),
+            ];
+            assert_eq!(found.0, wanted, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn rows_of_insert_statements_are_counted() {
+        struct Groups(Vec<u64>);
+        impl TextSink for Groups {
+            fn statement(&mut self, _sql: &[u8], measure: Measure) {
+                self.0.push(measure.groups);
+            }
+        }
+        let text = "INSERT INTO public.t VALUES (1, 'a)(');INSERT INTO public.t (a, b) VALUES\n\t(1, E'\\'('),\n\t(2, ('x'));\
+            INSERT INTO public.\"VALUES (\" OVERRIDING SYSTEM VALUE VALUES (1);INSERT INTO public.none DEFAULT VALUES;\
+            INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING;";
+        let mut found = Groups(vec![]);
+        TextReader::new(1 << 20).push(text.as_bytes(), &mut found);
+        assert_eq!(found.0, [1, 2, 1, 0, 1]);
     }
 
     #[test]
