@@ -5,16 +5,19 @@
 use std::sync::Arc;
 
 use super::archive::header::LocalTime;
-use super::archive::plain::{End, Measure, TextSink, read_text};
+use super::archive::plain::read_text;
+use super::archive::text_reader::{End, Measure, TextSink};
 use super::archive::toc::{DataPlace, Section, TocEntry};
 use super::archive::{Archive, Format, Place, Problem, ProblemKind};
 use super::contents::{Contents, contents};
-use super::data::{DataOptions, DataResult, Gathered, InsertRows, Wanted, row_plan};
+use super::data::{DataOptions, DataResult, InsertRows};
 use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
+use super::gathered::Gathered;
 use super::restore::ObjectSum;
 use super::rows::{RowPlan, RowReader};
 use super::schema::{Schema, copy_target};
+use super::wanted::{Wanted, row_plan};
 
 /// Longest definition that is kept. INSERT statements and function bodies may be longer; what counts is at
 /// their beginning.

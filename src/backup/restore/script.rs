@@ -12,7 +12,7 @@ use postgres::error::SqlState;
 use postgres::{CancelToken, Client};
 
 use crate::backup::archive::input::Gauge;
-use crate::backup::archive::plain::{End, Measure, TextReader, TextSink};
+use crate::backup::archive::text_reader::{End, Measure, TextReader, TextSink};
 use crate::backup::archive::{Archive, decode_all};
 use crate::postgres::sql_text::quote_literal;
 
