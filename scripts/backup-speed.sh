@@ -1,6 +1,7 @@
 #!/bin/sh
 # Times the data stage of verify-backup against pg_restore on the same dump, for docs/backup-speed.md.
 #   PGBIN=…/bin sh scripts/backup-speed.sh FOLDER
+# RUN='chrt -f 10' gives the measured programs real-time priority, for a machine that is busy otherwise (as root).
 # FOLDER (2 GB free) keeps the dumps; a second run uses them again. PGBIN needs lz4 and zstd built in.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -30,7 +31,7 @@ ours=$CARGO_TARGET_DIR/release/examples/read_dump
 # user + system and wall seconds of the best of five runs
 best() {
     for _ in 1 2 3 4 5; do
-        ( exec 3>&2; TIMEFORMAT='%U %S %R'; bash -c "TIMEFORMAT='%U %S %R'; time $* >/dev/null 2>&1" 2>&1 )
+        ( exec 3>&2; TIMEFORMAT='%U %S %R'; bash -c "TIMEFORMAT='%U %S %R'; time ${RUN:-} $* >/dev/null 2>&1" 2>&1 )
     done | awk '{ cpu = $1 + $2; if (NR == 1 || cpu < c) c = cpu; if (NR == 1 || $3 < w) w = $3 } END { printf "%.2f / %.2f", c, w }'
 }
 echo '| | none | gzip | lz4 | zstd |'

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use rollsafe::backup::archive::plain::{TextSink, read_text};
+use rollsafe::backup::archive::plain::read_text;
+use rollsafe::backup::archive::text_reader::TextSink;
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
 use rollsafe::backup::checksum::RowSum;
 use rollsafe::backup::restore::{ErrorClass, Expected, LargeObjects, Options, Restored, restore};

@@ -87,6 +87,16 @@ impl KeySet {
         KeySet { kept, budget, inserted: 0, duplicates: 0 }
     }
 
+    /// Lets go of the keys: the counts stay, and nothing more is to be looked up or put in.
+    pub fn forget(&mut self) {
+        match &mut self.kept {
+            Kept::Bits { places, blocks, last } => {
+                (*places, *blocks, *last) = (HashMap::new(), vec![], None);
+            }
+            Kept::Hashes { set, .. } => *set = HashSet::new(),
+        }
+    }
+
     /// Memory that it takes, in bytes, roughly.
     pub fn bytes(&self) -> usize {
         match &self.kept {

@@ -408,10 +408,57 @@ fn seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::evidence::{Evidence, Stage};
+    use crate::finding::Category;
 
     #[test]
     fn hostile_names_stay_inside_their_cell() {
         assert_eq!(cell("a|b\n<x>"), "a\\|b \\<x>");
+    }
+
+    #[test]
+    fn reports_say_when_what_failed_and_what_was_left_out() {
+        let mut report = Report {
+            evidence: Evidence::default(),
+            stages: vec![StageResult {
+                stage: Stage::Data,
+                status: Status::Failed,
+                reason: None,
+                seconds: 1.5,
+            }],
+            findings: vec![],
+            verdict: Verdict::Incomplete,
+            begun_at: 1_795_490_712,
+        };
+        assert!(
+            evidence(&report).contains("\"begun_at\": \"2026-11-24T03:25:12Z\""),
+            "{}",
+            evidence(&report)
+        );
+        let text = terminal(&report, Look { color: false, tables: None });
+        assert!(
+            text.ends_with(
+                "but what of the restore the notes name was not checked (0 errors, 0 warnings, 0 notices)\n"
+            ),
+            "{text}"
+        );
+        report.findings = ["a <b>", "c\u{1}"]
+            .map(|message| Finding {
+                code: "row_malformed".into(),
+                category: Category::Backup,
+                severity: Severity::Error,
+                path: None,
+                span: None,
+                object: None,
+                message: message.to_owned(),
+                help: Some("do it again".to_owned()),
+                fix: None,
+            })
+            .to_vec();
+        let xml = junit(&report);
+        assert!(xml.contains("message=\"a &lt;b&gt;\" type=\"row_malformed\""), "{xml}");
+        assert!(xml.contains("row_malformed: c\u{fffd}\ndo it again"), "{xml}");
+        assert!(xml.contains("name=\"data\"") && xml.contains("time=\"1.500\""), "{xml}");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::archive::{Place, Problem, ProblemKind};
 use super::checksum::{RowHasher, RowSum};
 use super::encoding::Encoding;
 use super::keys::{Key, KeyHash, KeySet};
+use super::lanes::{LANE, marks};
+pub use super::row_plan::{Depth, KeyPlan, RowPlan, RowResult};
 use super::value::{ValueType, int};
 
 /// Longest row that is held as a whole.
@@ -21,72 +23,6 @@ pub const LONG_FIELD: usize = 64 * 1024;
 const FIELDS: usize = 2048;
 /// How many problems of each kind are described for one table; all are counted.
 const DESCRIBED: u64 = 3;
-
-/// What rows are checked against.
-#[derive(Clone, Debug)]
-pub struct RowPlan {
-    /// The table's qualified name.
-    pub table: String,
-    /// Names of the columns in the order of the COPY statement.
-    pub names: Vec<String>,
-    /// Types in the same order; shorter or empty where they aren't known.
-    pub types: Vec<ValueType>,
-    /// Whether a column refuses NULL.
-    pub not_null: Vec<bool>,
-    /// The dump's encoding.
-    pub encoding: Encoding,
-    /// What is to be checked.
-    pub depth: Depth,
-    /// Keys to collect.
-    pub keys: Vec<KeyPlan>,
-    /// Columns of whole numbers whose largest value is wanted: those that a sequence fills.
-    pub largest: Vec<usize>,
-}
-
-/// How much is done with each row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Depth {
-    /// Compute checksums.
-    pub checksums: bool,
-    /// Check the text form of values.
-    pub values: bool,
-    /// Collect keys.
-    pub keys: bool,
-}
-
-/// Columns whose values are collected.
-#[derive(Clone, Debug)]
-pub struct KeyPlan {
-    /// Indexes into the row.
-    pub columns: Vec<usize>,
-    /// Whether a value that occurs twice is wrong.
-    pub unique: bool,
-    /// Memory for it.
-    pub budget: usize,
-}
-
-/// What the rows of one block told.
-#[derive(Debug)]
-pub struct RowResult {
-    /// Rows, bytes and checksum.
-    pub sum: RowSum,
-    /// What is wrong, the first few of each kind.
-    pub problems: Vec<Problem>,
-    /// How many were found of each kind, described or not: rows, encoding, others.
-    pub problem_rows: u64,
-    /// The sets of keys, in the order of the plan; none where a row spoiled it.
-    pub keys: Vec<KeySet>,
-    /// A duplicate for each key: its row and its text.
-    pub duplicates: Vec<Option<(u64, String)>>,
-    /// Largest values, in the order of the plan.
-    pub largest: Vec<Option<i64>>,
-    /// Columns longer than are held, whose values weren't checked.
-    pub long_values: u64,
-    /// Whether keys of such rows couldn't be collected.
-    pub keys_incomplete: bool,
-    /// Whether the end marker came.
-    pub ended: bool,
-}
 
 /// Where the reader is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -686,45 +622,6 @@ struct Row {
     escapes: bool,
     bad_escape: Option<u8>,
     bad_byte: Option<u8>,
-}
-
-const LANE: usize = 64;
-
-/// A bit for each byte up to 0x0d and each backslash.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn marks(lane: &[u8; LANE]) -> u64 {
-    // SAFETY: every x86-64 processor has SSE2, the only thing that `marks_sse2` needs.
-    unsafe { marks_sse2(lane) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "sse2")]
-fn marks_sse2(lane: &[u8; LANE]) -> u64 {
-    use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
-    };
-    let (low, backslash) = (_mm_set1_epi8(0x0d), _mm_set1_epi8(0x5c));
-    let mut mask = 0;
-    for (nth, part) in lane.chunks_exact(16).enumerate() {
-        let half = |at: usize| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&part[at..at + 8]); // parts are of 16 bytes
-            i64::from_le_bytes(bytes)
-        };
-        let bytes = _mm_set_epi64x(half(8), half(0));
-        let is_low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, low), bytes);
-        let found = _mm_or_si128(is_low, _mm_cmpeq_epi8(bytes, backslash));
-        mask |= u64::from(_mm_movemask_epi8(found) as u16) << (nth * 16);
-    }
-    mask
-}
-
-/// A bit for each byte up to 0x0d and each backslash.
-#[cfg(not(target_arch = "x86_64"))]
-fn marks(lane: &[u8; LANE]) -> u64 {
-    lane.iter().enumerate().fold(0, |mask, (at, &byte)| mask | u64::from(byte <= 0x0d || byte == b'\\') << at)
 }
 
 /// A column's text without COPY's escapes, into `out`.

@@ -5,16 +5,19 @@
 use std::sync::Arc;
 
 use super::archive::header::LocalTime;
-use super::archive::plain::{TextSink, read_text};
+use super::archive::plain::read_text;
+use super::archive::text_reader::{End, Measure, TextSink};
 use super::archive::toc::{DataPlace, Section, TocEntry};
 use super::archive::{Archive, Format, Place, Problem, ProblemKind};
 use super::contents::{Contents, contents};
-use super::data::{DataOptions, DataResult, Gathered, InsertRows, Wanted, row_plan};
+use super::data::{DataOptions, DataResult, InsertRows};
 use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
+use super::gathered::Gathered;
 use super::restore::ObjectSum;
 use super::rows::{RowPlan, RowReader};
 use super::schema::{Schema, copy_target};
+use super::wanted::{Wanted, row_plan};
 
 /// Longest definition that is kept. INSERT statements and function bodies may be longer; what counts is at
 /// their beginning.
@@ -279,15 +282,15 @@ impl TextSink for PlainReader {
         }
     }
 
-    fn statement(&mut self, sql: &[u8], whole: bool) {
+    fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.after_end = self.completed > 0 && (self.format == Format::Plain || self.cluster_completed);
         let in_data = self.entry.as_ref().is_some_and(|entry| entry.kind == "TABLE DATA");
         if in_data && sql.starts_with(b"INSERT INTO ") {
-            self.last_cut = !whole && sql.len() < LONGEST;
-            self.inserts.statement(sql, whole);
+            self.last_cut = measure.end == End::Missing;
+            self.inserts.statement(sql, measure);
             return;
         }
-        self.last_cut = !whole && sql.len() < LONGEST;
+        self.last_cut = measure.end == End::Missing;
         let text = String::from_utf8_lossy(sql);
         if self.large_object(&text) {
             return;

@@ -132,6 +132,9 @@ fn finish(
 
 /// Findings and verdict.
 fn conclude(report: &mut Rehearsal, request: &Request) {
+    // The way there and the way back have the same to say.
+    let mut known = BTreeSet::new();
+    report.notes.retain(|note| known.insert(note.clone()));
     report.findings = super::rules::judge(report, &request.severities);
     let failed = report.findings.iter().any(|finding| finding.severity == Severity::Error);
     report.verdict = match (failed, report.not_checked.is_empty()) {

@@ -104,17 +104,18 @@ fn head(report: &Rehearsal) -> String {
         (Some(backup), None) => backup.path.clone(),
         (None, None) => "an empty database".to_owned(),
     };
+    let pending = counted(report.migrations.len(), "migration");
     let runner = match (&report.run.command, &report.run.runner) {
-        (Some(command), _) => format!("run by `{command}`"),
-        (None, Some(runner)) => format!("run as {runner} runs them"),
-        (None, None) => "run one by one".to_owned(),
+        // What it runs is one thing here, however many migrations that are.
+        (Some(command), _) => format!("what is pending is run by `{command}`"),
+        (None, Some(runner)) => format!("{pending} pending, run as {runner} runs them"),
+        (None, None) => format!("{pending} pending, run one by one"),
     };
     let rows = report.source.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
     let mut out = format!(
-        "{data}: {}{rows}, PostgreSQL {}\n{} pending, {runner}: {}\n",
+        "{data}: {}{rows}, PostgreSQL {}\n{runner}: {}\n",
         bytes(report.source.database_bytes),
         report.server.version,
-        counted(report.migrations.len(), "migration"),
         report.run.pending.said
     );
     if let Some(backup) = report.source.backup.as_ref().filter(|_| report.source.database_url.is_none()) {

@@ -18,6 +18,7 @@ pub mod header;
 pub mod input;
 pub mod plain;
 pub mod tar;
+pub mod text_reader;
 pub mod toc;
 
 use std::collections::BTreeMap;

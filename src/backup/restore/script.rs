@@ -12,7 +12,7 @@ use postgres::error::SqlState;
 use postgres::{CancelToken, Client};
 
 use crate::backup::archive::input::Gauge;
-use crate::backup::archive::plain::{TextReader, TextSink};
+use crate::backup::archive::text_reader::{End, Measure, TextReader, TextSink};
 use crate::backup::archive::{Archive, decode_all};
 use crate::postgres::sql_text::quote_literal;
 
@@ -78,7 +78,7 @@ impl TextSink for ScanAdapter<'_> {
         }
     }
 
-    fn statement(&mut self, sql: &[u8], _whole: bool) {
+    fn statement(&mut self, sql: &[u8], _measure: Measure) {
         if !self.done {
             let flow = self.sink.statement(String::from_utf8_lossy(sql).trim());
             self.follow(flow);
@@ -140,6 +140,8 @@ enum Step {
     Statement(Vec<u8>),
     /// A statement that has no end, or is longer than what is sent.
     Cut(Vec<u8>),
+    /// One that is longer than what is sent at once.
+    TooLong(Vec<u8>),
     Meta(String),
     CopyBegin(Vec<u8>),
     Rows(Vec<u8>),
@@ -208,8 +210,12 @@ impl Sending<'_> {
 }
 
 impl TextSink for Sending<'_> {
-    fn statement(&mut self, sql: &[u8], whole: bool) {
-        self.send(if whole { Step::Statement(sql.to_vec()) } else { Step::Cut(sql.to_vec()) });
+    fn statement(&mut self, sql: &[u8], measure: Measure) {
+        self.send(match measure.end {
+            End::Whole => Step::Statement(sql.to_vec()),
+            End::Shortened => Step::TooLong(sql.to_vec()),
+            End::Missing => Step::Cut(sql.to_vec()),
+        });
     }
 
     fn meta_command(&mut self, line: &str) {
@@ -346,16 +352,13 @@ impl<'a> Loader<'a> {
             match step {
                 Step::Statement(sql) => self.statement(&sql)?,
                 Step::Cut(sql) => {
-                    let class =
-                        if sql.len() >= LONGEST_STATEMENT { ErrorClass::Tool } else { ErrorClass::Backup };
-                    let message = match class {
-                        ErrorClass::Tool => {
-                            format!("a statement is longer than {LONGEST_STATEMENT} bytes and wasn't tried")
-                        }
-                        _ => "the dump ends inside a statement".to_owned(),
-                    };
-                    let sql = String::from_utf8_lossy(sql.get(..4096).unwrap_or(&sql)).into_owned();
-                    self.complain(class, None, message, Some(&sql));
+                    let message = "the dump ends inside a statement".to_owned();
+                    self.complain(ErrorClass::Backup, None, message, Some(&head_of(&sql)));
+                }
+                Step::TooLong(sql) => {
+                    let message =
+                        format!("a statement is longer than {LONGEST_STATEMENT} bytes and wasn't tried");
+                    self.complain(ErrorClass::Tool, None, message, Some(&head_of(&sql)));
                 }
                 Step::Meta(line) => self.meta_command(&line)?,
                 Step::CopyBegin(statement) => self.copy(&statement, &steps)?,
@@ -667,6 +670,11 @@ impl<'a> Loader<'a> {
 }
 
 /// Whether it gives or takes privileges, which carry no data.
+/// The beginning of a statement, for messages.
+fn head_of(sql: &[u8]) -> String {
+    String::from_utf8_lossy(sql.get(..4096).unwrap_or(sql)).into_owned()
+}
+
 fn grants(text: &str) -> bool {
     ["GRANT", "REVOKE"].iter().any(|word| strip_words(text, &[word]).is_some())
         || strip_words(text, &["ALTER", "DEFAULT", "PRIVILEGES"]).is_some()
