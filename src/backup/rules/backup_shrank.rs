@@ -1,6 +1,7 @@
 //! `backup_shrank`: the backup is much smaller than the one before it.
 
 use super::{Found, Rule, Sink};
+use crate::amount;
 use crate::backup::evidence::{Evidence, Stage};
 
 pub static RULE: Rule =
@@ -14,7 +15,9 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
         let share = 100.0 - now as f64 * 100.0 / *before as f64;
         sink.push(
             Found::new(format!(
-                "the backup has {now} bytes, {share:.0} % fewer than the {before} of {}",
+                "the backup has {}, {share:.0} % less than the {} of {}",
+                amount::bytes(now),
+                amount::bytes(*before),
                 path.display()
             ))
             .help("compare the tables of both: rollsafe verify-backup --write-manifest on the one before, --previous here"),

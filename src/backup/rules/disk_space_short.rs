@@ -1,6 +1,7 @@
 //! `disk_space_short`: there is too little free space to restore the backup.
 
 use super::{Found, Rule, Sink};
+use crate::amount;
 use crate::backup::evidence::{Evidence, Stage};
 
 pub static RULE: Rule =
@@ -12,9 +13,11 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
     if *free < wanted {
         sink.push(
             Found::new(format!(
-                "{} has {free} bytes free, and restoring a backup of {} bytes may need {wanted}",
+                "{} has {} free, and restoring a backup of {} may need {}",
                 path.display(),
-                evidence.file.size
+                amount::bytes(*free),
+                amount::bytes(evidence.file.size),
+                amount::bytes(wanted)
             ))
             .help("free space there, or name another place: export ROLLSAFE_SCRATCH_DIR=/path/with/space"),
         );
