@@ -154,11 +154,7 @@ fn branch(
     let Some(target) = target else {
         // Before the first commit everything is new.
         if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
-            let arguments = ["ls-files", "--cached", "-z", "--", "*.sql"];
-            for path in git(root, &arguments)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-                files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
-            }
-            return Ok("the beginning".to_owned());
+            return everything(root, files);
         }
         // A repository with one branch and no remote: what isn't committed yet.
         return against(root, "HEAD", files);
@@ -176,9 +172,26 @@ fn branch(
     if files.is_empty() && in_ci() && commit(&target) == commit("HEAD") {
         let pushed = std::env::var("CI_COMMIT_BEFORE_SHA").ok().filter(|before| commit(before).is_some());
         let before = pushed.unwrap_or_else(|| "HEAD^1".to_owned());
+        // The first commit of all; the last one of a shallow clone has no parent here either.
+        if commit(&before).is_none() && !is_shallow(root) {
+            return everything(root, files);
+        }
         return against(root, &before, files);
     }
     Ok(base)
+}
+
+/// All that git knows, where there is nothing to compare with.
+fn everything(root: &Path, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
+    let listed = git(root, &["ls-files", "--cached", "-z", "--", "*.sql"])?;
+    for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+    }
+    Ok("the beginning".to_owned())
+}
+
+fn is_shallow(root: &Path) -> bool {
+    line(root, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true")
 }
 
 /// Whether this is a build of a CI system; all of those known set it.
@@ -214,8 +227,7 @@ fn against(root: &Path, revision: &str, files: &mut BTreeMap<PathBuf, Status>) -
 }
 
 fn no_base(root: &Path, revision: &str, why: &str) -> GitError {
-    let shallow = line(root, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true");
-    let hint = if shallow {
+    let hint = if is_shallow(root) {
         "this clone is shallow: fetch the history (git fetch --unshallow; in GitHub Actions `fetch-depth: 0`), or use --all"
     } else {
         "fetch it (git fetch origin), name another revision with --since, or use --all"

@@ -1,5 +1,7 @@
 //! Adopting rollsafe in an old repository: the baseline, patterns of paths, and what is excluded.
 
+mod program;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -18,8 +20,7 @@ fn write(root: &Path, name: &str, text: &str) {
 }
 
 fn rollsafe(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollsafe"));
-    command.env_remove("GITHUB_ACTIONS").env_remove("GITLAB_CI");
+    let mut command = program::alone(env!("CARGO_BIN_EXE_rollsafe"));
     command.current_dir(folder).args(arguments).output().expect("it runs")
 }
 

@@ -1,5 +1,7 @@
 //! Taking a dump from a real server: counted in its snapshot, read back, and only then given its name.
 
+mod program;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -217,7 +219,7 @@ fn too_little_space_is_seen_before_anything_is_written() {
 }
 
 fn command(shop: &Shop, output: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollsafe"));
+    let mut command = program::alone(env!("CARGO_BIN_EXE_rollsafe"));
     command.arg("backup").arg("--output").arg(shop.directory.path().join(output));
     command.env("DATABASE_URL", shop.url(SUPERUSER)).stdin(Stdio::null());
     command

@@ -1,5 +1,7 @@
 //! Only what has changed is judged: in clones as people and CI systems have them.
 
+mod program;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -65,10 +67,8 @@ struct Linted {
 }
 
 fn lint(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Linted {
-    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+    let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .current_dir(folder)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .envs(variables.iter().copied())
         .args(["lint", "--format", "json", "--fail-on", "never"])
         .args(arguments)
@@ -158,6 +158,22 @@ fn a_build_of_the_target_branch_judges_what_was_pushed_last() {
     assert_eq!(linted.files, ["00002_b.sql"], "{}", linted.stderr);
     // At one's desk nothing has changed.
     assert_eq!(lint(here.path(), &[], &[]).files, Vec::<String>::new());
+}
+
+#[test]
+fn in_a_build_of_the_first_commit_everything_is_new() {
+    let origin = origin();
+    git(origin.path(), &["checkout", "-q", "--orphan", "fresh"]);
+    git(origin.path(), &["commit", "-qm", "one"]);
+    git(origin.path(), &["branch", "-q", "-M", "fresh", "main"]);
+    let here = clone(origin.path(), "main", &[]);
+    let linted = lint(here.path(), &[], &[("CI", "true")]);
+    assert_eq!(linted.files, ["00001_a.sql", "00002_b.sql"], "{}", linted.stderr);
+    // With the history cut off it isn't known whether the commit is the first.
+    let shallow = clone(origin.path(), "develop", &["--depth", "1"]);
+    git(shallow.path(), &["branch", "-q", "-M", "main"]);
+    let linted = lint(shallow.path(), &[], &[("CI", "true")]);
+    assert!(linted.code == 2 && linted.stderr.contains("shallow"), "{}", linted.stderr);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A change in a repository as CI systems see it: what is written where, and the exit codes.
 
+mod program;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -34,10 +36,7 @@ fn pull_request() -> tempfile::TempDir {
 }
 
 fn rollsafe(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollsafe"));
-    for name in ["GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_STEP_SUMMARY", "GITHUB_BASE_REF", "CI_PROJECT_DIR"] {
-        command.env_remove(name);
-    }
+    let mut command = program::alone(env!("CARGO_BIN_EXE_rollsafe"));
     command.current_dir(folder).args(arguments).envs(environment.iter().copied()).output().expect("it runs")
 }
 
@@ -148,10 +147,7 @@ fn step(folder: &Path, script: &str, environment: &[(&str, &str)]) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_rollsafe"));
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{path}", program.parent().expect("in a folder").display());
-    let mut command = Command::new("bash");
-    for name in ["GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_STEP_SUMMARY", "GITHUB_BASE_REF", "CI_PROJECT_DIR"] {
-        command.env_remove(name);
-    }
+    let mut command = program::alone("bash");
     command
         .current_dir(folder)
         .args(["-e", "-c", script])

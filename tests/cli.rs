@@ -6,5 +6,8 @@ fn transcripts() {
         .env("NO_COLOR", "1")
         .env("GITHUB_ACTIONS", "")
         .env("GITLAB_CI", "")
+        .env("CI", "")
+        .env("TF_BUILD", "")
+        .env("BUILD_ID", "")
         .case("tests/cmd/*.trycmd");
 }

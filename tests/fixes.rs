@@ -1,6 +1,8 @@
 //! Fixes: what they make of the pages' bad examples lints clean and builds the same schema on a server, and the command
 //! writes files as people expect.
 
+mod program;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -330,12 +332,9 @@ impl Folder {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(arguments)
             .current_dir(self.0.path())
-            .env_remove("GITHUB_ACTIONS")
-            .env_remove("GITLAB_CI")
-            .env_remove("GITHUB_BASE_REF")
             .output()
             .expect("the program runs")
     }
@@ -565,7 +564,7 @@ fn what_the_base_has_already_is_fixed_only_when_named() {
 fn standard_input_is_given_back_fixed() {
     use std::io::Write;
     let folder = Folder::new(&[]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+    let mut child = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .args(["lint", "--fix", "--runner", "psql", "-"])
         .current_dir(folder.0.path())
         .stdin(std::process::Stdio::piped())

@@ -1,5 +1,7 @@
 //! `rollsafe init`: what it writes, what it leaves alone, and that what it wrote is accepted.
 
+mod program;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -18,9 +20,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn rollsafe(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rollsafe"))
-        .env_remove("GITHUB_ACTIONS")
-        .env_remove("GITLAB_CI")
+    program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .current_dir(folder)
         .args(arguments)
         .stdin(std::process::Stdio::null())

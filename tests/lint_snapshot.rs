@@ -1,5 +1,7 @@
 //! `lint --snapshot`: sizes, time, who waits, what has run, and drift, on the shipped example's database.
 
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,12 +39,10 @@ impl Shop {
 
     /// The JSON report of all migrations, and the notes.
     fn lint(&self, arguments: &[&str]) -> (Value, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(["lint", "--format", "json", "--snapshot", "schema.snapshot.json", "--all", "migrations"])
             .args(arguments)
             .current_dir(self.directory.path())
-            .env_remove("GITHUB_ACTIONS")
-            .env_remove("GITLAB_CI")
             .output()
             .unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -213,7 +213,7 @@ fn a_file_that_is_no_snapshot_is_named() {
     let shop = Shop::new();
     for content in ["", "{}", "[1]", "{\"schema_version\": 99}"] {
         std::fs::write(shop.path("schema.snapshot.json"), content).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(["lint", "--snapshot", "schema.snapshot.json", "migrations"])
             .current_dir(shop.directory.path())
             .output()

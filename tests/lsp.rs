@@ -1,5 +1,7 @@
 //! The language server, driven over pipes as an editor drives it.
 
+mod program;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -22,7 +24,7 @@ impl Session {
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("written");
         }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let mut child = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .arg("lsp")
             .current_dir(folder.path())
             .stdin(Stdio::piped())

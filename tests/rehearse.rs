@@ -1,5 +1,7 @@
 //! Rehearsals on real servers: each page's examples give what they say, and the shop's release every finding.
 
+mod program;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -236,7 +238,7 @@ fn the_shops_release_shows_every_finding() {
     std::fs::write(&sizes, r#"{"tables": [{"name": "public.orders", "total_bytes": 50000000000}]}"#)
         .expect("written");
     let report_file = folder.path().join("report.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+    let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release"))
         .args(["rehearse", "--keep-going", "--backup"])
         .arg(&dump)
@@ -380,7 +382,7 @@ fn the_projects_own_command_is_watched() {
 fn what_can_not_be_rehearsed_is_said() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .current_dir(&root)
             .args(["--no-config", "rehearse", "--migrations", "shop/release/migrations"])
             .args(arguments)
@@ -405,7 +407,7 @@ fn what_can_not_be_rehearsed_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("rollsafe.toml");
     std::fs::write(&config, "[rehearsal]\nrollback-command = \"migrate down 1\"\n").expect("written");
-    let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+    let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .current_dir(&root)
         .arg("--config")
         .arg(&config)
@@ -446,7 +448,7 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
         format!("postgresql:///shop_prod?host={}&user={SUPERUSER}", cluster.socket_directory().display());
     let report_file = folder.path().join("report.json");
     let run = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args([
                 "--no-config",
                 "rehearse",
@@ -516,7 +518,7 @@ fn a_signal_leaves_nothing_behind() {
         let migrations = folder.path().join("m");
         std::fs::create_dir_all(&migrations).expect("made");
         std::fs::write(migrations.join("0001_a.up.sql"), "SELECT 1;").expect("written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let mut child = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(["--no-config", "rehearse", "--runner", "golang-migrate", "--migrations"])
             .arg(&migrations)
             .arg("--backup")

@@ -113,3 +113,33 @@ fn every_tool_says_how_to_leave_the_transaction() {
         assert!(first.is_lowercase(), "{}: it stands behind a colon", runner.name);
     }
 }
+
+#[test]
+fn what_a_platform_brings_says_nothing_of_the_projects_own_tables() {
+    let first = "CREATE TABLE accounts (id uuid PRIMARY KEY);\nCREATE TRIGGER joined AFTER INSERT ON auth.users \
+                 FOR EACH ROW EXECUTE FUNCTION public.join_account();\n";
+    let notes = "CREATE TABLE IF NOT EXISTS notes (id uuid PRIMARY KEY);\nALTER TABLE notes ADD COLUMN body text;\n";
+    let files = [("migrations/1_accounts.sql", first), ("migrations/2_notes.sql", notes)];
+    // Nobody made `notes` before: it is new, IF NOT EXISTS or not.
+    assert_eq!(findings(&files, "lock_timeout_missing"), []);
+    assert_eq!(findings(&files, "relation_missing"), []);
+    // A table of the project itself that no migration made: there may be others.
+    let elsewhere = first.replace("auth.users", "owners");
+    let files = [("migrations/1_accounts.sql", elsewhere.as_str()), ("migrations/2_notes.sql", notes)];
+    assert_eq!(findings(&files, "lock_timeout_missing").len(), 1);
+    assert_eq!(findings(&files, "relation_missing").len(), 1);
+}
+
+#[test]
+fn policies_that_follow_in_the_transaction_are_seen() {
+    let table = "CREATE TABLE notes (id uuid PRIMARY KEY, owner uuid);\n";
+    let enabled = "ALTER TABLE notes ENABLE ROW LEVEL SECURITY;\n";
+    let policy = "CREATE POLICY own ON notes USING (owner = auth.uid());\n";
+    let said = |second: &str| {
+        let files = [("migrations/V1__a.sql", table), ("migrations/V2__b.sql", second)];
+        findings(&files, "row_security_enabled").into_iter().map(|(_, message, _)| message).collect::<String>()
+    };
+    assert!(said(enabled).contains("sees no row"), "{}", said(enabled));
+    let both = format!("{enabled}{policy}");
+    assert!(said(&both).contains("only rows that a policy lets through"), "{}", said(&both));
+}

@@ -1,5 +1,7 @@
 //! Snapshots of real servers: complete, free of secrets, and the same catalog as a schema dump of the same database.
 
+mod program;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -92,10 +94,9 @@ impl Shop {
     }
 
     fn rollsafe(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(arguments)
             .current_dir(self.directory.path())
-            .env_remove("DATABASE_URL")
             .output()
             .unwrap();
         (

@@ -1,5 +1,7 @@
 //! Dumps that come through a pipe: the same tables and the same verdict as of a file, whole or damaged.
 
+mod program;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -127,7 +129,7 @@ fn standard_input_is_read_once_and_hashed_on_the_way() {
     let manifest = folder.path().join("manifest.json");
     let bytes = std::fs::read(fixture("17-custom-zstd.dump")).expect("readable");
     let verify = |bytes: &[u8], arguments: &[&str]| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rollsafe"))
+        let mut child = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args(["--no-config", "verify-backup", "-", "--restore=never", "--min-size=1", "--min-tables=0"])
             .args(arguments)
             .stdin(Stdio::piped())

@@ -258,7 +258,10 @@ impl Replay<'_> {
     pub(super) fn ensure(&mut self, name: &QName) -> &mut Relation {
         if !self.catalog.relations.contains_key(name) {
             self.applied.missing.push(name.clone());
-            self.catalog.complete = false;
+            // What a platform has in its own schemas says nothing of the others.
+            if self.catalog.has_schema(&name.schema) || !super::is_platforms(&name.schema) {
+                self.catalog.complete = false;
+            }
         }
         let stub = || Arc::new(Relation { name: name.clone(), columns_known: false, ..Relation::default() });
         Arc::make_mut(self.catalog.relations.get_or_insert_with(name.clone(), stub))

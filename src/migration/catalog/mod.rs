@@ -154,6 +154,26 @@ pub struct Catalog {
     has_temporary: bool,
 }
 
+/// Schemas that a platform or an extension brings, where no migration makes them: Supabase's, Hasura's, pg_cron's, PostGIS's.
+pub fn is_platforms(schema: &str) -> bool {
+    matches!(
+        schema,
+        "auth"
+            | "storage"
+            | "realtime"
+            | "vault"
+            | "extensions"
+            | "graphql"
+            | "supabase_functions"
+            | "supabase_migrations"
+            | "net"
+            | "cron"
+            | "hdb_catalog"
+            | "topology"
+            | "tiger"
+    )
+}
+
 impl Catalog {
     /// An empty database whose whole history is about to be replayed.
     pub fn empty() -> Self {

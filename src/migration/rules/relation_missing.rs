@@ -1,6 +1,6 @@
 //! `relation_missing`: a table, view, index or sequence that no migration has made.
 
-use crate::migration::catalog::{PUBLIC, QName};
+use crate::migration::catalog::{PUBLIC, QName, is_platforms};
 use crate::migration::statement::{
     ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Query, ReindexTarget, Statement,
 };
@@ -66,26 +66,6 @@ fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
         || relation.name.starts_with("pg_")
         || by_others(&relation.name)
         || (!cx.before.has_schema(schema) && (kind == Wanted::Queried || is_platforms(schema)))
-}
-
-/// Schemas that a platform or an extension brings, where no migration makes them: Supabase's, Hasura's, pg_cron's, PostGIS's.
-fn is_platforms(schema: &str) -> bool {
-    matches!(
-        schema,
-        "auth"
-            | "storage"
-            | "realtime"
-            | "vault"
-            | "extensions"
-            | "graphql"
-            | "supabase_functions"
-            | "supabase_migrations"
-            | "net"
-            | "cron"
-            | "hdb_catalog"
-            | "topology"
-            | "tiger"
-    )
 }
 
 /// Relations that no migration makes, since the migration tool or an extension does.
