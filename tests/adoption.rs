@@ -3,7 +3,7 @@
 mod program;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 const ORDERS: &str = "CREATE TABLE orders (id bigint PRIMARY KEY, note text, status text);\n";
 

@@ -3,7 +3,6 @@
 mod program;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 

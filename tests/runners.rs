@@ -118,7 +118,8 @@ fn every_tool_says_how_to_leave_the_transaction() {
 fn what_a_platform_brings_says_nothing_of_the_projects_own_tables() {
     let first = "CREATE TABLE accounts (id uuid PRIMARY KEY);\nCREATE TRIGGER joined AFTER INSERT ON auth.users \
                  FOR EACH ROW EXECUTE FUNCTION public.join_account();\n";
-    let notes = "CREATE TABLE IF NOT EXISTS notes (id uuid PRIMARY KEY);\nALTER TABLE notes ADD COLUMN body text;\n";
+    let notes =
+        "CREATE TABLE IF NOT EXISTS notes (id uuid PRIMARY KEY);\nALTER TABLE notes ADD COLUMN body text;\n";
     let files = [("migrations/1_accounts.sql", first), ("migrations/2_notes.sql", notes)];
     // Nobody made `notes` before: it is new, IF NOT EXISTS or not.
     assert_eq!(findings(&files, "lock_timeout_missing"), []);
@@ -137,7 +138,10 @@ fn policies_that_follow_in_the_transaction_are_seen() {
     let policy = "CREATE POLICY own ON notes USING (owner = auth.uid());\n";
     let said = |second: &str| {
         let files = [("migrations/V1__a.sql", table), ("migrations/V2__b.sql", second)];
-        findings(&files, "row_security_enabled").into_iter().map(|(_, message, _)| message).collect::<String>()
+        findings(&files, "row_security_enabled")
+            .into_iter()
+            .map(|(_, message, _)| message)
+            .collect::<String>()
     };
     assert!(said(enabled).contains("sees no row"), "{}", said(enabled));
     let both = format!("{enabled}{policy}");

@@ -4,7 +4,7 @@ mod program;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use rollsafe::backup::archive::input::{Input, Stream};

@@ -81,18 +81,27 @@ impl<'a> Statements<'a> {
 
 /// What a statement is about: its first three words that say something.
 fn beginning(statement: &str) -> String {
-    let text = bare_text(statement);
-    let head = text.split('(').next().unwrap_or("");
-    head.split(' ')
-        .filter(|word| !SILENT.iter().any(|silent| word.eq_ignore_ascii_case(silent)))
-        .take(3)
-        .collect::<Vec<_>>()
-        .join(" ")
+    const WORDS: usize = 3;
+    let says = |word: &&str| !SILENT.iter().any(|silent| word.eq_ignore_ascii_case(silent));
+    let mut head = String::new();
+    // Of a long statement no more is read than is asked for.
+    squeeze(statement, &mut head, |read| {
+        read.contains('(') || read.ends_with(' ') && read.split(' ').filter(says).count() > WORDS
+    });
+    let head = head.split('(').next().unwrap_or("");
+    head.split(' ').filter(says).take(WORDS).collect::<Vec<_>>().join(" ")
 }
 
 /// SQL without comments, and with one space wherever there is white space; quoted text stays as it is.
 pub fn bare_text(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
+    squeeze(sql, &mut out, |_| false);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// Writes [`bare_text`] piece by piece, until `enough` says so of what is written.
+fn squeeze(sql: &str, out: &mut String, enough: impl Fn(&str) -> bool) {
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         let skipped = if rest.starts_with("--") {
@@ -107,19 +116,26 @@ pub fn bare_text(sql: &str) -> String {
         if let Some(skipped) = skipped {
             if !out.ends_with(' ') && !out.is_empty() {
                 out.push(' ');
+                if enough(out) {
+                    return;
+                }
             }
             rest = &rest[skipped..]; // found in it
             continue;
         }
         let taken = match first {
             '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |at| at + 2),
-            _ => first.len_utf8(),
+            _ => first.len_utf8() + plain(&rest[first.len_utf8()..]), // begins with it
         };
         out.push_str(&rest[..taken]); // found in it
         rest = &rest[taken..];
     }
-    out.truncate(out.trim_end().len());
-    out
+}
+
+/// How many bytes at the beginning are neither white space nor the beginning of a comment or quoted text.
+fn plain(text: &str) -> usize {
+    let special = |byte: u8| byte <= b' ' || byte >= 0x7f || matches!(byte, b'-' | b'/' | b'\'' | b'"');
+    text.bytes().position(special).unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -130,7 +146,10 @@ mod tests {
     fn layout_and_comments_do_not_count() {
         assert_eq!(bare_text("ALTER  TABLE t -- why\n /* x */ ADD 'a  -- b'"), "ALTER TABLE t ADD 'a  -- b'");
         assert_eq!(bare_text("'open"), "'open");
+        assert_eq!(bare_text("a-b/c \u{a0}é\tü--x"), "a-b/c é ü");
         assert_eq!(beginning("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)"), "CREATE INDEX i");
+        assert_eq!(beginning("INSERT INTO\n\tlog(a, b) SELECT 1"), "INSERT INTO log");
+        assert_eq!(beginning("COMMENT ON/* x */TABLE if (a)"), "COMMENT ON TABLE");
         assert_eq!(beginning("alter table only orders\n  add column x int"), "alter table orders");
     }
 }

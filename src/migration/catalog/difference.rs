@@ -1,49 +1,49 @@
 //! What differs between two catalogs, in words: for a way back that doesn't lead back.
 
-use super::{Catalog, Column, Constraint, ConstraintDetail, Index, Relation, Type, TypeKind};
+use super::{Catalog, Column, Constraint, ConstraintDetail, Index, QName, Relation, Type, TypeKind};
 use crate::migration::statement::TypeName;
 
 /// What `after` has more, has less, or has otherwise than `before`, one line each, in the order of names.
 /// Relations about which only a part is known are compared by that part.
 pub fn difference(before: &Catalog, after: &Catalog) -> Vec<String> {
     let mut lines = Vec::new();
-    let (old, new) = (before.relations(), after.relations());
-    for relation in &old {
+    for relation in sorted(before.relations.unshared(&after.relations)) {
         match after.relation(&relation.name) {
             None => lines.push(format!("{} {} is gone", relation.kind.noun(), relation.name)),
             // Untouched ones are shared between the two.
-            Some(now) if std::ptr::eq(now, *relation) => {}
+            Some(now) if std::ptr::eq(now, &**relation) => {}
             Some(now) => relation_difference(relation, now, &mut lines),
         }
     }
-    for relation in new.iter().filter(|relation| before.relation(&relation.name).is_none()) {
+    for relation in sorted(after.relations.unshared(&before.relations)) {
         // A stub says only that a migration spoke of a relation nobody made.
-        if relation.columns_known {
+        if relation.columns_known && before.relation(&relation.name).is_none() {
             lines.push(format!("{} {} is still there", relation.kind.noun(), relation.name));
         }
     }
-    for one in before.types() {
+    for one in sorted(before.types.unshared(&after.types)) {
         match after.type_named(&one.name) {
             None => lines.push(format!("type {} is gone", one.name)),
             Some(now) => type_difference(one, now, &mut lines),
         }
     }
-    for one in after.types().iter().filter(|one| before.type_named(&one.name).is_none()) {
-        lines.push(format!("type {} is still there", one.name));
-    }
-    let mut functions: Vec<String> = Vec::new();
-    for function in after.all_functions() {
-        if before.functions(&function.name).is_empty() {
-            functions.push(format!("function {} is still there", function.name));
+    for one in sorted(after.types.unshared(&before.types)) {
+        if before.type_named(&one.name).is_none() {
+            lines.push(format!("type {} is still there", one.name));
         }
     }
-    for function in before.all_functions() {
-        if after.functions(&function.name).is_empty() {
-            functions.push(format!("function {} is gone", function.name));
+    let mut functions: Vec<String> = Vec::new();
+    for (name, overloads) in after.functions.unshared(&before.functions) {
+        if !overloads.is_empty() && before.functions(name).is_empty() {
+            functions.push(format!("function {name} is still there"));
+        }
+    }
+    for (name, overloads) in before.functions.unshared(&after.functions) {
+        if !overloads.is_empty() && after.functions(name).is_empty() {
+            functions.push(format!("function {name} is gone"));
         }
     }
     functions.sort();
-    functions.dedup();
     lines.extend(functions);
     for schema in before.schemas() {
         if !after.has_schema(schema) {
@@ -56,6 +56,16 @@ pub fn difference(before: &Catalog, after: &Catalog) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The values of entries, in the order of their names.
+fn sorted<'a, V>(entries: impl Iterator<Item = (&'a QName, &'a V)>) -> impl Iterator<Item = &'a V>
+where
+    V: 'a,
+{
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort_unstable_by_key(|(name, _)| *name);
+    entries.into_iter().map(|(_, value)| value)
 }
 
 fn relation_difference(before: &Relation, after: &Relation, lines: &mut Vec<String>) {

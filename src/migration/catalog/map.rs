@@ -97,6 +97,17 @@ impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
         self.parts.iter().flatten().flat_map(|part| part.iter())
     }
 
+    /// Entries, in no order, among which are all that `other` doesn't have just so; the parts that both share are passed
+    /// over.
+    pub fn unshared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a K, &'a V)> {
+        let shared = |(one, other): &(&Part<K, V>, &Part<K, V>)| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        let pairs = self.parts.iter().zip(&other.parts).filter(move |pair| !shared(pair));
+        pairs.filter_map(|(one, _)| one.as_ref()).flat_map(|part| part.iter())
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.iter().map(|(key, _)| key)
     }
@@ -137,6 +148,11 @@ mod tests {
         assert_eq!((copy.iter().count(), copy.values().sum::<u32>()), (1000, 999 * 500));
         assert!(one.keys().all(|key| copy.contains_key(key)) && !one.contains_key("9"));
         assert_eq!(one.remove("nothing"), None);
+        let before = one.clone();
+        one.remove("500");
+        let unshared: Vec<&String> = before.unshared(&one).map(|(key, _)| key).collect();
+        assert!(unshared.iter().any(|key| *key == "500") && unshared.len() < 100, "one part of many");
+        assert_eq!(one.unshared(&one.clone()).count(), 0);
         one.values_mut().for_each(|value| *value = 0);
         assert_eq!(copy.get("500"), Some(&500));
     }

@@ -207,14 +207,14 @@ impl StatementContext<'_> {
             ));
         }
         // The switch of a file holds for its other sections too: one statement loses nothing by it.
-        let elsewhere = match (runner.opt_out, runner.sections) {
+        let elsewhere = || match (runner.opt_out, runner.sections) {
             (OptOut::SectionLine(_), _) | (_, Sections::Whole) => 0,
             _ => {
                 let all = parse::parse(self.text, 0..self.text.len()).statements;
-                all.iter().filter(|other| !is_setting(other)).count().saturating_sub(1 + others.count())
+                all.iter().filter(|other| !is_setting(other)).count().saturating_sub(1)
             }
         };
-        let safe = only && elsewhere <= 1;
+        let safe = only && elsewhere() <= 1;
         Outside::With {
             edits: vec![edit],
             applicability: if safe { Applicability::Safe } else { Applicability::Unsafe },

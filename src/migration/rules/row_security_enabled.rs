@@ -25,7 +25,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         if lets_everything_through(cx, &table) {
             continue;
         }
-        let without = !forced && known.is_some_and(|table| table.policies.is_empty()) && !gets_a_policy(cx, &table);
+        let without =
+            !forced && known.is_some_and(|table| table.policies.is_empty()) && !gets_a_policy(cx, &table);
         let sees = if without {
             "sees no row: there is no policy, and no query fails that would tell"
         } else {
@@ -41,8 +42,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 
 /// Whether the same transaction goes on to make a policy on the table.
 fn gets_a_policy(cx: &StatementContext<'_>, table: &QName) -> bool {
-    cx.later_in_transaction()
-        .any(|statement| matches!(&statement.body, Body::CreatePolicy { table: on, .. } if same_name(on, table)))
+    cx.later_in_transaction().any(
+        |statement| matches!(&statement.body, Body::CreatePolicy { table: on, .. } if same_name(on, table)),
+    )
 }
 
 /// Whether the migration has made a permissive policy on the table whose conditions are all `true`.
