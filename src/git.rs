@@ -164,7 +164,7 @@ fn branch(
     };
     // GitHub checks out the merge of the pull request into its base: the base is the first parent, and may be here
     // when the branch isn't.
-    if commit(&target).is_none() && in_ci() && commit("HEAD^2").is_some() && commit("HEAD^1").is_some() {
+    if in_ci() && commit(&target).is_none() && commit("HEAD^2").is_some() && commit("HEAD^1").is_some() {
         return against(root, "HEAD^1", files);
     }
     let base = against(root, &target, files)?;

@@ -331,22 +331,35 @@ pub(super) fn asked_of(
         }
         Err(_) => base.join(path),
     };
+    let by_change =
+        arguments.since.is_some() || arguments.staged || (arguments.paths.is_empty() && !arguments.all);
     let mut notes = Vec::new();
-    let paths: Vec<PathBuf> = if !arguments.paths.is_empty() {
-        arguments.paths.clone()
-    } else if !config.project.migrations.is_empty() {
-        config.project.migrations.iter().map(relative).collect()
-    } else {
+    let mut of_change = Vec::new();
+    let looked = || -> Result<_, String> {
+        if !arguments.paths.is_empty() {
+            return Ok((arguments.paths.clone(), Vec::new()));
+        }
+        if !config.project.migrations.is_empty() {
+            return Ok((config.project.migrations.iter().map(relative).collect(), Vec::new()));
+        }
         let survey = project::survey(std::path::Path::new(".")).map_err(|error| error.to_string())?;
         if survey.folders.is_empty() {
             return Err(no_migrations(&survey.notes));
         }
-        notes.extend(survey.notes);
-        survey.folders
+        Ok((survey.folders, survey.notes))
     };
-    let by_change =
-        arguments.since.is_some() || arguments.staged || (arguments.paths.is_empty() && !arguments.all);
-    let (changed, texts) = if by_change { change(arguments, &mut notes)? } else { (None, HashMap::new()) };
+    // git's processes take as long to start as the folders take to look through.
+    let (looked, changed) = std::thread::scope(|scope| {
+        let changed = by_change.then(|| scope.spawn(|| change(arguments, &mut of_change)));
+        let looked = looked();
+        let changed =
+            changed.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        (looked, changed)
+    });
+    let (paths, mut of_survey): (Vec<PathBuf>, Vec<String>) = looked?;
+    let (changed, texts) = changed.unwrap_or_else(|| Ok((None, HashMap::new())))?;
+    notes.append(&mut of_survey);
+    notes.append(&mut of_change);
     let stdin = match text {
         Some(text) => Some(text),
         None if paths.iter().any(|path| path.as_os_str() == "-") => Some(super::read_stdin()?),

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::Sources;
@@ -25,11 +26,14 @@ pub fn fingerprints<'a>(
     lint: Option<&LintReport>,
 ) -> Vec<String> {
     let statements = Statements::new(lint);
+    let findings: Vec<&Finding> = findings.into_iter().collect();
+    let bare: Vec<String> =
+        findings.par_iter().with_min_len(64).map(|finding| bare(finding, sources, &statements)).collect();
     let mut seen: HashMap<(Option<&Path>, String), usize> = HashMap::new();
     findings
-        .into_iter()
-        .map(|finding| {
-            let bare = bare(finding, sources, &statements);
+        .iter()
+        .zip(bare)
+        .map(|(finding, bare)| {
             let number = seen.entry((finding.path.as_deref(), bare.clone())).or_default();
             *number += 1;
             format!("{bare}:{number}")

@@ -60,6 +60,8 @@ pub struct Part {
     pub runner: Option<Detected>,
     /// In the order in which they run.
     pub migrations: Vec<Migration>,
+    /// Whether the tool refuses files that mix what can and what can't run in a transaction; asked once.
+    refuses_mixed: std::cell::OnceCell<bool>,
 }
 
 /// The migrations, folder by folder, and what was noticed while gathering them.
@@ -240,7 +242,7 @@ pub fn with_text(
     request: &Request,
 ) -> (Vec<Migration>, Option<(Span, String)>) {
     let (text, problem) = decode(bytes);
-    let mut changed = Part { root: part.root.clone(), runner: part.runner, migrations: Vec::new() };
+    let mut changed = Part { root: part.root.clone(), runner: part.runner, ..Part::default() };
     let mut text = Some(text);
     for migration in &part.migrations {
         if migration.path != path {
@@ -373,7 +375,7 @@ fn with_runner(
             shown.join(", ")
         ));
     }
-    let mut part = Part { root, runner: Some(found), migrations: Vec::new() };
+    let mut part = Part { root, runner: Some(found), ..Part::default() };
     let texts: Vec<_> = named.par_iter().map(|(file, ..)| text_of(file, request)).collect();
     for ((file, relative, name, judged), text) in named.into_iter().zip(texts) {
         let (text, problem) = text?;
@@ -540,7 +542,8 @@ fn add(
                 one_transaction_for_all: around == Around::Run,
                 export: runner.export,
                 ignored_switch,
-                alone_only: exits.filter(|_| around != Around::Nothing && refuses_mixed(runner, part)),
+                alone_only: exits
+                    .filter(|_| around != Around::Nothing && judged && refuses_mixed(runner, part)),
             },
             runner_known: request.assume_in_transaction.is_some()
                 || runner.export.is_none_or(|export| export.shows_transactions),
@@ -555,8 +558,10 @@ fn add(
 
 /// Whether the tool refuses files that mix what can and what can't run in a transaction.
 fn refuses_mixed(runner: &Runner, part: &Part) -> bool {
-    let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
-    runner.switch.iter().any(|switch| matches!(switch, Switch::Statements(_, allowed) if !allowed(&root)))
+    *part.refuses_mixed.get_or_init(|| {
+        let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
+        runner.switch.iter().any(|switch| matches!(switch, Switch::Statements(_, allowed) if !allowed(&root)))
+    })
 }
 
 /// Whether a text is what Liquibase's `update-sql` prints: comments name each changeset, but none in the form of
