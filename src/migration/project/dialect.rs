@@ -104,11 +104,19 @@ pub fn names_one(folder: &str) -> bool {
 /// The other database that a path says its SQL is for.
 pub fn of_path(relative: &Path) -> Option<&'static str> {
     let lower = relative.to_string_lossy().to_lowercase();
-    let folders = relative.parent().map(|parent| parent.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let words: Vec<&str> = folders.split(['/', '\\', '.', '_', '-']).collect();
-    let named =
-        OTHERS.into_iter().find(|(word, _)| words.contains(word) || lower.contains(&format!(".{word}.")));
-    let inside = || INSIDE.into_iter().find(|(part, _)| words.iter().any(|word| word.contains(part)));
+    let (folders, file) = match lower.rfind(['/', '\\']) {
+        Some(at) => (&lower[..at], &lower[at..]), // found in it
+        None => ("", lower.as_str()),
+    };
+    let words = || folders.split(['/', '\\', '.', '_', '-']);
+    // Of the file's name only what stands between two dots.
+    let infixes = || file.split('.').skip(1).take(file.matches('.').count().saturating_sub(1));
+    let named = OTHERS.into_iter().find(|(word, _)| words().chain(infixes()).any(|found| found == *word));
+    let inside = || {
+        INSIDE
+            .into_iter()
+            .find(|(part, _)| words().any(|word| word.len() > part.len() && word.contains(part)))
+    };
     named.or_else(inside).map(|(_, title)| title)
 }
 

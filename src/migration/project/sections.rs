@@ -93,17 +93,20 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let bare = line.trim();
-        if bare.starts_with("--") && bare.len() < 60 {
-            let condensed: String =
-                bare.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-            if ENDS.iter().any(|end| condensed.ends_with(end)) {
-                let from = at + line.find("--").unwrap_or(0);
-                return Some(Span::new(from, from + bare.len()));
-            }
+        if bare.starts_with("--") && bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) {
+            let from = at + line.find("--").unwrap_or(0);
+            return Some(Span::new(from, from + bare.len()));
         }
         at += line.len();
     }
     None
+}
+
+/// Whether the letters and digits of `comment` end with `end`, which is in lower case.
+fn ends_like(comment: &str, end: &str) -> bool {
+    let mut letters =
+        comment.bytes().rev().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    end.bytes().rev().all(|byte| letters.next() == Some(byte))
 }
 
 /// The parts of `range` that go as one query each, for tools that cut by lines.

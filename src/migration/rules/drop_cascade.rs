@@ -1,6 +1,6 @@
 //! `drop_cascade`: CASCADE also drops what depends on the object.
 
-use crate::migration::catalog::{Catalog, ConstraintDetail, QName};
+use crate::migration::catalog::{Catalog, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{ActionKind, Body, ObjectKind, quote_ident};
 use crate::source::Span;
 
@@ -216,14 +216,18 @@ fn defaults_from(catalog: &Catalog, sequence: &QName) -> Vec<String> {
 }
 
 fn triggers_of(catalog: &Catalog, function: &QName) -> Vec<String> {
+    let calls = |relation: &&Relation| {
+        relation.triggers.iter().any(|trigger| trigger.function == *function)
+            // A view names the functions that it calls among its words.
+            || relation.mentions.contains(&function.name)
+    };
+    let mut calling: Vec<&Relation> = catalog.relations_unsorted().filter(calls).collect();
+    calling.sort_by(|a, b| a.name.cmp(&b.name));
     let mut found = Vec::new();
-    for relation in catalog.relations() {
-        for trigger in &relation.triggers {
-            if trigger.function == *function {
-                found.push(format!("trigger {} of {}", quote_ident(&trigger.name), relation.name));
-            }
+    for relation in calling {
+        for trigger in relation.triggers.iter().filter(|trigger| trigger.function == *function) {
+            found.push(format!("trigger {} of {}", quote_ident(&trigger.name), relation.name));
         }
-        // A view names the functions that it calls among its words.
         if relation.mentions.contains(&function.name) {
             found.push(format!("{} {}", relation.kind.noun(), relation.name));
         }
