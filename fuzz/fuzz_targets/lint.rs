@@ -1,5 +1,6 @@
-//! Any text as a project is linted without a panic, and tells places that are in its files. A line of dashes ends
-//! a file; the letter behind it says what the next one is: history, a way back, a file in a transaction.
+//! Any text as a project is linted and reported in every format without a panic, and tells places that are in its
+//! files. A line of dashes ends a file; the letter behind it says what the next one is: history, a way back, a file in
+//! a transaction.
 #![no_main]
 
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use rollsafe::migration::lint::{LintOptions, Severities, lint};
 use rollsafe::migration::migration::{Direction, Migration};
 use rollsafe::migration::rules::RuleOptions;
-use rollsafe::report::json;
+use rollsafe::place::Places;
+use rollsafe::report::terminal::Style;
+use rollsafe::report::{FORMATS, Linted, Report};
 
 fuzz_target!(|text: &str| {
     let mut files: Vec<Migration> = Vec::new();
@@ -48,5 +51,18 @@ fuzz_target!(|text: &str| {
         let Some(file) = files.iter().find(|file| file.path == *path) else { panic!("{path:?} is no file") };
         assert!(file.text.get(place.start as usize..place.end as usize).is_some(), "{place:?}");
     }
-    json::lint(&report, version, None);
+    let sources = files.iter().map(|file| (file.path.clone(), file.text.clone())).collect();
+    let told = Report {
+        command: "lint",
+        findings: &report.findings,
+        suppressed: &report.suppressed,
+        sources: &sources,
+        fails_from: None,
+        documents: &[],
+        places: &Places::default(),
+        lint: Some(Linted { report: &report, postgres_version: version, runner: None }),
+    };
+    for format in FORMATS {
+        (format.write)(&told, Style { color: false, unicode: true, width: 100 });
+    }
 });
