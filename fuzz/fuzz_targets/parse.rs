@@ -1,17 +1,7 @@
-//! Any text is parsed without a panic, what is not understood says why, and a body in a DO block is read
-//! too, whatever it holds.
+//! Feeds the check of that name: see ../checks/parse.rs.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use rollsafe::migration::parse::parse;
+#[path = "../checks/parse.rs"]
+mod parse;
 
-fuzz_target!(|text: &str| {
-    for text in [text.to_owned(), format!("DO $body_of_it$ BEGIN {text}; END $body_of_it$")] {
-        for statement in parse(&text, 0..text.len()).statements {
-            assert!(statement.understood() || !statement.problems.is_empty());
-            for problem in &statement.problems {
-                assert!(text.get(problem.span.range()).is_some());
-            }
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|text: &str| parse::check(text));

@@ -1,18 +1,7 @@
-//! Any text is cut into statements that lie in order, don't overlap and end on character boundaries.
+//! Feeds the check of that name: see ../checks/split.rs.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use rollsafe::migration::parse::parse;
+#[path = "../checks/split.rs"]
+mod split;
 
-fuzz_target!(|text: &str| {
-    let script = parse(text, 0..text.len());
-    let mut end = 0;
-    for statement in &script.statements {
-        assert!(statement.span.start >= end && statement.span.end >= statement.span.start);
-        assert!(text.get(statement.span.range()).is_some());
-        end = statement.span.end;
-    }
-    for comment in &script.comments {
-        assert!(text.get(comment.range()).is_some());
-    }
-});
+libfuzzer_sys::fuzz_target!(|text: &str| split::check(text));
