@@ -14,6 +14,7 @@ mod index_columns;
 mod keys;
 mod map;
 pub mod naming;
+mod reads;
 mod relation;
 mod rename;
 mod snapshot;
@@ -31,6 +32,7 @@ use map::SharedMap;
 
 pub use apply::Applied;
 pub use difference::{difference, written as written_type};
+pub use reads::ColumnOf;
 pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
     Relation, RelationKind, Size, Trigger,
@@ -126,6 +128,27 @@ pub struct Function {
     pub born: Born,
     /// The migration that defined it last, by its place in the order: spans in `definition` are of its file.
     pub migration: u32,
+}
+
+impl Function {
+    /// Whether these are the types that tell it from others of its name. Where a schema is left out, or a type is that of
+    /// a column, nobody knows better: they are.
+    pub fn takes(&self, arguments: &[TypeName]) -> bool {
+        let same = |(known, other): (&TypeName, &TypeName)| {
+            let schemas = match (&known.name.schema, &other.name.schema) {
+                (Some(known), Some(other)) => known == other,
+                _ => true,
+            };
+            // Modifiers are no part of it.
+            known.percent_type
+                || other.percent_type
+                || schemas
+                    && known.name.name == other.name.name
+                    && (known.dimensions > 0) == (other.dimensions > 0)
+        };
+        let known = &self.definition.arguments;
+        known.len() == arguments.len() && known.iter().zip(arguments).all(same)
+    }
 }
 
 /// What exists. Cheap to clone: what doesn't change is shared.
@@ -415,12 +438,42 @@ impl Catalog {
             .collect()
     }
 
+    /// Of the foreign keys that point to the table of an index, those that stand on this index: on the first of the
+    /// table's that has their columns.
+    pub fn foreign_keys_on(&self, table: &QName, index: &str) -> Vec<(&Relation, &Constraint)> {
+        let Some(relation) = self.relation(table) else { return Vec::new() };
+        let mut keys = self.foreign_keys_to(table);
+        keys.retain(|(_, key)| {
+            let ConstraintDetail::ForeignKey { target_columns, .. } = &key.detail else { return false };
+            relation.key_index(target_columns).is_some_and(|found| found.name == index)
+        });
+        keys
+    }
+
+    /// Foreign keys that point to a column.
+    pub fn foreign_keys_to_column(&self, table: &QName, column: &str) -> Vec<(&Relation, &Constraint)> {
+        let mut keys = self.foreign_keys_to(table);
+        keys.retain(|(_, key)| {
+            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
+                if target_columns.iter().any(|target| target == column))
+        });
+        keys
+    }
+
     /// Views and materialized views directly over a relation, sorted.
     pub fn views_over(&self, relation: &QName) -> Vec<&Relation> {
         let mut names: Vec<&QName> = self.views_over.get(relation).into_iter().flatten().collect();
         names.sort();
         names.dedup();
         names.into_iter().filter_map(|name| self.relation(name)).collect()
+    }
+
+    /// Of those, the ones that certainly read a column.
+    pub fn views_reading<'a>(&'a self, relation: &QName, column: &str) -> impl Iterator<Item = &'a Relation> {
+        let reads = move |view: &&Relation| {
+            view.reads_columns.iter().any(|(of, read)| of == relation && read == column)
+        };
+        self.views_over(relation).into_iter().filter(reads)
     }
 
     /// Views and materialized views over a relation at any depth, nearest first.

@@ -148,12 +148,13 @@ impl Computation<'_> {
                     );
                     self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
                 }
-                ConstraintDetail::PrimaryKey { columns, .. } | ConstraintDetail::Unique { columns, .. }
+                ConstraintDetail::PrimaryKey { columns, index }
+                | ConstraintDetail::Unique { columns, index }
                     if columns.iter().any(|c| c == column) =>
                 {
                     self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
                     if cascade {
-                        self.drop_foreign_keys_on(table, columns);
+                        self.drop_foreign_keys_on(table, index);
                     }
                 }
                 ConstraintDetail::Check { expr, .. } if expr.columns.iter().any(|c| *c == column) => {

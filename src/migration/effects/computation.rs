@@ -7,7 +7,7 @@ use super::{
     ScanReason,
 };
 use crate::migration::catalog::naming::{choose, cut};
-use crate::migration::catalog::{Catalog, Index, QName, Relation, RelationKind};
+use crate::migration::catalog::{Catalog, QName, Relation, RelationKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::session::Session;
 use crate::migration::statement::{Name, ObjectKind};
@@ -294,9 +294,4 @@ pub(super) fn object_kind(relation: &Relation) -> ObjectKind {
         RelationKind::MaterializedView => ObjectKind::MaterializedView,
         RelationKind::Sequence => ObjectKind::Sequence,
     }
-}
-
-/// Whether two indexes index the same, so that one can stand for the other in a partition.
-pub(super) fn same_index(a: &Index, b: &Index) -> bool {
-    a.keys == b.keys && a.predicate == b.predicate && a.method == b.method && (b.unique || !a.unique)
 }

@@ -1,7 +1,9 @@
 //! `already_exists`: CREATE or ADD of something that is already there.
 
 use crate::migration::catalog::{PUBLIC, QName};
-use crate::migration::statement::{ActionKind, Body, Name, ObjectKind, Persistence, quote_ident};
+use crate::migration::statement::{
+    ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Persistence, quote_ident,
+};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -75,6 +77,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             let Some(table) = cx.relation(&alter.name) else { return };
             let mut gone: Vec<&str> = Vec::new();
             for action in &alter.actions {
+                let is_primary = |added: &&Constraint| matches!(added.kind, ConstraintKind::PrimaryKey(_));
+                if let Some(added) = action.added_constraints().iter().find(is_primary)
+                    && let Some(key) = table.primary_key()
+                    && !gone.contains(&key.name.as_str())
+                {
+                    say(added.span, format!("the primary key {} of {}", quote_ident(&key.name), table.name));
+                    continue;
+                }
                 match &action.kind {
                     ActionKind::DropColumn { column, .. } => gone.push(column.as_str()),
                     ActionKind::DropConstraint { name, .. } => gone.push(name.as_str()),

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
-    Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, quote_ident,
+    Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, Statement, quote_ident,
 };
 
 use super::outlook::{actions_on, same_name};
@@ -22,6 +22,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         && cx.lasts()
     {
         let domain = cx.before.resolve_type(name, &cx.session.search_path);
+        let has_another =
+            cx.earlier().chain(cx.later_in_transaction()).any(|statement| adds_check(statement, &domain));
+        if has_another {
+            return;
+        }
         if cx.before.type_named(&domain).is_none_or(|domain| cx.in_use_since(domain.born)) {
             sink.say(
                 cx.statement.span,
@@ -63,6 +68,12 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             said.help(help);
         }
     }
+}
+
+/// Whether a statement gives a domain a CHECK.
+fn adds_check(statement: &Statement, domain: &QName) -> bool {
+    matches!(&statement.body, Body::AlterDomain { name, action: DomainAction::AddConstraint(added) }
+        if same_name(name, domain) && matches!(added.kind, ConstraintKind::Check(_)))
 }
 
 /// What goes with it, and how to do without the gap.
