@@ -272,7 +272,8 @@ impl Replay<'_> {
         if !self.catalog.relations.contains_key(name) {
             self.applied.missing.push(name.clone());
             // What a platform has in its own schemas says nothing of the others.
-            if self.catalog.has_schema(&name.schema) || !super::is_platforms(&name.schema) {
+            let others = super::is_platforms(&name.schema) && !self.catalog.has_schema(&name.schema);
+            if !others && !self.catalog.elsewhere.contains(name) {
                 self.catalog.complete = false;
             }
         }

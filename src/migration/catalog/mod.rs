@@ -175,6 +175,8 @@ pub struct Catalog {
     migration: u32,
     /// Temporary relations are there.
     has_temporary: bool,
+    /// Relations that migrations of other folders make: perhaps in the same database.
+    elsewhere: Arc<FxHashSet<QName>>,
 }
 
 /// Schemas that a platform or an extension brings, where no migration makes them: Supabase's, Hasura's, pg_cron's, PostGIS's.
@@ -213,6 +215,19 @@ impl Catalog {
     /// Whether what is absent here does not exist.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Names relations that migrations of other folders make: that they are absent here proves nothing.
+    pub fn set_elsewhere(&mut self, names: Arc<FxHashSet<QName>>) {
+        self.elsewhere = names;
+    }
+
+    /// Whether it is certain that there is no relation and no index of that name.
+    pub fn lacks(&self, name: &QName) -> bool {
+        self.complete
+            && self.relation(name).is_none()
+            && !self.indexes.contains_key(name)
+            && !self.elsewhere.contains(name)
     }
 
     /// The same without the texts of expressions, which a server writes otherwise than people: what has one still has

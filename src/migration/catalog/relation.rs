@@ -306,6 +306,32 @@ pub enum ConstraintDetail {
     },
 }
 
+impl ConstraintDetail {
+    /// The columns that it is about.
+    pub fn columns(&self) -> Vec<CompactString> {
+        match self {
+            ConstraintDetail::Check { expr, .. } => {
+                expr.columns.iter().map(|column| column.value.clone()).collect()
+            }
+            ConstraintDetail::NotNull { column } => vec![column.clone()],
+            ConstraintDetail::PrimaryKey { columns, .. }
+            | ConstraintDetail::Unique { columns, .. }
+            | ConstraintDetail::ForeignKey { columns, .. } => columns.clone(),
+            ConstraintDetail::Exclude { .. } => Vec::new(),
+        }
+    }
+
+    /// The name of the constraint's index, where it has one.
+    pub(super) fn index_mut(&mut self) -> Option<&mut CompactString> {
+        match self {
+            ConstraintDetail::PrimaryKey { index, .. }
+            | ConstraintDetail::Unique { index, .. }
+            | ConstraintDetail::Exclude { index } => Some(index),
+            _ => None,
+        }
+    }
+}
+
 /// An index.
 #[derive(Clone, Debug, Default)]
 pub struct Index {

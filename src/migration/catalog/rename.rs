@@ -153,6 +153,9 @@ impl Replay<'_> {
                     if let Some(owner) = index.constraint.take() {
                         for constraint in relation.constraints.iter_mut().filter(|c| c.name == owner) {
                             constraint.name = new.name.clone();
+                            if let Some(index) = constraint.detail.index_mut() {
+                                *index = new.name.clone();
+                            }
                         }
                         index.constraint = Some(new.name.clone());
                     }

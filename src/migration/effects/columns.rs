@@ -137,9 +137,10 @@ impl Computation<'_> {
                 ConstraintDetail::ForeignKey { columns, target, .. }
                     if columns.iter().any(|c| c == column) =>
                 {
+                    let partitioned = self.is_partitioned(target);
                     self.lock_tree_because(
                         target,
-                        false,
+                        !partitioned,
                         LockMode::AccessExclusive,
                         Some(format!(
                             "target of the foreign key {}, which goes with the column",

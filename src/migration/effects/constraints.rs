@@ -187,7 +187,12 @@ impl Computation<'_> {
                         LockMode::RowShare,
                         Some(format!("referenced by a foreign key of {table}")),
                     );
-                    for partition in self.catalog.descendants(&target) {
+                    let partitions = if self.is_partitioned(&target) {
+                        self.catalog.descendants(&target)
+                    } else {
+                        Vec::new()
+                    };
+                    for partition in partitions {
                         self.lock(&partition, LockMode::AccessShare, Some(format!("partition of {target}")));
                     }
                     for leaf in self.leaves(table, only || !partitioned) {

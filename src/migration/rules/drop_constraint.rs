@@ -1,7 +1,5 @@
 //! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
 
-use compact_str::CompactString;
-
 use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
     Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, Statement, quote_ident,
@@ -158,7 +156,7 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
 
 /// Whether a later action of the transaction puts the like of it in its place, or drops a column of it.
 fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint) -> bool {
-    let names = columns_of(&dropped.detail);
+    let names = dropped.detail.columns();
     let within = |new: &[Ident]| new.iter().all(|column| names.contains(&column.value));
     later.into_iter().any(|action| match &action.kind {
         ActionKind::DropColumn { column, .. } => names.contains(&column.value),
@@ -216,20 +214,6 @@ fn goes_later(cx: &StatementContext<'_>, table: &QName, dropped: &Constraint) ->
         }),
         _ => false,
     })
-}
-
-/// The columns that a constraint is about.
-fn columns_of(detail: &ConstraintDetail) -> Vec<CompactString> {
-    match detail {
-        ConstraintDetail::Check { expr, .. } => {
-            expr.columns.iter().map(|column| column.value.clone()).collect()
-        }
-        ConstraintDetail::NotNull { column } => vec![column.clone()],
-        ConstraintDetail::PrimaryKey { columns, .. }
-        | ConstraintDetail::Unique { columns, .. }
-        | ConstraintDetail::ForeignKey { columns, .. } => columns.clone(),
-        ConstraintDetail::Exclude { .. } => Vec::new(),
-    }
 }
 
 /// Whether a CHECK says no more than that a column isn't NULL.
