@@ -146,3 +146,22 @@ fn patterns_count_from_the_configuration_wherever_one_stands() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("lint.exclude"), "{}", said(&output));
 }
+
+#[test]
+fn what_another_folder_makes_may_be_there() {
+    let folder = folder(&[
+        ("db/migrations/V1__orders.sql", ORDERS),
+        (
+            "db/migrations/V2__networks.sql",
+            "SET lock_timeout = '1s';\nDROP TABLE networks;\nALTER TABLE netwroks ADD COLUMN note text;\n",
+        ),
+        ("lib/tenants/migrations/V1__networks.sql", "CREATE TABLE networks (id bigint PRIMARY KEY);\n"),
+        ("lib/tenants/migrations/V2__orders.sql", ORDERS),
+    ]);
+    let path = "db/migrations/V2__networks.sql";
+    let expected = [format!("{path} drop_table"), format!("{path} relation_missing")];
+    assert_eq!(codes(folder.path(), &[path]), expected);
+    std::fs::remove_dir_all(folder.path().join("lib")).expect("removed");
+    let missing = format!("{path} relation_missing");
+    assert_eq!(codes(folder.path(), &[path]), [missing.clone(), missing]);
+}

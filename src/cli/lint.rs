@@ -1,10 +1,11 @@
 //! `rollsafe lint`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use rustc_hash::FxHashSet;
 
 use super::baseline::BaselineArgs;
 use super::explain::documents;
@@ -15,12 +16,12 @@ use crate::backup::options::parse_size;
 use crate::config::{self, Loaded};
 use crate::finding::{Category, Finding, Severity};
 use crate::git::{self, GitError, Selection, Status};
-use crate::migration::catalog::Catalog;
+use crate::migration::catalog::{Catalog, QName};
 use crate::migration::lint::{self, LintOptions, LintReport, Severities};
 use crate::migration::live::{Demand, Live};
-use crate::migration::migration::Migration;
+use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::runner::Runner;
-use crate::migration::project::{self, Project, Request, runners};
+use crate::migration::project::{self, Part, Project, Request, runners};
 use crate::migration::rules::{Change, RuleOptions, SmallRelations};
 use crate::migration::session;
 use crate::names::nearest;
@@ -253,7 +254,15 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
             report.notes.push(told);
             LintOptions { live: Some(Arc::new(live)), ..options.clone() }
         });
-        let found = lint::lint(&part.migrations, of_part.as_ref().unwrap_or(options));
+        let of_part = of_part.as_ref().unwrap_or(options);
+        let mut found = lint::lint(&part.migrations, of_part);
+        if found.findings.iter().any(|finding| finding.code == "relation_missing") {
+            let elsewhere = made_elsewhere(part);
+            if !elsewhere.is_empty() {
+                let options = LintOptions { elsewhere: Arc::new(elsewhere), ..of_part.clone() };
+                found = lint::lint(&part.migrations, &options);
+            }
+        }
         if found.applied > 0 {
             let count = crate::report::terminal::counted(found.applied, "migration");
             report.notes.push(if has_ledger {
@@ -270,6 +279,25 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
     tell_small(&mut report, &options.rules);
     add_problems(project, &mut report);
     report
+}
+
+/// Relations that the migrations of other folders here make. Which of them share a database isn't known.
+fn made_elsewhere(part: &Part) -> FxHashSet<QName> {
+    let mut made = FxHashSet::default();
+    let is_here = part.root.components().all(|part| matches!(part, Component::Normal(_)));
+    let survey = if is_here { project::survey(Path::new(".")) } else { return made };
+    // What can't be looked through says nothing.
+    let folders = survey.map(|survey| survey.folders).unwrap_or_default();
+    for folder in folders.into_iter().filter(|folder| *folder != part.root) {
+        let request = Request { paths: vec![folder], apart: true, ..Request::default() };
+        let Ok(other) = project::gather(&request) else { continue };
+        for other in other.parts {
+            let is_up = |migration: &Migration| migration.direction != Direction::Down;
+            let ups: Vec<Migration> = other.migrations.into_iter().filter(is_up).collect();
+            made.extend(lint::replay(&ups).relations_unsorted().map(|relation| relation.name.clone()));
+        }
+    }
+    made
 }
 
 /// What sizes keep quiet is said once.
@@ -546,6 +574,7 @@ fn options(
         schema,
         squawk_comments: arguments.squawk_comments || config.lint.squawk_comments.unwrap_or(false),
         custom: config.custom_rules()?,
+        elsewhere: Arc::default(),
         live,
     })
 }

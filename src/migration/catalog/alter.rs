@@ -6,8 +6,10 @@ use super::apply::Replay;
 use super::naming::cut;
 use super::relation::{Born, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
+use crate::migration::parse::cursor::fold;
+use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::migration::statement::{
-    Action, ActionKind, AlterTable, ObjectKind, Persistence, SequenceOption, TriggerTarget,
+    Action, ActionKind, AlterTable, Expr, ObjectKind, Persistence, SequenceOption, TriggerTarget, quote_ident,
 };
 
 impl Replay<'_> {
@@ -295,9 +297,17 @@ impl Replay<'_> {
         }
     }
 
-    fn drop_constraint(&mut self, table: &QName, name: &str) {
+    pub(super) fn drop_constraint(&mut self, table: &QName, name: &str) {
+        let Some(constraint) = self.catalog.relation(table).and_then(|it| it.constraint(name)).cloned()
+        else {
+            return;
+        };
+        if let ConstraintDetail::PrimaryKey { index, .. } | ConstraintDetail::Unique { index, .. } =
+            &constraint.detail
+        {
+            self.drop_foreign_keys_on(table, index);
+        }
         let Some(relation) = self.known_mut(table) else { return };
-        let Some(constraint) = relation.constraint(name).cloned() else { return };
         relation.constraints.retain(|known| known.name != name);
         match &constraint.detail {
             ConstraintDetail::NotNull { column } => {
@@ -332,7 +342,17 @@ impl Replay<'_> {
             }
         };
         let Some(relation) = self.known_mut(table) else { return };
-        rename_in(relation, &swap);
+        rename_in(relation, &swap, &|text| *text = renamed(text, from, to));
+        // A view's query follows, too.
+        for view in self.catalog.views_over.get(table).cloned().unwrap_or_default() {
+            let Some(view) = self.known_mut(&view) else { continue };
+            if view.mentions.iter().any(|word| word == from) {
+                view.mentions.push(to.into());
+            }
+            for (_, column) in view.reads_columns.iter_mut().filter(|(of, _)| of == table) {
+                swap(column);
+            }
+        }
         for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
             let Some(other) = self.known_mut(&referencing) else { continue };
             for constraint in &mut other.constraints {
@@ -358,24 +378,34 @@ impl Replay<'_> {
     }
 }
 
-fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString)) {
+fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword: &impl Fn(&mut String)) {
+    let in_expr = |expr: &mut Expr| {
+        expr.columns.iter_mut().chain(&mut expr.bare_column).for_each(|column| swap(&mut column.value));
+    };
     for column in &mut relation.columns {
         swap(&mut column.name);
         if let Some(generated) = &mut column.generated {
             generated.columns.iter_mut().for_each(swap);
+            reword(&mut generated.text);
         }
+    }
+    for key in relation.partition_by.iter_mut().flat_map(|by| &mut by.keys) {
+        in_expr(key);
     }
     for index in &mut relation.indexes {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);
             key.columns.iter_mut().for_each(swap);
+            reword(&mut key.text);
         }
         index.include.iter_mut().for_each(swap);
+        index.predicate.iter_mut().for_each(reword);
     }
     for constraint in &mut relation.constraints {
         match &mut constraint.detail {
-            ConstraintDetail::Check { expr, .. } => {
-                expr.columns.iter_mut().for_each(|column| swap(&mut column.value));
+            ConstraintDetail::Check { expr, text } => {
+                in_expr(expr);
+                reword(text);
             }
             ConstraintDetail::NotNull { column } => swap(column),
             ConstraintDetail::PrimaryKey { columns, .. }
@@ -384,6 +414,36 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString)) {
             ConstraintDetail::Exclude { .. } => {}
         }
     }
+}
+
+/// The text of an expression with another name for a column.
+fn renamed(text: &str, from: &str, to: &str) -> String {
+    let mut lexer = Lexer::new(text, 0..text.len());
+    let mut tokens = Vec::new();
+    while let Some(token) = lexer.next_token() {
+        tokens.push(token);
+    }
+    let mut new = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let kind = |at: usize| tokens.get(at).map(|token| token.kind);
+        let is_it = match token.kind {
+            TokenKind::Word => fold(token.span.of(text)) == from,
+            TokenKind::Quoted => token.span.of(text).trim_matches('"').replace("\"\"", "\"") == from,
+            _ => false,
+        };
+        // A function, a table before its column, a type.
+        let is_other = matches!(kind(at + 1), Some(TokenKind::LeftParen | TokenKind::Dot))
+            || at.checked_sub(1).and_then(kind) == Some(TokenKind::DoubleColon);
+        if is_it && !is_other {
+            let span = token.span.range();
+            new.push_str(text.get(copied..span.start).unwrap_or_default());
+            new.push_str(&quote_ident(to));
+            copied = span.end;
+        }
+    }
+    new.push_str(text.get(copied..).unwrap_or_default());
+    new
 }
 
 /// Whether an object was made by the run that is judged.

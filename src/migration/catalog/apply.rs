@@ -8,6 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::naming::cut;
+use super::reads::columns_read;
 use super::relation::{Born, Column, ColumnDefault, Policy, Relation, RelationKind, Trigger};
 use super::{Catalog, Function, QName};
 use crate::migration::parse::lex::{Lexer, TokenKind};
@@ -129,9 +130,21 @@ impl Replay<'_> {
                     migration: self.catalog.migration,
                 };
                 let overloads = self.catalog.functions.get_or_default(name);
-                match overloads.iter_mut().find(|known| known.definition.arguments == create.arguments) {
+                match overloads.iter_mut().find(|known| known.takes(&create.arguments)) {
                     Some(known) => *known = Function { born: known.born, ..function },
                     None => overloads.push(function),
+                }
+            }
+            Body::AlterRoutine { name, arguments, volatility, security_definer, sets, .. } => {
+                let name = self.catalog.resolve_function(name, self.path);
+                for function in self.catalog.functions.get_mut(&name).into_iter().flatten() {
+                    if arguments.as_ref().is_some_and(|arguments| !function.takes(arguments)) {
+                        continue;
+                    }
+                    let definition = Arc::make_mut(&mut function.definition);
+                    definition.volatility = volatility.unwrap_or(definition.volatility);
+                    definition.security_definer = security_definer.unwrap_or(definition.security_definer);
+                    definition.sets.extend(sets.iter().cloned());
                 }
             }
             Body::CreateTrigger(create) => {
@@ -259,7 +272,8 @@ impl Replay<'_> {
         if !self.catalog.relations.contains_key(name) {
             self.applied.missing.push(name.clone());
             // What a platform has in its own schemas says nothing of the others.
-            if self.catalog.has_schema(&name.schema) || !super::is_platforms(&name.schema) {
+            let others = super::is_platforms(&name.schema) && !self.catalog.has_schema(&name.schema);
+            if !others && !self.catalog.elsewhere.contains(name) {
                 self.catalog.complete = false;
             }
         }
@@ -304,9 +318,12 @@ impl Replay<'_> {
         }
         mentions.sort();
         mentions.dedup();
+        let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();
+        let columns = known.map_or_else(Vec::new, |known| columns_read(self.text, query.span, &known));
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;
             relation.mentions = mentions;
+            relation.reads_columns = columns;
         }
     }
 

@@ -125,17 +125,10 @@ impl Replay<'_> {
             let chosen = choose(&partition.name, &columns, label, |candidate| {
                 self.taken(&partition.schema, candidate)
             });
-            self.catalog
-                .indexes
-                .insert(QName { schema: partition.schema.clone(), name: chosen.clone() }, partition.clone());
             let constraint = index.constraint.as_ref().map(|_| chosen.clone());
             let owner = index.constraint.as_ref().and_then(|owner| parent.constraint(owner)).cloned();
             if let Some(relation) = self.known_mut(partition) {
-                if relation
-                    .indexes
-                    .iter()
-                    .any(|known| known.keys == index.keys && known.unique == index.unique)
-                {
+                if relation.has_part_of(&parent, index) {
                     continue;
                 }
                 relation.indexes.push(Index { name: chosen.clone(), constraint, born, ..index.clone() });
@@ -149,9 +142,13 @@ impl Replay<'_> {
                         }
                         other => other,
                     };
-                    relation.constraints.push(Constraint { name: chosen, detail, born, ..owner });
+                    let name = chosen.clone();
+                    relation.constraints.push(Constraint { name, detail, born, ..owner });
                 }
             }
+            self.catalog
+                .indexes
+                .insert(QName { schema: partition.schema.clone(), name: chosen }, partition.clone());
         }
         let foreign_keys: Vec<Constraint> = parent
             .constraints

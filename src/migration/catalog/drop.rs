@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::QName;
-use super::relation::{ConstraintDetail, RelationKind};
+use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind};
 use crate::migration::statement::{Drop, ObjectKind};
 
 use super::apply::Replay;
@@ -22,6 +22,9 @@ impl Replay<'_> {
                 }
                 ObjectKind::Index => {
                     let name = self.resolve(&object.name);
+                    if let Some(table) = self.catalog.indexes.get(&name).cloned() {
+                        self.drop_foreign_keys_on(&table, &name.name);
+                    }
                     self.drop_index(&name);
                 }
                 ObjectKind::Type | ObjectKind::Domain => {
@@ -54,7 +57,7 @@ impl Replay<'_> {
                     let name = self.catalog.resolve_function(&object.name, self.path);
                     if let Some(overloads) = self.catalog.functions.get_mut(&name) {
                         match &object.arguments {
-                            Some(arguments) => overloads.retain(|f| f.definition.arguments != *arguments),
+                            Some(arguments) => overloads.retain(|function| !function.takes(arguments)),
                             None => overloads.clear(),
                         }
                         if overloads.is_empty() {
@@ -195,8 +198,29 @@ impl Replay<'_> {
         }
     }
 
-    /// Drops a column with the indexes and constraints that it is part of.
+    /// The foreign keys that stand on an index go with it: it can't go otherwise.
+    pub(super) fn drop_foreign_keys_on(&mut self, table: &QName, index: &str) {
+        let keys = self.catalog.foreign_keys_on(table, index);
+        self.drop_constraints(keys.into_iter().map(of_table).collect());
+    }
+
+    fn drop_constraints(&mut self, constraints: Vec<(QName, CompactString)>) {
+        for (table, constraint) in constraints {
+            self.drop_constraint(&table, &constraint);
+        }
+    }
+
+    /// Drops a column with the indexes and constraints that it is part of, the foreign keys to it and the columns
+    /// generated from it.
     pub(super) fn drop_column(&mut self, table: &QName, column: &str) {
+        let keys = self.catalog.foreign_keys_to_column(table, column);
+        self.drop_constraints(keys.into_iter().map(of_table).collect());
+        let Some(relation) = self.known_mut(table) else { return };
+        let generated = relation.generated_from(column);
+        let generated: Vec<CompactString> = generated.map(|column| column.name.clone()).collect();
+        for column in generated {
+            self.drop_column(table, &column);
+        }
         let Some(relation) = self.known_mut(table) else { return };
         relation.columns.retain(|known| known.name != column);
         let mut gone: Vec<CompactString> = Vec::new();
@@ -232,4 +256,9 @@ impl Replay<'_> {
             self.catalog.relations.remove(&sequence);
         }
     }
+}
+
+/// Where a constraint is, and its name.
+fn of_table((table, constraint): (&Relation, &Constraint)) -> (QName, CompactString) {
+    (table.name.clone(), constraint.name.clone())
 }

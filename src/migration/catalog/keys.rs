@@ -67,9 +67,7 @@ impl Replay<'_> {
             }
             for key in relation.constraints.iter_mut().filter(|key| key.name == old) {
                 (key.name, key.named) = (new.clone(), true);
-                if let ConstraintDetail::PrimaryKey { index, .. } | ConstraintDetail::Unique { index, .. } =
-                    &mut key.detail
-                {
+                if let Some(index) = key.detail.index_mut() {
                     *index = new.clone();
                 }
             }

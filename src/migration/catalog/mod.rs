@@ -14,6 +14,7 @@ mod index_columns;
 mod keys;
 mod map;
 pub mod naming;
+mod reads;
 mod relation;
 mod rename;
 mod snapshot;
@@ -31,6 +32,7 @@ use map::SharedMap;
 
 pub use apply::Applied;
 pub use difference::{difference, written as written_type};
+pub use reads::ColumnOf;
 pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
     Relation, RelationKind, Size, Trigger,
@@ -128,6 +130,27 @@ pub struct Function {
     pub migration: u32,
 }
 
+impl Function {
+    /// Whether these are the types that tell it from others of its name. Where a schema is left out, or a type is that of
+    /// a column, nobody knows better: they are.
+    pub fn takes(&self, arguments: &[TypeName]) -> bool {
+        let same = |(known, other): (&TypeName, &TypeName)| {
+            let schemas = match (&known.name.schema, &other.name.schema) {
+                (Some(known), Some(other)) => known == other,
+                _ => true,
+            };
+            // Modifiers are no part of it.
+            known.percent_type
+                || other.percent_type
+                || schemas
+                    && known.name.name == other.name.name
+                    && (known.dimensions > 0) == (other.dimensions > 0)
+        };
+        let known = &self.definition.arguments;
+        known.len() == arguments.len() && known.iter().zip(arguments).all(same)
+    }
+}
+
 /// What exists. Cheap to clone: what doesn't change is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -152,6 +175,8 @@ pub struct Catalog {
     migration: u32,
     /// Temporary relations are there.
     has_temporary: bool,
+    /// Relations that migrations of other folders make: perhaps in the same database.
+    elsewhere: Arc<FxHashSet<QName>>,
 }
 
 /// Schemas that a platform or an extension brings, where no migration makes them: Supabase's, Hasura's, pg_cron's, PostGIS's.
@@ -190,6 +215,19 @@ impl Catalog {
     /// Whether what is absent here does not exist.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Names relations that migrations of other folders make: that they are absent here proves nothing.
+    pub fn set_elsewhere(&mut self, names: Arc<FxHashSet<QName>>) {
+        self.elsewhere = names;
+    }
+
+    /// Whether it is certain that there is no relation and no index of that name.
+    pub fn lacks(&self, name: &QName) -> bool {
+        self.complete
+            && self.relation(name).is_none()
+            && !self.indexes.contains_key(name)
+            && !self.elsewhere.contains(name)
     }
 
     /// The same without the texts of expressions, which a server writes otherwise than people: what has one still has
@@ -415,12 +453,42 @@ impl Catalog {
             .collect()
     }
 
+    /// Of the foreign keys that point to the table of an index, those that stand on this index: on the first of the
+    /// table's that has their columns.
+    pub fn foreign_keys_on(&self, table: &QName, index: &str) -> Vec<(&Relation, &Constraint)> {
+        let Some(relation) = self.relation(table) else { return Vec::new() };
+        let mut keys = self.foreign_keys_to(table);
+        keys.retain(|(_, key)| {
+            let ConstraintDetail::ForeignKey { target_columns, .. } = &key.detail else { return false };
+            relation.key_index(target_columns).is_some_and(|found| found.name == index)
+        });
+        keys
+    }
+
+    /// Foreign keys that point to a column.
+    pub fn foreign_keys_to_column(&self, table: &QName, column: &str) -> Vec<(&Relation, &Constraint)> {
+        let mut keys = self.foreign_keys_to(table);
+        keys.retain(|(_, key)| {
+            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
+                if target_columns.iter().any(|target| target == column))
+        });
+        keys
+    }
+
     /// Views and materialized views directly over a relation, sorted.
     pub fn views_over(&self, relation: &QName) -> Vec<&Relation> {
         let mut names: Vec<&QName> = self.views_over.get(relation).into_iter().flatten().collect();
         names.sort();
         names.dedup();
         names.into_iter().filter_map(|name| self.relation(name)).collect()
+    }
+
+    /// Of those, the ones that certainly read a column.
+    pub fn views_reading<'a>(&'a self, relation: &QName, column: &str) -> impl Iterator<Item = &'a Relation> {
+        let reads = move |view: &&Relation| {
+            view.reads_columns.iter().any(|(of, read)| of == relation && read == column)
+        };
+        self.views_over(relation).into_iter().filter(reads)
     }
 
     /// Views and materialized views over a relation at any depth, nearest first.

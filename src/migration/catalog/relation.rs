@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::QName;
+use super::{ColumnOf, QName};
 use crate::migration::statement::{
     Expr, PartitionBound, PartitionBy, Persistence, ReplicaIdentity, TriggerState, TypeName,
 };
@@ -26,7 +26,7 @@ pub enum Born {
 }
 
 /// What kind of relation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RelationKind {
     /// An ordinary table.
     #[default]
@@ -107,6 +107,8 @@ pub struct Relation {
     pub reads: Vec<QName>,
     /// Views: every identifier in the query, to tell whether a column may be used.
     pub mentions: Vec<CompactString>,
+    /// Views: columns that the query certainly reads.
+    pub reads_columns: Vec<ColumnOf>,
     /// ENABLE ROW LEVEL SECURITY.
     pub row_security: bool,
     /// REPLICA IDENTITY.
@@ -127,6 +129,12 @@ impl Relation {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The columns that are generated from a column.
+    pub fn generated_from(&self, column: &str) -> impl Iterator<Item = &Column> {
+        let reads = move |generated: &Generated| generated.columns.iter().any(|from| from == column);
+        self.columns.iter().filter(move |known| known.generated.as_ref().is_some_and(reads))
+    }
+
     pub(super) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
         self.columns.iter_mut().find(|column| column.name == name)
     }
@@ -144,6 +152,39 @@ impl Relation {
     /// The primary key.
     pub fn primary_key(&self) -> Option<&Constraint> {
         self.constraints.iter().find(|c| matches!(c.detail, ConstraintDetail::PrimaryKey { .. }))
+    }
+
+    /// Whether a valid index of this partition serves as its part of an index of the partitioned table (17 on).
+    pub fn has_part_of(&self, parent: &Relation, index: &Index) -> bool {
+        let is_primary = |of: &Relation, index: &Index| {
+            of.primary_key().is_some_and(|key| index.constraint.as_ref() == Some(&key.name))
+        };
+        let mut indexes = self.indexes.iter().filter(|own| own.valid && own.is_part_of(index));
+        indexes.any(|own| is_primary(self, own) == is_primary(parent, index))
+    }
+
+    /// The index that a foreign key to these columns stands on: the first unique one of just them, in whatever order; of
+    /// no columns, the primary key's.
+    pub fn key_index(&self, columns: &[CompactString]) -> Option<&Index> {
+        if columns.is_empty()
+            && let Some(ConstraintDetail::PrimaryKey { index, .. }) =
+                self.primary_key().map(|key| &key.detail)
+        {
+            return self.index(index);
+        }
+        self.indexes.iter().find(|index| {
+            let deferrable = || {
+                let owner = index.constraint.as_ref().and_then(|owner| self.constraint(owner));
+                owner.is_some_and(|owner| owner.deferrable)
+            };
+            index.unique
+                && index.predicate.is_none()
+                && index.plain_columns().is_some_and(|keys| {
+                    keys.len() == columns.len()
+                        && columns.iter().all(|column| keys.contains(&column.as_str()))
+                })
+                && !deferrable()
+        })
     }
 
     /// Whether it is a partitioned table.
@@ -265,6 +306,32 @@ pub enum ConstraintDetail {
     },
 }
 
+impl ConstraintDetail {
+    /// The columns that it is about.
+    pub fn columns(&self) -> Vec<CompactString> {
+        match self {
+            ConstraintDetail::Check { expr, .. } => {
+                expr.columns.iter().map(|column| column.value.clone()).collect()
+            }
+            ConstraintDetail::NotNull { column } => vec![column.clone()],
+            ConstraintDetail::PrimaryKey { columns, .. }
+            | ConstraintDetail::Unique { columns, .. }
+            | ConstraintDetail::ForeignKey { columns, .. } => columns.clone(),
+            ConstraintDetail::Exclude { .. } => Vec::new(),
+        }
+    }
+
+    /// The name of the constraint's index, where it has one.
+    pub(super) fn index_mut(&mut self) -> Option<&mut CompactString> {
+        match self {
+            ConstraintDetail::PrimaryKey { index, .. }
+            | ConstraintDetail::Unique { index, .. }
+            | ConstraintDetail::Exclude { index } => Some(index),
+            _ => None,
+        }
+    }
+}
+
 /// An index.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
@@ -295,6 +362,27 @@ pub struct Index {
 }
 
 impl Index {
+    /// Whether this index of a partition serves as its part of an index of the partitioned table, so that none is built
+    /// (CompareIndexInfo in index.c; the sort order of a key makes no difference to it). From 17 on a primary key's is one
+    /// of a primary key there too: see [`Relation::has_part_of`].
+    pub fn is_part_of(&self, parent: &Index) -> bool {
+        let alike = |(own, key): (&IndexKey, &IndexKey)| {
+            own.column == key.column
+                && own.text == key.text
+                && own.operator_class == key.operator_class
+                && own.collation == key.collation
+        };
+        self.unique == parent.unique
+            && self.nulls_not_distinct == parent.nulls_not_distinct
+            && self.method == parent.method
+            && self.predicate == parent.predicate
+            && self.include == parent.include
+            && self.keys.len() == parent.keys.len()
+            && self.keys.iter().zip(&parent.keys).all(alike)
+            // The index of a constraint is one of a constraint there too.
+            && (parent.constraint.is_none() || self.constraint.is_some())
+    }
+
     /// The key columns when all keys are plain columns.
     pub fn plain_columns(&self) -> Option<Vec<&str>> {
         self.keys.iter().map(|key| key.column.as_deref()).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::naming::cut;
 use super::relation::ConstraintDetail;
-use super::{QName, Type, TypeKind};
+use super::{Function, QName, Type, TypeKind};
 use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
 
 use super::apply::Replay;
@@ -99,12 +99,23 @@ impl Replay<'_> {
                     ObjectChange::SetSchema(to) => QName { schema: to.value.clone(), name: old.name.clone() },
                     _ => return,
                 };
-                self.rename_called(&old, &new);
-                if let Some(mut overloads) = self.catalog.functions.remove(&old) {
-                    for function in &mut overloads {
-                        function.name = new.clone();
-                    }
-                    self.catalog.functions.get_or_default(new).extend(overloads);
+                let meant = |function: &Function| {
+                    alter.arguments.as_ref().is_none_or(|arguments| function.takes(arguments))
+                };
+                let known = self.catalog.functions.remove(&old).unwrap_or_default();
+                let (mut moved, stays): (Vec<_>, Vec<_>) = known.into_iter().partition(meant);
+                // A trigger calls the one without arguments.
+                if alter.arguments.as_ref().is_none_or(Vec::is_empty) {
+                    self.rename_called(&old, &new);
+                }
+                for function in &mut moved {
+                    function.name = new.clone();
+                }
+                if !stays.is_empty() {
+                    self.catalog.functions.insert(old, stays);
+                }
+                if !moved.is_empty() {
+                    self.catalog.functions.get_or_default(new).extend(moved);
                 }
             }
             _ => {}
@@ -142,6 +153,9 @@ impl Replay<'_> {
                     if let Some(owner) = index.constraint.take() {
                         for constraint in relation.constraints.iter_mut().filter(|c| c.name == owner) {
                             constraint.name = new.name.clone();
+                            if let Some(index) = constraint.detail.index_mut() {
+                                *index = new.name.clone();
+                            }
                         }
                         index.constraint = Some(new.name.clone());
                     }
@@ -206,6 +220,9 @@ impl Replay<'_> {
         for view in &views {
             if let Some(view) = self.known_mut(view) {
                 replace(&mut view.reads);
+                for (of, _) in view.reads_columns.iter_mut().filter(|(of, _)| of == old) {
+                    *of = new.clone();
+                }
             }
         }
         self.catalog.views_over.insert(new.clone(), views);

@@ -137,9 +137,10 @@ impl Computation<'_> {
                 ConstraintDetail::ForeignKey { columns, target, .. }
                     if columns.iter().any(|c| c == column) =>
                 {
+                    let partitioned = self.is_partitioned(target);
                     self.lock_tree_because(
                         target,
-                        false,
+                        !partitioned,
                         LockMode::AccessExclusive,
                         Some(format!(
                             "target of the foreign key {}, which goes with the column",
@@ -148,12 +149,13 @@ impl Computation<'_> {
                     );
                     self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
                 }
-                ConstraintDetail::PrimaryKey { columns, .. } | ConstraintDetail::Unique { columns, .. }
+                ConstraintDetail::PrimaryKey { columns, index }
+                | ConstraintDetail::Unique { columns, index }
                     if columns.iter().any(|c| c == column) =>
                 {
                     self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
                     if cascade {
-                        self.drop_foreign_keys_on(table, columns);
+                        self.drop_foreign_keys_on(table, index);
                     }
                 }
                 ConstraintDetail::Check { expr, .. } if expr.columns.iter().any(|c| *c == column) => {

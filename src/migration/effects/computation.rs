@@ -1,13 +1,14 @@
 //! The effects of one statement while they are being gathered, and what all subjects need for that.
 
 use compact_str::CompactString;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Destroyed, DestroyedKind, Effects, IndexBuild, IndexBuildReason, Lock, Rewrite, RewriteReason, Scan,
     ScanReason,
 };
 use crate::migration::catalog::naming::{choose, cut};
-use crate::migration::catalog::{Catalog, Index, QName, Relation, RelationKind};
+use crate::migration::catalog::{Catalog, QName, Relation, RelationKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::session::Session;
 use crate::migration::statement::{Name, ObjectKind};
@@ -27,6 +28,18 @@ pub(super) struct Computation<'a> {
     pub brief: bool,
     /// Indexes that go in the same statement: their names are free.
     pub leaving_indexes: Vec<QName>,
+    places: Places,
+}
+
+/// Where in the effects those on a relation are: a statement may reach thousands of partitions.
+#[derive(Default)]
+struct Places {
+    locks: FxHashMap<(QName, Span), usize>,
+    scans: FxHashMap<(QName, Span), Vec<usize>>,
+    builds: FxHashSet<(QName, CompactString)>,
+    /// The names of the indexes that are built.
+    built: FxHashSet<QName>,
+    destroyed: FxHashSet<String>,
 }
 
 impl<'a> Computation<'a> {
@@ -41,24 +54,29 @@ impl<'a> Computation<'a> {
             created: Vec::new(),
             brief: false,
             leaving_indexes: Vec::new(),
+            places: Places::default(),
         }
     }
 
     /// The effects, with each scan and index build under the strongest lock that the statement holds.
     pub fn finish(mut self) -> Effects {
-        let strongest = |effects: &Effects, relation: &QName, at_least: LockMode| {
-            effects.lock_on(relation).map_or(at_least, |mode| mode.max(at_least))
-        };
-        let mut scans = std::mem::take(&mut self.effects.scans);
-        for scan in &mut scans {
-            scan.under = strongest(&self.effects, &scan.relation, scan.under);
+        let Effects { locks, scans, index_builds, .. } = &mut self.effects;
+        if !scans.is_empty() || !index_builds.is_empty() {
+            let mut strongest: FxHashMap<&QName, LockMode> = FxHashMap::default();
+            for lock in &*locks {
+                let mode = strongest.entry(&lock.relation).or_insert(lock.mode);
+                *mode = (*mode).max(lock.mode);
+            }
+            let under = |relation: &QName, at_least: LockMode| {
+                strongest.get(relation).map_or(at_least, |mode| at_least.max(*mode))
+            };
+            for scan in scans {
+                scan.under = under(&scan.relation, scan.under);
+            }
+            for build in index_builds {
+                build.under = under(&build.relation, build.under);
+            }
         }
-        self.effects.scans = scans;
-        let mut builds = std::mem::take(&mut self.effects.index_builds);
-        for build in &mut builds {
-            build.under = strongest(&self.effects, &build.relation, build.under);
-        }
-        self.effects.index_builds = builds;
         let gone = self.effects.destroys.iter().any(|destroyed| match destroyed.what {
             DestroyedKind::Rows | DestroyedKind::Values => true,
             DestroyedKind::Object(kind) => matches!(
@@ -94,7 +112,7 @@ impl<'a> Computation<'a> {
 
     /// Whether it is certain that there is no relation of that name.
     pub fn is_absent(&self, name: &QName) -> bool {
-        self.catalog.complete() && self.relation(name).is_none() && self.catalog.index(name).is_none()
+        self.catalog.lacks(name)
     }
 
     /// The relation and, unless `only`, everything that inherits from it or is a partition of it.
@@ -143,9 +161,7 @@ impl<'a> Computation<'a> {
             let name = QName::new(&table.schema, candidate);
             self.catalog.relation(&name).is_some()
                 || (self.catalog.index(&name).is_some() && !self.leaving_indexes.contains(&name))
-                || self.effects.index_builds.iter().any(|build| {
-                    build.relation.schema == table.schema && build.index.as_deref() == Some(candidate)
-                })
+                || self.places.built.contains(&name)
         })
     }
 
@@ -165,11 +181,13 @@ impl<'a> Computation<'a> {
         }
         let span = self.span;
         let brief = self.brief;
-        let held = self.effects.locks.iter_mut().find(|l| l.relation == *relation && l.span == span);
-        match held {
+        let locks = &mut self.effects.locks;
+        let place = *self.places.locks.entry((relation.clone(), span)).or_insert(locks.len());
+        let lock = Lock { relation: relation.clone(), mode, span, because, brief };
+        match locks.get_mut(place) {
             Some(held) if held.mode >= mode => {}
-            Some(held) => *held = Lock { relation: relation.clone(), mode, span, because, brief },
-            None => self.effects.locks.push(Lock { relation: relation.clone(), mode, span, because, brief }),
+            Some(held) => *held = lock,
+            None => locks.push(lock),
         }
     }
 
@@ -202,16 +220,14 @@ impl<'a> Computation<'a> {
             return;
         }
         let span = self.span;
-        if self.effects.scans.iter().any(|s| s.relation == *relation && s.span == span && s.reason == reason)
-        {
+        let scans = &mut self.effects.scans;
+        let places = self.places.scans.entry((relation.clone(), span)).or_default();
+        // Places are those of `scans`.
+        if places.iter().any(|&place| scans[place].reason == reason) {
             return;
         }
-        self.effects.scans.push(Scan {
-            relation: relation.clone(),
-            reason,
-            span,
-            under: LockMode::AccessShare,
-        });
+        places.push(scans.len());
+        scans.push(Scan { relation: relation.clone(), reason, span, under: LockMode::AccessShare });
     }
 
     /// The relation is written anew; its indexes are rebuilt too, unless its files are only copied.
@@ -247,13 +263,16 @@ impl<'a> Computation<'a> {
             return;
         }
         let index = index.map(|name| CompactString::from(cut(&name)));
-        let known =
-            |build: &IndexBuild| build.relation == *relation && build.index == index && index.is_some();
-        if self.effects.index_builds.iter().any(known) {
+        if let Some(index) = &index
+            && !self.places.builds.insert((relation.clone(), index.clone()))
+        {
             return;
         }
         if reason != IndexBuildReason::Rewrite {
             self.scan(relation, ScanReason::IndexBuild { index: index.clone(), concurrently });
+        }
+        if let Some(index) = &index {
+            self.places.built.insert(QName { schema: relation.schema.clone(), name: index.clone() });
         }
         self.effects.index_builds.push(IndexBuild {
             relation: relation.clone(),
@@ -267,7 +286,8 @@ impl<'a> Computation<'a> {
 
     /// Something is gone afterwards.
     pub fn destroy(&mut self, what: DestroyedKind, name: String, relation: Option<QName>, cascaded: bool) {
-        if self.effects.destroys.iter().any(|d| d.what == what && d.name == name) {
+        let is_first = self.places.destroyed.insert(name.clone());
+        if !is_first && self.effects.destroys.iter().any(|d| d.what == what && d.name == name) {
             return;
         }
         self.effects.destroys.push(Destroyed { what, name, relation, span: self.span, cascaded });
@@ -294,9 +314,4 @@ pub(super) fn object_kind(relation: &Relation) -> ObjectKind {
         RelationKind::MaterializedView => ObjectKind::MaterializedView,
         RelationKind::Sequence => ObjectKind::Sequence,
     }
-}
-
-/// Whether two indexes index the same, so that one can stand for the other in a partition.
-pub(super) fn same_index(a: &Index, b: &Index) -> bool {
-    a.keys == b.keys && a.predicate == b.predicate && a.method == b.method && (b.unique || !a.unique)
 }

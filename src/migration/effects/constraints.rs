@@ -187,7 +187,12 @@ impl Computation<'_> {
                         LockMode::RowShare,
                         Some(format!("referenced by a foreign key of {table}")),
                     );
-                    for partition in self.catalog.descendants(&target) {
+                    let partitions = if self.is_partitioned(&target) {
+                        self.catalog.descendants(&target)
+                    } else {
+                        Vec::new()
+                    };
+                    for partition in partitions {
                         self.lock(&partition, LockMode::AccessShare, Some(format!("partition of {target}")));
                     }
                     for leaf in self.leaves(table, only || !partitioned) {
@@ -233,11 +238,11 @@ impl Computation<'_> {
                 let why = format!("target of the dropped foreign key {name}");
                 self.lock_tree_because(target, !target_partitioned, LockMode::AccessExclusive, Some(why));
             }
-            ConstraintDetail::PrimaryKey { columns, .. } | ConstraintDetail::Unique { columns, .. } => {
+            ConstraintDetail::PrimaryKey { index, .. } | ConstraintDetail::Unique { index, .. } => {
                 let partitioned = self.is_partitioned(table);
                 self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
                 if cascade {
-                    self.drop_foreign_keys_on(table, columns);
+                    self.drop_foreign_keys_on(table, index);
                 }
             }
             ConstraintDetail::Exclude { .. } => {
@@ -247,27 +252,12 @@ impl Computation<'_> {
         }
     }
 
-    /// Foreign keys to these columns go: their tables are locked.
-    pub(super) fn drop_foreign_keys_on(&mut self, table: &QName, columns: &[CompactString]) {
-        let primary = self.relation(table).and_then(|r| r.primary_key()).is_some_and(|key| {
-            matches!(&key.detail, ConstraintDetail::PrimaryKey { columns: key, .. } if key.as_slice() == columns)
-        });
-        let found: Vec<(QName, CompactString)> = self
-            .catalog
-            .foreign_keys_to(table)
-            .into_iter()
-            .filter(|(_, constraint)| match &constraint.detail {
-                ConstraintDetail::ForeignKey { target_columns, .. } => {
-                    target_columns.as_slice() == columns || (target_columns.is_empty() && primary)
-                }
-                _ => false,
-            })
-            .map(|(referencing, constraint)| (referencing.name.clone(), constraint.name.clone()))
-            .collect();
-        for (referencing, constraint) in found {
-            let why = format!("its foreign key {constraint} to {table} goes");
-            self.lock(&referencing, LockMode::AccessExclusive, Some(why));
-            self.destroy_object(ObjectKind::Constraint, constraint.to_string(), None, true);
+    /// Foreign keys that stand on an index go with it: their tables are locked.
+    pub(super) fn drop_foreign_keys_on(&mut self, table: &QName, index: &str) {
+        for (referencing, constraint) in self.catalog.foreign_keys_on(table, index) {
+            let why = format!("its foreign key {} to {table} goes", constraint.name);
+            self.lock(&referencing.name, LockMode::AccessExclusive, Some(why));
+            self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
         }
     }
 }

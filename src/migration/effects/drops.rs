@@ -189,7 +189,7 @@ impl Computation<'_> {
 
     fn drop_index(&mut self, drop: &Drop, object: &DropName) {
         let name = self.resolve(&object.name);
-        let Some((table, index)) = self.catalog.index(&name) else {
+        let Some((table, _)) = self.catalog.index(&name) else {
             if !(drop.if_exists && self.catalog.complete()) {
                 self.destroy_object(ObjectKind::Index, name.to_string(), None, false);
             }
@@ -199,11 +199,8 @@ impl Computation<'_> {
         let partitioned = table.is_partitioned();
         self.lock_tree(&table.name.clone(), !partitioned, mode);
         self.destroy_object(ObjectKind::Index, name.to_string(), None, false);
-        if drop.cascade
-            && let Some(columns) = index.plain_columns()
-        {
-            let columns: Vec<CompactString> = columns.into_iter().map(CompactString::from).collect();
-            self.drop_foreign_keys_on(&table.name.clone(), &columns);
+        if drop.cascade {
+            self.drop_foreign_keys_on(&table.name, &name.name);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Partitions: attach, detach, and what a new partition locks.
 
-use super::computation::{Computation, same_index};
+use super::computation::Computation;
 use super::proof::{excludes_bound, proves_bound};
 use super::{IndexBuildReason, ScanReason};
-use crate::migration::catalog::{ConstraintDetail, QName};
+use crate::migration::catalog::{ConstraintDetail, Index, QName};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::PartitionBound;
 
@@ -35,9 +35,10 @@ impl Computation<'_> {
                 (false, None) => (columns.join("_"), "idx"),
             };
             for leaf in self.leaves(partition, false) {
-                let there = self
-                    .relation(&leaf)
-                    .is_some_and(|r| r.indexes.iter().any(|i| i.valid && same_index(index, i)));
+                let there = self.relation(&leaf).is_some_and(|leaf| {
+                    let alike = |own: &Index| own.valid && own.is_part_of(index);
+                    leaf.has_part_of(known, index) || self.version < 17 && leaf.indexes.iter().any(alike)
+                });
                 if !there {
                     let name = self.choose_index_name(&leaf, &columns, label);
                     self.build(&leaf, Some(name), IndexBuildReason::Partition, false);

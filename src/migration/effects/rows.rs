@@ -1,6 +1,7 @@
 //! Reading and changing rows: queries, DML with the foreign keys behind it, COPY, TRUNCATE, LOCK.
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::DestroyedKind;
 use super::computation::Computation;
@@ -107,8 +108,16 @@ impl Computation<'_> {
                 self.destroy(DestroyedKind::Rows, name, Some(target), false);
             }
             Access::Merge => {
-                self.look_up_targets(&target, None);
-                self.search_referencing(&target, None, 0);
+                if change.arms.contains(&Access::Insert) {
+                    self.look_up_targets(&target, None);
+                }
+                if change.arms.contains(&Access::Update) {
+                    self.look_up_targets(&target, Some(&changed));
+                    self.search_referencing(&target, Some(&changed), 0);
+                }
+                if change.arms.contains(&Access::Delete) {
+                    self.search_referencing(&target, None, 0);
+                }
                 let name = target.to_string();
                 self.destroy(DestroyedKind::Values, name, Some(target), false);
             }
@@ -124,9 +133,15 @@ impl Computation<'_> {
             let touched = changed.is_none_or(|changed| columns.iter().any(|column| changed.contains(column)));
             if touched {
                 let why = format!("its rows are looked up for {table}'s foreign key {}", constraint.name);
-                self.lock_tree_because(target, false, LockMode::RowShare, Some(why));
+                self.lock_key_side(target, LockMode::RowShare, why);
             }
         }
+    }
+
+    /// One of the two tables of a foreign key: the queries that check it read ONLY the table, with its partitions.
+    fn lock_key_side(&mut self, table: &QName, mode: LockMode, why: String) {
+        let partitioned = self.is_partitioned(table);
+        self.lock_tree_because(table, !partitioned, mode, Some(why));
     }
 
     /// Rows that go, or whose key changes, are searched for in the referencing tables.
@@ -161,7 +176,7 @@ impl Computation<'_> {
             let mode = if acts { LockMode::RowExclusive } else { LockMode::RowShare };
             let locked = self.effects.lock_on(&referencing).is_some_and(|held| held >= mode);
             let why = format!("its foreign key {constraint} points to {table}");
-            self.lock_tree_because(&referencing, false, mode, Some(why));
+            self.lock_key_side(&referencing, mode, why);
             if acts && !locked {
                 match (action, changed) {
                     (Some("cascade"), None) => self.search_referencing(&referencing, None, depth + 1),
@@ -187,15 +202,14 @@ impl Computation<'_> {
     }
 
     pub(super) fn truncate(&mut self, truncate: &Truncate) {
-        let mut done: Vec<QName> = Vec::new();
+        let mut done: FxHashSet<QName> = FxHashSet::default();
         let mut open: Vec<(QName, bool, Option<QName>)> =
             truncate.tables.iter().map(|(name, only)| (self.resolve(name), *only, None)).collect();
         open.reverse();
         while let Some((table, only, because)) = open.pop() {
-            if done.contains(&table) {
+            if !done.insert(table.clone()) {
                 continue;
             }
-            done.push(table.clone());
             let why = because.as_ref().map(|target| format!("has a foreign key to {target}"));
             self.lock_tree_because(&table, only, LockMode::AccessExclusive, why);
             self.destroy(DestroyedKind::Rows, table.to_string(), Some(table.clone()), because.is_some());

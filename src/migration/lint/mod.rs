@@ -7,7 +7,9 @@ mod severities;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::catalog::Catalog;
+use rustc_hash::FxHashSet;
+
+use super::catalog::{Catalog, QName};
 use super::custom::CustomRule;
 use super::live::{self, Live};
 use super::migration::{Direction, Migration};
@@ -32,6 +34,8 @@ pub struct LintOptions {
     pub severities: Severities,
     /// What exists before the first migration, where a schema told it.
     pub schema: Option<Catalog>,
+    /// Relations that migrations of other folders make: that this folder's don't proves nothing.
+    pub elsewhere: Arc<FxHashSet<QName>>,
     /// The project's own rules.
     pub custom: Vec<CustomRule>,
     /// Comments that suppress squawk's findings suppress ours.
@@ -191,14 +195,16 @@ fn active_custom(options: &LintOptions, rules: &[ActiveRule]) -> Vec<CustomRule>
 
 /// What exists before the first migration.
 fn first_catalog(migrations: &[Migration], options: &LintOptions) -> Catalog {
-    match &options.schema {
+    let mut catalog = match &options.schema {
         Some(schema) => schema.clone(),
         // One migration alone says nothing of what was there before it.
         None if migrations.iter().filter(|m| m.direction != Direction::Down).count() < 2 => {
             Catalog::unknown()
         }
         None => Catalog::empty(),
-    }
+    };
+    catalog.set_elsewhere(options.elsewhere.clone());
+    catalog
 }
 
 /// What exists after all of `migrations` have run: `--schema`.

@@ -31,6 +31,7 @@ pub(super) fn begin_change(f: &mut Facts, target: &Name, only: bool, access: Acc
         filter: None,
         rows: None,
         sources: Vec::new(),
+        arms: Vec::new(),
         on_conflict: false,
         in_cte: f.in_cte,
     };
@@ -303,10 +304,14 @@ pub(super) fn merge(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
         }
         c.expect("then")?;
         if !unmatched && c.eat("update") {
+            pending.change.arms.push(Access::Update);
             c.expect("set")?;
             set_list(c, f, Some(&mut pending))?;
-        } else if (!unmatched && c.eat("delete")) || c.eat_seq(&["do", "nothing"]) {
+        } else if !unmatched && c.eat("delete") {
+            pending.change.arms.push(Access::Delete);
+        } else if c.eat_seq(&["do", "nothing"]) {
         } else if unmatched && c.eat("insert") {
+            pending.change.arms.push(Access::Insert);
             if c.at(TokenKind::LeftParen) {
                 c.paren_list(|c| {
                     c.ident("a column name")?;

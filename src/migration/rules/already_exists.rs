@@ -1,7 +1,9 @@
 //! `already_exists`: CREATE or ADD of something that is already there.
 
 use crate::migration::catalog::{PUBLIC, QName};
-use crate::migration::statement::{ActionKind, Body, Name, ObjectKind, Persistence, quote_ident};
+use crate::migration::statement::{
+    Action, ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Persistence, quote_ident,
+};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -73,13 +75,26 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         Body::AlterTable(alter) if alter.kind != ObjectKind::Type => {
             let Some(table) = cx.relation(&alter.name) else { return };
-            let mut gone: Vec<&str> = Vec::new();
+            // What a statement drops goes before it adds anything, whatever the order.
+            let dropped = |action: &Action| match &action.kind {
+                ActionKind::DropColumn { column, .. } => Some(column.value.clone()),
+                ActionKind::DropConstraint { name, .. } => Some(name.value.clone()),
+                _ => None,
+            };
+            let gone: Vec<_> = alter.actions.iter().filter_map(dropped).collect();
             for action in &alter.actions {
+                let is_primary = |added: &&Constraint| matches!(added.kind, ConstraintKind::PrimaryKey(_));
+                if let Some(added) = action.added_constraints().iter().find(is_primary)
+                    && let Some(key) = table.primary_key()
+                    && !gone.contains(&key.name)
+                    && !key.detail.columns().iter().any(|column| gone.contains(column))
+                {
+                    say(added.span, format!("the primary key {} of {}", quote_ident(&key.name), table.name));
+                    continue;
+                }
                 match &action.kind {
-                    ActionKind::DropColumn { column, .. } => gone.push(column.as_str()),
-                    ActionKind::DropConstraint { name, .. } => gone.push(name.as_str()),
                     ActionKind::AddColumn { column, if_not_exists: false }
-                        if !gone.contains(&column.name.as_str())
+                        if !gone.contains(&column.name.value)
                             && table.column(&cut(column.name.as_str())).is_some() =>
                     {
                         say(
@@ -89,7 +104,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     }
                     ActionKind::AddConstraint(constraint) => {
                         let Some(name) = &constraint.name else { continue };
-                        if !gone.contains(&name.as_str()) && table.constraint(&cut(name.as_str())).is_some() {
+                        if !gone.contains(&name.value) && table.constraint(&cut(name.as_str())).is_some() {
                             say(
                                 name.span,
                                 format!("the constraint {} of {}", quote_ident(name.as_str()), table.name),

@@ -1,6 +1,6 @@
 //! `drop_cascade`: CASCADE also drops what depends on the object.
 
-use crate::migration::catalog::{Catalog, ConstraintDetail, QName, Relation};
+use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{ActionKind, Body, ObjectKind, quote_ident};
 use crate::source::Span;
 
@@ -39,7 +39,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     }
                     match drop.kind {
                         Sequence => defaults_from(cx.before, &name),
-                        Index => foreign_keys_on_index(cx.before, &name),
+                        Index => cx.before.index(&name).map_or_else(Vec::new, |(table, index)| {
+                            foreign_keys_on(cx.before, &table.name, &index.name)
+                        }),
                         _ => over_relation(cx.before, &name),
                     }
                 } else if routine {
@@ -77,9 +79,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                         let key = known.and_then(|table| table.constraint(name.as_str()));
                         let dependents = match key.map(|constraint| &constraint.detail) {
                             Some(
-                                ConstraintDetail::PrimaryKey { columns, .. }
-                                | ConstraintDetail::Unique { columns, .. },
-                            ) => foreign_keys_on(cx.before, &table, columns),
+                                ConstraintDetail::PrimaryKey { index, .. }
+                                | ConstraintDetail::Unique { index, .. },
+                            ) => foreign_keys_on(cx.before, &table, index),
                             _ => Vec::new(),
                         };
                         let shown = quote_ident(name.as_str());
@@ -129,7 +131,7 @@ fn over_relation(catalog: &Catalog, relation: &QName) -> Vec<String> {
             .foreign_keys_to(relation)
             .into_iter()
             .filter(|(table, _)| table.name != *relation)
-            .map(|(table, key)| format!("foreign key {} of {}", quote_ident(&key.name), table.name)),
+            .map(foreign_key),
     );
     found.extend(
         catalog
@@ -150,47 +152,22 @@ fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
             found.extend(over_relation(catalog, &view.name));
         }
     }
-    found.extend(
-        catalog
-            .foreign_keys_to(table)
-            .into_iter()
-            .filter(|(_, key)| {
-                matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
-                    if target_columns.iter().any(|target| target == column))
-            })
-            .map(|(other, key)| format!("foreign key {} of {}", quote_ident(&key.name), other.name)),
-    );
+    found.extend(catalog.foreign_keys_to_column(table, column).into_iter().map(foreign_key));
     if let Some(relation) = catalog.relation(table) {
-        found.extend(
-            relation
-                .columns
-                .iter()
-                .filter(|c| c.generated.as_ref().is_some_and(|g| g.columns.iter().any(|from| from == column)))
-                .map(|c| format!("generated column {}", quote_ident(&c.name))),
-        );
+        let generated = relation.generated_from(column);
+        found.extend(generated.map(|column| format!("generated column {}", quote_ident(&column.name))));
     }
     found.dedup();
     found
 }
 
-/// Foreign keys that point to just these columns.
-fn foreign_keys_on(catalog: &Catalog, table: &QName, columns: &[compact_str::CompactString]) -> Vec<String> {
-    catalog
-        .foreign_keys_to(table)
-        .into_iter()
-        .filter(|(_, key)| {
-            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
-                if target_columns.len() == columns.len() && columns.iter().all(|c| target_columns.contains(c)))
-        })
-        .map(|(other, key)| format!("foreign key {} of {}", quote_ident(&key.name), other.name))
-        .collect()
+/// Foreign keys that stand on an index.
+fn foreign_keys_on(catalog: &Catalog, table: &QName, index: &str) -> Vec<String> {
+    catalog.foreign_keys_on(table, index).into_iter().map(foreign_key).collect()
 }
 
-fn foreign_keys_on_index(catalog: &Catalog, index: &QName) -> Vec<String> {
-    let Some((table, index)) = catalog.index(index) else { return Vec::new() };
-    let Some(columns) = index.plain_columns() else { return Vec::new() };
-    let columns: Vec<compact_str::CompactString> = columns.into_iter().map(Into::into).collect();
-    foreign_keys_on(catalog, &table.name, &columns)
+fn foreign_key((table, key): (&Relation, &Constraint)) -> String {
+    format!("foreign key {} of {}", quote_ident(&key.name), table.name)
 }
 
 /// Columns whose default draws from the sequence.

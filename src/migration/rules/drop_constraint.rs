@@ -1,10 +1,8 @@
 //! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
 
-use compact_str::CompactString;
-
 use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
-    Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, quote_ident,
+    Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, Statement, quote_ident,
 };
 
 use super::outlook::{actions_on, same_name};
@@ -22,6 +20,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         && cx.lasts()
     {
         let domain = cx.before.resolve_type(name, &cx.session.search_path);
+        let has_another =
+            cx.earlier().chain(cx.later_in_transaction()).any(|statement| adds_check(statement, &domain));
+        if has_another {
+            return;
+        }
         if cx.before.type_named(&domain).is_none_or(|domain| cx.in_use_since(domain.born)) {
             sink.say(
                 cx.statement.span,
@@ -63,6 +66,12 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             said.help(help);
         }
     }
+}
+
+/// Whether a statement gives a domain a CHECK.
+fn adds_check(statement: &Statement, domain: &QName) -> bool {
+    matches!(&statement.body, Body::AlterDomain { name, action: DomainAction::AddConstraint(added) }
+        if same_name(name, domain) && matches!(added.kind, ConstraintKind::Check(_)))
 }
 
 /// What goes with it, and how to do without the gap.
@@ -147,7 +156,7 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
 
 /// Whether a later action of the transaction puts the like of it in its place, or drops a column of it.
 fn is_settled<'a>(later: impl Iterator<Item = &'a Action>, dropped: &Constraint) -> bool {
-    let names = columns_of(&dropped.detail);
+    let names = dropped.detail.columns();
     let within = |new: &[Ident]| new.iter().all(|column| names.contains(&column.value));
     later.into_iter().any(|action| match &action.kind {
         ActionKind::DropColumn { column, .. } => names.contains(&column.value),
@@ -205,20 +214,6 @@ fn goes_later(cx: &StatementContext<'_>, table: &QName, dropped: &Constraint) ->
         }),
         _ => false,
     })
-}
-
-/// The columns that a constraint is about.
-fn columns_of(detail: &ConstraintDetail) -> Vec<CompactString> {
-    match detail {
-        ConstraintDetail::Check { expr, .. } => {
-            expr.columns.iter().map(|column| column.value.clone()).collect()
-        }
-        ConstraintDetail::NotNull { column } => vec![column.clone()],
-        ConstraintDetail::PrimaryKey { columns, .. }
-        | ConstraintDetail::Unique { columns, .. }
-        | ConstraintDetail::ForeignKey { columns, .. } => columns.clone(),
-        ConstraintDetail::Exclude { .. } => Vec::new(),
-    }
 }
 
 /// Whether a CHECK says no more than that a column isn't NULL.

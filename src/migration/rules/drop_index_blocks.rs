@@ -5,7 +5,7 @@ use crate::migration::catalog::QName;
 use crate::migration::statement::{Body, ObjectKind};
 
 use super::outside::Becomes;
-use super::{Check, Rule, Sink, StatementContext, joined};
+use super::{Check, Rule, Sink, StatementContext, drop_constraint, joined};
 
 pub static RULE: Rule = Rule {
     code: "drop_index_blocks",
@@ -52,8 +52,15 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         ),
     );
     let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
-    let one_by_one: Vec<String> =
-        indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
+    // CONCURRENTLY takes no CASCADE: what stands on the index goes first.
+    let mut one_by_one: Vec<String> = Vec::new();
+    for (table, index) in
+        indexes.iter().filter_map(|index| context.before.index(index)).filter(|_| drop.cascade)
+    {
+        let keys = context.before.foreign_keys_on(&table.name, &index.name);
+        one_by_one.extend(keys.into_iter().map(|(of, key)| drop_constraint(&of.name, &key.name)));
+    }
+    one_by_one.extend(indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")));
     said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
     if drop.cascade {
         said.unfixed("CONCURRENTLY and CASCADE don't go together");

@@ -1,35 +1,35 @@
 //! `foreign_key_type_mismatch`: a foreign key between columns of different types.
 
-use std::collections::HashSet;
-
 use super::written::type_text;
-use crate::migration::catalog::{Born, Catalog, ConstraintDetail, Relation, TypeKind};
+use crate::migration::catalog::{Catalog, ConstraintDetail, Relation, TypeKind};
 use crate::migration::statement::{TypeName, quote_ident};
 
-use super::{Check, Rule, RunContext, Sink};
+use super::{Check, MigrationContext, Rule, Sink};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     code: "foreign_key_type_mismatch",
     page: migration_page!("foreign_key_type_mismatch"),
-    check: Check::Run(check),
+    check: Check::Migration(check),
 };
 
-fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
-    for table in cx.after.relations() {
-        if table.partition_of.is_some() {
-            continue;
-        }
-        for constraint in &table.constraints {
+fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
+    if cx.run.down {
+        return;
+    }
+    let has_new = |table: &&Relation| {
+        table.partition_of.is_none()
+            && table.constraints.iter().any(|constraint| cx.born_here(constraint.born))
+    };
+    let mut tables: Vec<&Relation> = cx.after.relations_unsorted().filter(has_new).collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    for table in tables {
+        for constraint in table.constraints.iter().filter(|constraint| cx.born_here(constraint.born)) {
             let ConstraintDetail::ForeignKey { columns, target, target_columns, .. } = &constraint.detail
             else {
                 continue;
             };
-            let Born::Here { migration, .. } = constraint.born else { continue };
-            let Some(target) = cx.after.relation(target).filter(|_| judged.contains(&migration)) else {
-                continue;
-            };
+            let Some(target) = cx.after.relation(target) else { continue };
             let key = match (target_columns.as_slice(), primary_key(target)) {
                 ([], Some(key)) => key,
                 (written, _) => written,
@@ -56,8 +56,7 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
                 .help(format!(
                     "Make {column} of type {} before there are rows in it.",
                     type_text(&to.type_name)
-                ))
-                .in_migration(migration);
+                ));
             }
         }
     }

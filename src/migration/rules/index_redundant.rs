@@ -1,7 +1,9 @@
 //! `index_redundant`: an index that an existing one already covers.
 
 use crate::migration::catalog::{Index, IndexKey, QName};
-use crate::migration::statement::{Body, CreateIndex, IndexColumn, ObjectKind, quote_ident};
+use crate::migration::statement::{
+    Action, ActionKind, Body, CreateIndex, IndexColumn, ObjectKind, quote_ident,
+};
 
 use super::{Check, Rule, Sink, StatementContext, outlook};
 
@@ -28,7 +30,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             && index.predicate.as_deref().map(str::trim) == predicate
             && if method == "btree" { index.keys.starts_with(&keys) } else { index.keys == keys }
             && includes(index, create)
-            && !dropped_later(cx, &QName { schema: table.name.schema.clone(), name: index.name.clone() })
+            && !dropped_later(cx, &table.name, index)
     });
     let Some(index) = covering else { return };
     let shown = quote_ident(&index.name);
@@ -60,10 +62,21 @@ fn includes(index: &Index, create: &CreateIndex) -> bool {
     })
 }
 
-/// Whether the same migration drops the index further down.
-fn dropped_later(cx: &StatementContext<'_>, index: &QName) -> bool {
-    cx.statements.iter().skip(cx.index + 1).take(100).any(|statement| {
+/// Whether the same migration drops the index further down: by itself, with its constraint or with a column of it.
+fn dropped_later(cx: &StatementContext<'_>, table: &QName, index: &Index) -> bool {
+    let name = QName { schema: table.schema.clone(), name: index.name.clone() };
+    let later = || cx.statements.iter().skip(cx.index + 1).take(100);
+    let takes_it = |action: &Action| match &action.kind {
+        ActionKind::DropConstraint { name, .. } => index.constraint.as_ref() == Some(&name.value),
+        ActionKind::DropColumn { column, .. } => {
+            index.include.contains(&column.value)
+                || index.keys.iter().any(|key| key.columns.contains(&column.value))
+        }
+        _ => false,
+    };
+    let by_itself = later().any(|statement| {
         matches!(&statement.body, Body::Drop(drop) if drop.kind == ObjectKind::Index
-            && drop.names.iter().any(|dropped| outlook::same_name(&dropped.name, index)))
-    })
+            && drop.names.iter().any(|dropped| outlook::same_name(&dropped.name, &name)))
+    });
+    by_itself || outlook::actions_on(later(), table).any(takes_it)
 }

@@ -484,6 +484,11 @@ pub fn column_list(columns: &[CompactString]) -> String {
     columns.iter().map(|column| super::statement::quote_ident(column)).collect::<Vec<_>>().join(", ")
 }
 
+/// SQL that drops a constraint.
+pub fn drop_constraint(table: &QName, name: &str) -> String {
+    format!("ALTER TABLE {table} DROP CONSTRAINT {};", super::statement::quote_ident(name))
+}
+
 // Shared by rules: what they ask of the context, plans and switches they print, what a statement writes down.
 
 mod bulk;
@@ -525,6 +530,7 @@ mod composite_type_changed;
 mod concurrently_in_transaction;
 mod concurrently_on_partitioned_table;
 mod constraint_deferrability_changed;
+mod constraint_missing;
 mod constraint_not_named;
 mod create_index_blocks_writes;
 mod create_index_on_partitioned_table;
@@ -613,6 +619,7 @@ mod rename_table;
 mod rename_type;
 mod replace_function;
 mod replace_view;
+mod replacement_refused;
 mod replica_identity_changed;
 mod revoke_privilege;
 mod rewrites_repeated;
@@ -630,6 +637,7 @@ mod set_schema;
 mod set_unlogged;
 mod statement_not_understood;
 mod statement_timeout_missing;
+mod still_depended_on;
 mod suppression_unused;
 mod suppression_without_reason;
 mod switch_ignored;
@@ -643,6 +651,7 @@ mod transaction_left_open;
 mod transaction_unknown;
 mod truncate_table;
 mod unique_added;
+mod unique_index_missing;
 mod unlogged_table;
 mod vacuum_full;
 mod validate_in_same_transaction;
@@ -777,6 +786,10 @@ pub static RULES: &[&Rule] = &[
     &relation_missing::RULE,
     &column_missing::RULE,
     &already_exists::RULE,
+    &constraint_missing::RULE,
+    &still_depended_on::RULE,
+    &unique_index_missing::RULE,
+    &replacement_refused::RULE,
     &foreign_key_without_index::RULE,
     &foreign_key_type_mismatch::RULE,
     &index_redundant::RULE,

@@ -94,7 +94,7 @@ impl<'a> StatementContext<'a> {
             return false;
         }
         match self.before.relation(relation) {
-            None => !self.before.complete() || self.before.index(relation).is_some(),
+            None => !self.before.lacks(relation),
             Some(known) => known.persistence != Persistence::Temporary && self.in_use(relation),
         }
     }

@@ -57,7 +57,7 @@ impl Wanted {
 }
 
 fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
-    let is_there = |name: &QName| cx.before.relation(name).is_some() || cx.before.index(name).is_some();
+    let is_there = |name: &QName| !cx.before.lacks(name);
     let schema = relation.schema.as_str();
     is_there(relation)
         || (schema == PUBLIC && is_there(&QName::new("pg_temp", &relation.name)))

@@ -1,6 +1,6 @@
 //! `replace_function`: CREATE OR REPLACE FUNCTION changes what the running application calls.
 
-use crate::migration::statement::{Body, TypeName};
+use crate::migration::statement::Body;
 
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -16,10 +16,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     let name = cx.before.resolve_function(&new.name, &cx.session.search_path);
-    let replaced = cx.before.functions(&name).iter().find(|known| {
-        let old = &known.definition.arguments;
-        old.len() == new.arguments.len() && old.iter().zip(&new.arguments).all(|(a, b)| same_type(a, b))
-    });
+    let replaced = cx.before.functions(&name).iter().find(|known| known.takes(&new.arguments));
     let Some(replaced) = replaced else { return };
     if !cx.in_use_since(replaced.born) || !cx.lasts() {
         return;
@@ -32,12 +29,4 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         ),
     )
     .help("Where its results differ, make a function with another name for the next release to call.");
-}
-
-fn same_type(a: &TypeName, b: &TypeName) -> bool {
-    let schemas = match (&a.name.schema, &b.name.schema) {
-        (Some(a), Some(b)) => a == b,
-        _ => true,
-    };
-    schemas && a.name.name == b.name.name && a.dimensions == b.dimensions
 }

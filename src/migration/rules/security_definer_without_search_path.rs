@@ -18,7 +18,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         {
             (&create.name, if create.procedure { "PROCEDURE" } else { "FUNCTION" })
         }
-        Body::AlterRoutine { kind, name, security_definer: Some(true), sets }
+        Body::AlterRoutine { kind, name, security_definer: Some(true), sets, .. }
             if !sets.iter().any(|set| set == "search_path") =>
         {
             let known = cx.before.resolve_function(name, &cx.session.search_path);

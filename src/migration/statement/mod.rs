@@ -100,8 +100,8 @@ pub fn quote_ident(name: &str) -> std::borrow::Cow<'_, str> {
     if plain { name.into() } else { format!("\"{}\"", name.replace('"', "\"\"")).into() }
 }
 
-/// A type as written: `numeric(10,2)[]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A type as written: `numeric(10,2)[]`. Two are equal when they are written alike, wherever that is.
+#[derive(Clone, Debug, Default)]
 pub struct TypeName {
     /// The name, with the grammar's spellings made one: `int` → `int4`, `character varying` →
     /// `varchar`, `timestamp with time zone` → `timestamptz`, `double precision` → `float8`,
@@ -119,6 +119,16 @@ pub struct TypeName {
     pub percent_type: bool,
     /// Where it is written.
     pub span: Span,
+}
+
+impl PartialEq for TypeName {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |one: &Self| (one.dimensions, one.set_of, one.percent_type);
+        self.name == other.name
+            && self.modifiers == other.modifiers
+            && self.fields == other.fields
+            && parts(self) == parts(other)
+    }
 }
 
 /// An expression, or a query used as one: what the rest needs to know of it.
@@ -296,7 +306,14 @@ pub enum Body {
     /// CREATE FUNCTION, CREATE PROCEDURE.
     CreateRoutine(Box<CreateRoutine>),
     /// ALTER FUNCTION / PROCEDURE / ROUTINE with options.
-    AlterRoutine { kind: ObjectKind, name: Name, security_definer: Option<bool>, sets: Vec<CompactString> },
+    AlterRoutine {
+        kind: ObjectKind,
+        name: Name,
+        arguments: Option<Vec<TypeName>>,
+        volatility: Option<Volatility>,
+        security_definer: Option<bool>,
+        sets: Vec<CompactString>,
+    },
     /// CREATE TRIGGER, CREATE CONSTRAINT TRIGGER.
     CreateTrigger(Box<CreateTrigger>),
     /// CREATE RULE.

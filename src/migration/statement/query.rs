@@ -57,6 +57,8 @@ pub struct Change {
     pub rows: Option<usize>,
     /// INSERT … SELECT (or UPDATE … FROM, DELETE … USING): relations read.
     pub sources: Vec<Name>,
+    /// MERGE: what it does to rows of the target, `Insert`, `Update` and `Delete`.
+    pub arms: Vec<Access>,
     /// INSERT: ON CONFLICT.
     pub on_conflict: bool,
     /// It is in a CTE.

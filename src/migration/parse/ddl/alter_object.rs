@@ -71,7 +71,7 @@ fn change(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<Option<ObjectChange>> 
 fn special(c: &mut Cursor<'_>, kind: ObjectKind, target: DropName, if_exists: bool) -> Parsed<Body> {
     use ObjectKind::*;
     match kind {
-        Function | Procedure | Routine => return routine::alter_routine(c, kind, target.name),
+        Function | Procedure | Routine => return routine::alter_routine(c, kind, target),
         Extension => return extension::alter_extension(c, target.name.name),
         Publication => return replication::alter_publication(c, target.name.name),
         Subscription => return replication::alter_subscription(c, target.name.name),

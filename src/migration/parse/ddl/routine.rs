@@ -13,7 +13,7 @@ use crate::migration::parse::plpgsql;
 use crate::migration::parse::query::{at_query, query};
 use crate::migration::parse::type_name::type_name;
 use crate::migration::statement::{
-    Body, CreateRoutine, Inner, Name, ObjectKind, Query, Routine, Statement, TypeName, Volatility,
+    Body, CreateRoutine, DropName, Inner, ObjectKind, Query, Routine, Statement, TypeName, Volatility,
 };
 use crate::source::Span;
 
@@ -28,7 +28,7 @@ struct Argument {
 #[derive(Default)]
 struct Options {
     language: Option<CompactString>,
-    volatility: Volatility,
+    volatility: Option<Volatility>,
     security_definer: Option<bool>,
     sets: Vec<CompactString>,
     source: Option<Span>,
@@ -76,7 +76,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         returns,
         returns_table,
         language: options.language.or_else(|| body.is_some().then(|| "sql".into())),
-        volatility: options.volatility,
+        volatility: options.volatility.unwrap_or_default(),
         security_definer: options.security_definer.unwrap_or(false),
         sets: options.sets,
         source: options.source,
@@ -190,11 +190,11 @@ fn option(c: &mut Cursor<'_>, options: &mut Options, create: bool) -> Parsed<boo
         })?;
     } else if create && c.eat("window") {
     } else if c.eat("immutable") {
-        options.volatility = Volatility::Immutable;
+        options.volatility = Some(Volatility::Immutable);
     } else if c.eat("stable") {
-        options.volatility = Volatility::Stable;
+        options.volatility = Some(Volatility::Stable);
     } else if c.eat("volatile") {
-        options.volatility = Volatility::Volatile;
+        options.volatility = Some(Volatility::Volatile);
     } else if c.eat("strict")
         || c.eat("leakproof")
         || c.eat_seq(&["not", "leakproof"])
@@ -306,14 +306,21 @@ fn inner_statement(c: &mut Cursor<'_>) -> Parsed<Inner> {
 }
 
 /// ALTER FUNCTION, PROCEDURE, ROUTINE with options, from behind the address on.
-pub fn alter_routine(c: &mut Cursor<'_>, kind: ObjectKind, name: Name) -> Parsed<Body> {
+pub fn alter_routine(c: &mut Cursor<'_>, kind: ObjectKind, target: DropName) -> Parsed<Body> {
     let mut options = Options::default();
     if !option(c, &mut options, false)? {
         return Err(c.expected("what to alter"));
     }
     while option(c, &mut options, false)? {}
     c.eat("restrict");
-    Ok(Body::AlterRoutine { kind, name, security_definer: options.security_definer, sets: options.sets })
+    Ok(Body::AlterRoutine {
+        kind,
+        name: target.name,
+        arguments: target.arguments,
+        volatility: options.volatility,
+        security_definer: options.security_definer,
+        sets: options.sets,
+    })
 }
 
 /// CREATE AGGREGATE, from AGGREGATE on.

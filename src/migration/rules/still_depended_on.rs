@@ -1,0 +1,273 @@
+//! `still_depended_on`: DROP and ALTER of what other objects still need.
+
+use std::collections::BTreeSet;
+
+use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation, RelationKind};
+use crate::migration::statement::{
+    Action, ActionKind, AlterTable, AttributeActionKind, Body, Drop, DropName, Name, ObjectKind, TypeAction,
+    quote_ident,
+};
+use crate::source::Span;
+
+use super::{Check, Rule, Sink, StatementContext, drop_constraint, joined};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "still_depended_on",
+    page: migration_page!("still_depended_on"),
+    check: Check::Statement(check),
+};
+
+/// What PostgreSQL keeps an object for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Dependent {
+    View(QName, RelationKind),
+    ForeignKey(QName, String),
+    Child(QName),
+    Generated(QName, String),
+    Trigger(QName, String),
+}
+
+impl Dependent {
+    fn noun(&self) -> String {
+        match self {
+            Dependent::View(name, kind) => format!("{} {name}", kind.noun()),
+            Dependent::ForeignKey(table, name) => format!("foreign key {} of {table}", quote_ident(name)),
+            Dependent::Child(name) => format!("table {name}, which inherits from it,"),
+            Dependent::Generated(table, name) => format!("generated column {table}.{}", quote_ident(name)),
+            Dependent::Trigger(table, name) => format!("trigger {} of {table}", quote_ident(name)),
+        }
+    }
+
+    /// SQL that lets go of the object; what stands on a view goes before it.
+    fn drop(&self, catalog: &Catalog) -> Vec<String> {
+        let view = |name: &QName, kind: RelationKind| format!("DROP {} {name};", kind.noun().to_uppercase());
+        match self {
+            Dependent::View(name, kind) => {
+                let above = catalog.all_views_over(name).into_iter().rev();
+                above.map(|over| view(&over.name, over.kind)).chain([view(name, *kind)]).collect()
+            }
+            Dependent::ForeignKey(table, name) => vec![drop_constraint(table, name)],
+            Dependent::Child(name) => vec![format!("DROP TABLE {name};")],
+            Dependent::Generated(table, name) => {
+                vec![format!("ALTER TABLE {table} DROP COLUMN {};", quote_ident(name))]
+            }
+            Dependent::Trigger(table, name) => {
+                vec![format!("DROP TRIGGER {} ON {table};", quote_ident(name))]
+            }
+        }
+    }
+}
+
+fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
+    // A block may ask first; what isn't known may have dropped the dependent.
+    if cx.inner.is_some() || !cx.before.complete() {
+        return;
+    }
+    match &cx.statement.body {
+        Body::Drop(drop) if !drop.cascade => {
+            for dropped in &drop.names {
+                dropping(cx, sink, drop, dropped);
+            }
+        }
+        Body::AlterTable(alter) if alter.kind == ObjectKind::Type => {
+            for action in &alter.actions {
+                if let ActionKind::SetType { .. } = action.kind {
+                    attribute(cx, sink, &alter.name, action.span);
+                }
+            }
+        }
+        Body::AlterTable(alter) => {
+            for (at, action) in alter.actions.iter().enumerate() {
+                altering(cx, sink, alter, at, action);
+            }
+        }
+        Body::AlterType(alter) => {
+            let TypeAction::Attributes(actions) = &alter.action else { return };
+            for action in actions {
+                if let AttributeActionKind::SetType { .. } = action.kind {
+                    attribute(cx, sink, &alter.name, action.span);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The type of an attribute doesn't change, with CASCADE either, while a column has the composite type.
+fn attribute(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span) {
+    let name = cx.before.resolve_type(name, &cx.session.search_path);
+    let using = cx.before.relations_using_type(&name);
+    let columns = using.iter().flat_map(|(relation, columns)| {
+        columns.iter().map(|column| format!("{}.{}", relation.name, quote_ident(&column.name)))
+    });
+    let columns: Vec<String> = columns.collect();
+    if !columns.is_empty() {
+        let verb = if columns.len() == 1 { "has" } else { "have" };
+        sink.say(
+            span,
+            format!(
+                "{} {verb} the type {name}, so this fails: no attribute of a type that a column has changes its type",
+                joined(&columns)
+            ),
+        );
+    }
+}
+
+fn dropping(cx: &StatementContext<'_>, sink: &mut Sink, drop: &Drop, dropped: &DropName) {
+    let mut found: BTreeSet<Dependent> = BTreeSet::new();
+    let name = cx.resolve(&dropped.name);
+    match drop.kind {
+        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => {
+            let Some(relation) = cx.before.relation(&name) else { return };
+            over_relation(cx.before, relation, &mut found);
+            let others: Vec<QName> = drop.names.iter().map(|other| cx.resolve(&other.name)).collect();
+            let goes = |name: &QName| {
+                others.contains(name)
+                    || cx.before.partition_ancestors(name).iter().any(|above| others.contains(above))
+            };
+            found.retain(|dependent| match dependent {
+                Dependent::View(of, _) | Dependent::ForeignKey(of, _) | Dependent::Child(of) => !goes(of),
+                _ => true,
+            });
+        }
+        ObjectKind::Index => {
+            let Some((table, index)) = cx.before.index(&name) else { return };
+            if let Some(owner) = &index.constraint {
+                let (shown, of) = (quote_ident(owner), &table.name);
+                sink.say(
+                    dropped.span,
+                    format!("{name} is the index of the constraint {shown} of {of}, so this fails"),
+                )
+                .help(drop_constraint(of, owner));
+                return;
+            }
+            found.extend(cx.before.foreign_keys_on(&table.name, &index.name).into_iter().map(key));
+        }
+        ObjectKind::Function | ObjectKind::Routine => {
+            // Triggers call the one without arguments.
+            if dropped.arguments.as_ref().is_some_and(|arguments| !arguments.is_empty()) {
+                return;
+            }
+            let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
+            for relation in cx.before.relations_unsorted().filter(|relation| relation.partition_of.is_none())
+            {
+                let calling = relation.triggers.iter().filter(|trigger| trigger.function == function);
+                found.extend(
+                    calling
+                        .map(|trigger| Dependent::Trigger(relation.name.clone(), trigger.name.to_string())),
+                );
+            }
+        }
+        _ => return,
+    }
+    say(cx, sink, dropped.span, &dropped.name.to_string(), &found);
+}
+
+/// Views, foreign keys of other tables, children that aren't partitions; those of its partitions too, which go with it.
+fn over_relation(catalog: &Catalog, relation: &Relation, found: &mut BTreeSet<Dependent>) {
+    let mut all = vec![relation.name.clone()];
+    if relation.is_partitioned() {
+        all.extend(catalog.descendants(&relation.name));
+    }
+    for name in &all {
+        found.extend(catalog.views_over(name).into_iter().map(view));
+        let keys = catalog.foreign_keys_to(name).into_iter();
+        found.extend(keys.filter(|(table, _)| !all.contains(&table.name)).map(key));
+        let is_child = |child: &&QName| catalog.relation(child).is_some_and(|it| it.partition_of.is_none());
+        found.extend(catalog.children(name).iter().filter(is_child).cloned().map(Dependent::Child));
+    }
+    // A foreign key to a partitioned table is one to each partition.
+    for above in catalog.partition_ancestors(&relation.name) {
+        found.extend(catalog.foreign_keys_to(&above).into_iter().map(key));
+    }
+    // The part that a partition has of its parent's foreign key goes with that one.
+    let inherited = |dependent: &Dependent| match dependent {
+        Dependent::ForeignKey(table, name) => catalog
+            .partition_ancestors(table)
+            .iter()
+            .any(|above| catalog.relation(above).is_some_and(|above| above.constraint(name).is_some())),
+        _ => false,
+    };
+    found.retain(|dependent| !inherited(dependent));
+}
+
+fn view(view: &Relation) -> Dependent {
+    Dependent::View(view.name.clone(), view.kind)
+}
+
+fn key((table, key): (&Relation, &Constraint)) -> Dependent {
+    Dependent::ForeignKey(table.name.clone(), key.name.to_string())
+}
+
+fn altering(cx: &StatementContext<'_>, sink: &mut Sink, alter: &AlterTable, at: usize, action: &Action) {
+    let Some(table) = cx.relation(&alter.name) else { return };
+    // What the statement itself drops of the table: before it, where both drop.
+    let changes_type = matches!(action.kind, ActionKind::SetType { .. });
+    let others = if changes_type { &alter.actions[..] } else { alter.actions.get(..at).unwrap_or_default() };
+    let gone = |wanted: &str| {
+        others.iter().any(|other| match &other.kind {
+            ActionKind::DropColumn { column, .. } => *column == wanted,
+            ActionKind::DropConstraint { name, .. } => *name == wanted,
+            _ => false,
+        })
+    };
+    let mut found: BTreeSet<Dependent> = BTreeSet::new();
+    let what = match &action.kind {
+        ActionKind::DropColumn { column, cascade: false, .. } | ActionKind::SetType { column, .. } => {
+            let column = column.as_str();
+            let mut family = vec![table.name.clone()];
+            if !alter.only {
+                family.extend(cx.before.descendants(&table.name));
+            }
+            for member in &family {
+                found.extend(cx.before.views_reading(member, column).map(view));
+                if !changes_type {
+                    found.extend(cx.before.foreign_keys_to_column(member, column).into_iter().map(key));
+                }
+            }
+            let generated = table.generated_from(column).filter(|generated| generated.name != column);
+            found.extend(generated.map(|it| Dependent::Generated(table.name.clone(), it.name.to_string())));
+            format!("{}.{}", table.name, quote_ident(column))
+        }
+        ActionKind::DropConstraint { name, cascade: false, .. } => {
+            let detail = table.constraint(name.as_str()).map(|constraint| &constraint.detail);
+            let Some(ConstraintDetail::PrimaryKey { index, .. } | ConstraintDetail::Unique { index, .. }) =
+                detail
+            else {
+                return;
+            };
+            found.extend(cx.before.foreign_keys_on(&table.name, index).into_iter().map(key));
+            quote_ident(name.as_str()).into_owned()
+        }
+        _ => return,
+    };
+    found.retain(|dependent| match dependent {
+        Dependent::ForeignKey(of, name) | Dependent::Generated(of, name) => *of != table.name || !gone(name),
+        _ => true,
+    });
+    say(cx, sink, action.span, &what, &found);
+}
+
+fn say(cx: &StatementContext<'_>, sink: &mut Sink, span: Span, what: &str, found: &BTreeSet<Dependent>) {
+    if found.is_empty() {
+        return;
+    }
+    let nouns: Vec<String> = found.iter().map(Dependent::noun).collect();
+    let verb = if found.len() == 1 { "needs" } else { "need" };
+    let mut steps: Vec<String> = Vec::new();
+    for step in found.iter().flat_map(|dependent| dependent.drop(cx.before)) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    let again = match &cx.statement.body {
+        Body::AlterTable(_) => "\n-- and make again what is still wanted of it",
+        _ => "",
+    };
+    sink.say(span, format!("{} still {verb} {what}, so this fails", joined(&nouns))).help(format!(
+        "-- in one transaction, where nothing uses what goes\n{}\n{};{again}",
+        steps.join("\n"),
+        cx.sql(cx.statement.span)
+    ));
+}
