@@ -65,11 +65,12 @@ fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
         || schema == "information_schema"
         || relation.name.starts_with("pg_")
         || by_others(&relation.name)
+        || cx.options.elsewhere.contains(relation)
         || (!cx.before.has_schema(schema) && (kind == Wanted::Queried || is_platforms(schema)))
 }
 
 /// Relations that no migration makes, since the migration tool or an extension does.
-fn by_others(name: &str) -> bool {
+pub(super) fn by_others(name: &str) -> bool {
     matches!(
         name,
         "schema_migrations"
