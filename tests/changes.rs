@@ -208,6 +208,8 @@ fn a_migration_under_another_name_runs_again_and_one_that_is_gone_is_missed() {
     git(here.path(), &["rm", "-q", "migrations/00001_a.sql", "migrations/00002_b.sql"]);
     let linted = lint(here.path(), &["--since", "HEAD"], &[]);
     assert_eq!(codes(&linted).len(), 1, "told once: {:?}", linted.codes);
+    let linted = lint(here.path(), &["--since", "HEAD", "migrations/00003_c.sql"], &[]);
+    assert_eq!(codes(&linted).len(), 0, "not asked about: {:?}", linted.codes);
     let excluded = "[[lint.overrides]]\npaths = [\"migrations/0000[12]*\"]\nrules = { applied_migration_edited = \"off\" }\n";
     std::fs::write(here.path().join("rollsafe.toml"), excluded).expect("written");
     let linted = lint(here.path(), &["--since", "HEAD"], &[]);

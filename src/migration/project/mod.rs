@@ -164,9 +164,14 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
     // Folder → files in it, with whether each is judged.
     let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
+    // Folders that are asked about as such, not only files in them.
+    let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
         for file in find(path)? {
             let root = root_of(&file);
+            if !path.is_file() {
+                whole.insert(root.clone());
+            }
             folders.entry(root).or_default().insert(file, true);
         }
     }
@@ -182,7 +187,10 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             request.renamed.iter().filter(|(new, _)| !folders.values().any(|files| files.contains_key(*new)));
         let gone = moved.map(|(_, old)| old).chain(&request.deleted);
         for path in gone {
-            deleted.entry(root_of(path)).or_default().push(path.clone());
+            let root = root_of(path);
+            if whole.contains(&root) {
+                deleted.entry(root).or_default().push(path.clone());
+            }
         }
         // Nothing of a folder is asked about: it needn't be read.
         folders.retain(|root, files| files.values().any(|judged| *judged) || deleted.contains_key(root));
