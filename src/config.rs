@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::cli::lint::FailOn;
 use crate::finding::{Category, Severity};
 use crate::migration::custom::{self, CustomRule, Definition};
 use crate::names::nearest;
@@ -283,6 +285,19 @@ pub fn parse(text: &str) -> Result<Config, String> {
         severity_or_off(severity).map_err(|error| format!("lint.rules: {code}: {error}"))?;
     }
     check_custom_rules(text, &config.custom_rules)?;
+    let lint = &config.lint;
+    let words = lint.select.iter().map(|word| ("lint.select", word));
+    let words = words.chain(lint.ignore.iter().map(|word| ("lint.ignore", word)));
+    let words = words.chain(lint.rules.keys().map(|word| ("lint.rules", word)));
+    let of_paths = lint.overrides.iter().flat_map(|one| one.rules.keys());
+    for (setting, word) in words.chain(of_paths.map(|word| ("lint.overrides", word))) {
+        config.code_or_category(word).map_err(|error| format!("{setting}: {error}"))?;
+    }
+    if let Some(word) = &lint.fail_on
+        && FailOn::from_str(word, true).is_err()
+    {
+        return Err(format!("lint.fail-on: {}", FailOn::unknown(word)));
+    }
     Ok(config)
 }
 
@@ -332,6 +347,10 @@ mod tests {
         let error = parse("postgres-versoin = 15\n").unwrap_err();
         assert!(error.contains("did you mean `postgres-version`?"), "{error}");
         assert!(parse("[lint.rules]\ndrop_table = \"loud\"\n").is_err());
+        let error = parse("[lint.rules]\ndrop_tabel = \"off\"\n").unwrap_err();
+        assert!(error.contains("lint.rules: ") && error.contains("did you mean `drop_table`?"), "{error}");
+        let error = parse("[lint]\nfail-on = \"eror\"\n").unwrap_err();
+        assert!(error.contains("error, warning, notice, never"), "{error}");
     }
 
     #[test]

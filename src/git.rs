@@ -51,6 +51,8 @@ pub struct Changes {
     pub base: String,
     /// Paths relative to the root, SQL files only.
     pub files: BTreeMap<PathBuf, Status>,
+    /// Of added files that are others under another name: what they were called.
+    pub renamed: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// Which change is meant.
@@ -103,10 +105,10 @@ pub fn remote(folder: &Path) -> Option<String> {
 pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
     if *selection == Selection::Staged {
         let root = root(folder)?;
-        let mut files = BTreeMap::new();
-        let listed = git(&root, &["diff", "--cached", "--name-status", "-z", "--no-renames", "--", "*.sql"])?;
-        read_status(&listed, &mut files);
-        return Ok(Changes { root, base: "the last commit".to_owned(), files });
+        let mut changes = Changes { base: "the last commit".to_owned(), ..Changes::default() };
+        let listed = git(&root, &["diff", "--cached", "--name-status", "-z", "-M", "--", "*.sql"])?;
+        read_status(&listed, &mut changes);
+        return Ok(Changes { root, ..changes });
     }
     std::thread::scope(|scope| {
         let root = scope.spawn(|| root(folder));
@@ -128,15 +130,16 @@ pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError
             _ => target_branch(folder),
         };
         let root = joined(root)?;
-        let mut files = BTreeMap::new();
+        let mut changes = Changes::default();
         let base = match selection {
-            Selection::Since(revision) => against(&root, revision, &mut files)?,
-            _ => branch(&root, target?, &mut files)?,
+            Selection::Since(revision) => against(&root, revision, &mut changes)?,
+            _ => branch(&root, target?, &mut changes)?,
         };
         for path in joined(untracked)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+            let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+            changes.files.insert(path, Status::Added);
         }
-        Ok(Changes { root, base, files })
+        Ok(Changes { root, base, ..changes })
     })
 }
 
@@ -146,18 +149,19 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// What the branch changes that is to be merged into `target`.
-fn branch(
-    root: &Path,
-    target: Option<String>,
-    files: &mut BTreeMap<PathBuf, Status>,
-) -> Result<String, GitError> {
+fn branch(root: &Path, target: Option<String>, changes: &mut Changes) -> Result<String, GitError> {
     let Some(target) = target else {
         // Before the first commit everything is new.
         if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
-            return everything(root, files);
+            return everything(root, changes);
+        }
+        // With a remote there is a branch that this one comes from: that it isn't known doesn't mean that nothing changed.
+        let remote = line(root, &["for-each-ref", "--count=1", "--format=%(refname)", "refs/remotes"])?;
+        if is_shallow(root) || !remote.is_empty() {
+            return Err(no_target(root));
         }
         // A repository with one branch and no remote: what isn't committed yet.
-        return against(root, "HEAD", files);
+        return against(root, "HEAD", changes);
     };
     let commit = |revision: &str| {
         line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).ok()
@@ -165,27 +169,28 @@ fn branch(
     // GitHub checks out the merge of the pull request into its base: the base is the first parent, and may be here
     // when the branch isn't.
     if in_ci() && commit(&target).is_none() && commit("HEAD^2").is_some() && commit("HEAD^1").is_some() {
-        return against(root, "HEAD^1", files);
+        return against(root, "HEAD^1", changes);
     }
-    let base = against(root, &target, files)?;
+    let base = against(root, &target, changes)?;
     // A build of the target branch itself: what the last push, or the last commit, brought.
-    if files.is_empty() && in_ci() && commit(&target) == commit("HEAD") {
+    if changes.files.is_empty() && in_ci() && commit(&target) == commit("HEAD") {
         let pushed = std::env::var("CI_COMMIT_BEFORE_SHA").ok().filter(|before| commit(before).is_some());
         let before = pushed.unwrap_or_else(|| "HEAD^1".to_owned());
         // The first commit of all; the last one of a shallow clone has no parent here either.
         if commit(&before).is_none() && !is_shallow(root) {
-            return everything(root, files);
+            return everything(root, changes);
         }
-        return against(root, &before, files);
+        return against(root, &before, changes);
     }
     Ok(base)
 }
 
 /// All that git knows, where there is nothing to compare with.
-fn everything(root: &Path, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
+fn everything(root: &Path, changes: &mut Changes) -> Result<String, GitError> {
     let listed = git(root, &["ls-files", "--cached", "-z", "--", "*.sql"])?;
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), Status::Added);
+        let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+        changes.files.insert(path, Status::Added);
     }
     Ok("the beginning".to_owned())
 }
@@ -202,13 +207,11 @@ fn in_ci() -> bool {
 }
 
 /// Adds what differs between the working tree and the place where HEAD forked off `revision`.
-fn against(root: &Path, revision: &str, files: &mut BTreeMap<PathBuf, Status>) -> Result<String, GitError> {
+fn against(root: &Path, revision: &str, changes: &mut Changes) -> Result<String, GitError> {
     let fork = std::thread::scope(|scope| {
         let fork = scope.spawn(|| line(root, &["merge-base", revision, "HEAD"]));
-        let listed = git(
-            root,
-            &["diff", "--merge-base", "--name-status", "-z", "--no-renames", revision, "--", "*.sql"],
-        );
+        let listed =
+            git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
         let Ok(fork) = joined(fork) else {
             let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
             let why =
@@ -218,21 +221,39 @@ fn against(root: &Path, revision: &str, files: &mut BTreeMap<PathBuf, Status>) -
         let listed = match listed {
             Ok(listed) => listed,
             // Before 2.30 git didn't know --merge-base.
-            Err(_) => git(root, &["diff", "--name-status", "-z", "--no-renames", &fork, "--", "*.sql"])?,
+            Err(_) => git(root, &["diff", "--name-status", "-z", "-M", &fork, "--", "*.sql"])?,
         };
-        read_status(&listed, files);
+        read_status(&listed, changes);
         Ok(fork)
     })?;
     Ok(format!("{revision} ({})", fork.get(..10).unwrap_or(&fork)))
 }
 
 fn no_base(root: &Path, revision: &str, why: &str) -> GitError {
-    let hint = if is_shallow(root) {
-        "this clone is shallow: fetch the history (git fetch --unshallow; in GitHub Actions `fetch-depth: 0`), or use --all"
+    GitError::NoBase(format!("the base revision {revision} {why}; {}", how_to_fetch(root)))
+}
+
+fn no_target(root: &Path) -> GitError {
+    GitError::NoBase(format!(
+        "nothing here tells which branch this one is to be merged into, and so what has changed; {}",
+        how_to_fetch(root)
+    ))
+}
+
+/// What to do where the base isn't here. A clone of one branch fetches no other unless it is told to.
+fn how_to_fetch(root: &Path) -> String {
+    const ALL: &str = "git fetch origin '+refs/heads/*:refs/remotes/origin/*'";
+    if is_shallow(root) {
+        let all = ALL.replacen("fetch", "fetch --unshallow", 1);
+        format!(
+            "this clone is shallow: fetch the history ({all}; in GitHub Actions `fetch-depth: 0`, in GitLab CI `GIT_DEPTH: 0`), \
+             name a revision with --since, or use --all"
+        )
     } else {
-        "fetch it (git fetch origin), name another revision with --since, or use --all"
-    };
-    GitError::NoBase(format!("the base revision {revision} {why}; {hint}"))
+        format!(
+            "fetch it ({ALL} && git remote set-head origin --auto), name a revision with --since, or use --all"
+        )
+    }
 }
 
 /// Variables of CI systems that name the branch a change is to be merged into.
@@ -248,6 +269,16 @@ const TARGETS: [&str; 9] = [
     "TRAVIS_BRANCH",
 ];
 
+/// Variables of CI systems that name the repository's default branch, whatever is built.
+const DEFAULTS: [&str; 2] = ["CI_DEFAULT_BRANCH", "BUILDKITE_PIPELINE_DEFAULT_BRANCH"];
+
+/// The repository's default branch, as GitHub's description of the event tells it: no variable does.
+fn default_of_event() -> Option<String> {
+    let event = std::fs::read_to_string(std::env::var_os("GITHUB_EVENT_PATH")?).ok()?;
+    let event: serde_json::Value = serde_json::from_str(&event).ok()?;
+    Some(event.get("repository")?.get("default_branch")?.as_str()?.to_owned())
+}
+
 /// The branch that the change is to be merged into; `None` where nothing tells.
 fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
     // Travis and Drone name the built branch itself where no pull request is built.
@@ -259,8 +290,10 @@ fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
     let named = TARGETS
         .iter()
         .filter(|name| of_pull_request(name))
+        .chain(&DEFAULTS)
         .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty());
+        .find(|value| !value.is_empty())
+        .or_else(default_of_event);
     let named = named.map(|branch| branch.trim_start_matches("refs/heads/").to_owned());
     let mut wanted = vec!["refs/remotes/origin/HEAD".to_owned()];
     for branch in named.as_deref().into_iter().chain(["main", "master"]) {
@@ -296,17 +329,26 @@ fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
         .map(str::to_owned))
 }
 
-/// `A\0path\0M\0path\0`.
-fn read_status(listed: &[u8], files: &mut BTreeMap<PathBuf, Status>) {
+/// `A\0path\0M\0path\0R087\0old\0new\0`.
+fn read_status(listed: &[u8], changes: &mut Changes) {
+    let path_of = |bytes: &[u8]| PathBuf::from(String::from_utf8_lossy(bytes).into_owned());
     let mut parts = listed.split(|byte| *byte == 0);
     while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
         let status = match status.first() {
             Some(b'A' | b'?') => Status::Added,
             Some(b'D') => Status::Deleted,
+            Some(letter @ (b'R' | b'C')) => {
+                let Some(new) = parts.next() else { return };
+                if *letter == b'R' {
+                    changes.renamed.insert(path_of(new), path_of(path));
+                }
+                changes.files.insert(path_of(new), Status::Added);
+                continue;
+            }
             Some(_) => Status::Edited,
             None => continue,
         };
-        files.insert(PathBuf::from(String::from_utf8_lossy(path).into_owned()), status);
+        changes.files.insert(path_of(path), status);
     }
 }
 
@@ -334,10 +376,18 @@ mod tests {
 
     #[test]
     fn statuses_are_read() {
-        let mut files = BTreeMap::new();
-        read_status(b"A\0db/1.sql\0M\0db/2 x.sql\0D\0db/3.sql\0", &mut files);
+        let mut changes = Changes::default();
+        read_status(
+            b"A\0db/1.sql\0M\0db/2 x.sql\0D\0db/3.sql\0R087\0db/4.sql\0db/5.sql\0M\0db/6.sql\0",
+            &mut changes,
+        );
+        let files = &changes.files;
         assert_eq!(files[Path::new("db/1.sql")], Status::Added);
         assert_eq!(files[Path::new("db/2 x.sql")], Status::Edited);
         assert_eq!(files[Path::new("db/3.sql")], Status::Deleted);
+        assert_eq!(files[Path::new("db/5.sql")], Status::Added);
+        assert_eq!(changes.renamed[Path::new("db/5.sql")], Path::new("db/4.sql"));
+        assert_eq!(files[Path::new("db/6.sql")], Status::Edited);
+        assert!(!files.contains_key(Path::new("db/4.sql")));
     }
 }

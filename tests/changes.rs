@@ -131,12 +131,89 @@ fn a_shallow_clone_says_what_is_missing() {
     assert!(linted.stderr.contains("origin/develop isn't in this clone"), "{}", linted.stderr);
     assert!(linted.stderr.contains("fetch-depth: 0"), "{}", linted.stderr);
 
+    // Nothing names the base, and no other branch is here: a push, a branch pipeline, somebody's desk.
+    for variables in [
+        &[("GITHUB_EVENT_NAME", "push"), ("CI", "true")][..],
+        &[("CI_COMMIT_BRANCH", "feature"), ("CI_DEFAULT_BRANCH", "main"), ("CI", "true")],
+        &[],
+    ] {
+        let linted = lint(here.path(), &[], variables);
+        assert_eq!(linted.code, 2, "{variables:?}: {}", linted.stderr);
+        assert!(
+            linted.stderr.contains("git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"),
+            "{}",
+            linted.stderr
+        );
+    }
+
     // Both ends are here, but not where they part.
     git(here.path(), &["fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main"]);
     let linted = lint(here.path(), &["--since", "origin/main"], &[]);
     assert_eq!(linted.code, 2);
     assert!(linted.stderr.contains("no common ancestor"), "{}", linted.stderr);
     assert!(linted.stderr.contains("shallow"), "{}", linted.stderr);
+
+    // The command that is told brings what is missing.
+    git(here.path(), &["fetch", "-q", "--unshallow", "origin", "+refs/heads/*:refs/remotes/origin/*"]);
+    assert_eq!(lint(here.path(), &[], &[]).files, ["00003_c.sql", "00004_d.sql"]);
+}
+
+#[test]
+fn a_default_branch_of_another_name_is_asked_for_or_told() {
+    let origin = origin();
+    git(origin.path(), &["branch", "-q", "-M", "main", "trunk"]);
+    let here = clone(origin.path(), "feature", &["--single-branch"]);
+    let linted = lint(here.path(), &[], &[]);
+    assert_eq!(linted.code, 2, "{}", linted.stderr);
+    assert!(linted.stderr.contains("git remote set-head origin --auto"), "{}", linted.stderr);
+    git(here.path(), &["fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*"]);
+    let event = here.path().join("event.json");
+    std::fs::write(&event, r#"{"repository": {"default_branch": "trunk"}}"#).expect("written");
+    for variables in [
+        &[("CI_COMMIT_BRANCH", "feature"), ("CI_DEFAULT_BRANCH", "trunk"), ("CI", "true")][..],
+        &[
+            ("GITHUB_EVENT_NAME", "push"),
+            ("GITHUB_EVENT_PATH", event.to_str().expect("UTF-8")),
+            ("CI", "true"),
+        ],
+    ] {
+        let linted = lint(here.path(), &[], variables);
+        assert_eq!(linted.files, ["00003_c.sql", "00004_d.sql"], "{variables:?}: {}", linted.stderr);
+    }
+    git(here.path(), &["remote", "set-head", "origin", "--auto"]);
+    assert_eq!(lint(here.path(), &[], &[]).files, ["00003_c.sql", "00004_d.sql"]);
+}
+
+#[test]
+fn a_migration_under_another_name_runs_again_and_one_that_is_gone_is_missed() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    let codes = |linted: &Linted| -> Vec<String> {
+        linted.codes.iter().filter(|code| *code == "applied_migration_edited").cloned().collect()
+    };
+    git(here.path(), &["mv", "migrations/00003_c.sql", "migrations/00006_c.sql"]);
+    let linted = lint(here.path(), &["--since", "HEAD"], &[]);
+    assert_eq!(linted.files, ["00006_c.sql"], "{}", linted.stderr);
+    assert_eq!(codes(&linted).len(), 1, "{:?}", linted.codes);
+    let staged = lint(here.path(), &["--staged"], &[]);
+    assert_eq!(codes(&staged).len(), 1, "{:?}", staged.codes);
+    git(here.path(), &["reset", "-q", "--hard"]);
+
+    // Another name for the same version is the same migration to the tool.
+    git(here.path(), &["mv", "migrations/00003_c.sql", "migrations/00003_table_c.sql"]);
+    let linted = lint(here.path(), &["--since", "HEAD"], &[]);
+    assert_eq!(codes(&linted).len(), 0, "{:?}", linted.codes);
+    git(here.path(), &["reset", "-q", "--hard"]);
+
+    git(here.path(), &["rm", "-q", "migrations/00001_a.sql", "migrations/00002_b.sql"]);
+    let linted = lint(here.path(), &["--since", "HEAD"], &[]);
+    assert_eq!(codes(&linted).len(), 1, "told once: {:?}", linted.codes);
+    let linted = lint(here.path(), &["--since", "HEAD", "migrations/00003_c.sql"], &[]);
+    assert_eq!(codes(&linted).len(), 0, "not asked about: {:?}", linted.codes);
+    let excluded = "[[lint.overrides]]\npaths = [\"migrations/0000[12]*\"]\nrules = { applied_migration_edited = \"off\" }\n";
+    std::fs::write(here.path().join("rollsafe.toml"), excluded).expect("written");
+    let linted = lint(here.path(), &["--since", "HEAD"], &[]);
+    assert_eq!(codes(&linted).len(), 0, "{:?}", linted.codes);
 }
 
 #[test]

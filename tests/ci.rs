@@ -232,3 +232,38 @@ fn the_gitlab_template_runs_as_written() {
         assert!(written.contains("create_index_blocks_writes"), "{artifact}: {written}");
     }
 }
+
+#[test]
+fn a_report_for_standard_output_is_no_file() {
+    let folder = pull_request();
+    let output = rollsafe(folder.path(), &["lint", "--output", "gitlab=-"], &[]);
+    assert!(text(&output.stdout).starts_with('['), "{}", text(&output.stdout));
+    assert!(!folder.path().join("-").exists());
+    let output = rollsafe(folder.path(), &["lint", "--format", "json", "--output", "gitlab=-"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("name a file"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_told_with_its_place() {
+    let folder = pull_request();
+    for (config, meant) in [
+        (
+            "[lint]\nfail-on = \"eror\"\n",
+            "rollsafe.toml: lint.fail-on: unknown severity `eror`: use one of error, warning",
+        ),
+        (
+            "[lint.rules]\ndrop_tabel = \"off\"\n",
+            "rollsafe.toml: lint.rules: there is no code or category `drop_tabel`",
+        ),
+        (
+            "[project]\nmigrations = [\"nope/*\"]\n",
+            "rollsafe.toml: project.migrations: no .sql files in nope/*",
+        ),
+    ] {
+        std::fs::write(folder.path().join("rollsafe.toml"), config).unwrap();
+        let output = rollsafe(folder.path(), &["lint", "--all"], &[]);
+        assert_eq!(output.status.code(), Some(2), "{config}");
+        assert!(text(&output.stderr).contains(meant), "{}", text(&output.stderr));
+    }
+}

@@ -62,3 +62,40 @@ fn update_sql_tells_nothing_of_transactions() {
         assert!(found[0].0.contains("runInTransaction"), "{found:?}");
     }
 }
+
+/// Lints SQL as if it came on standard input.
+fn linted_text(tool: Option<&str>, text: &str) -> LintReport {
+    let runner = tool.map(|tool| runner(tool).expect("a runner"));
+    let request = Request { stdin: Some(text.into()), runner, ..Request::default() };
+    let project = project::gather(&request).expect("gathered");
+    lint::lint(&project.parts[0].migrations, &LintOptions::default())
+}
+
+#[test]
+fn what_is_noted_as_done_does_not_run_again() {
+    let index = "CREATE INDEX CONCURRENTLY a_id ON a (id);\n";
+    let recorded = "-- Update Database Script\n-- Changeset a.xml::1::ann\nCREATE TABLE a (id int);\n\
+                    INSERT INTO databasechangelog (ID) VALUES ('1');\n-- Changeset a.xml::2::ann\n";
+    assert!(
+        told(&linted_text(Some("liquibase"), &format!("{recorded}{index}")), "not_rerunnable").is_empty()
+    );
+    let same = format!("{recorded}CREATE TABLE b (id int);\n{index}");
+    let report = linted_text(Some("liquibase"), &same);
+    let found = told(&report, "not_rerunnable");
+    assert!(found.len() == 1 && found[0].0.contains("the table b"), "{found:?}");
+
+    let alembic = format!(
+        "BEGIN;\nCREATE TABLE alembic_version (version_num varchar(32) NOT NULL);\nCREATE TABLE a (id int);\n\
+         INSERT INTO alembic_version (version_num) VALUES ('a1');\nCOMMIT;\n{index}BEGIN;\n\
+         UPDATE alembic_version SET version_num = 'a2';\nCOMMIT;\n"
+    );
+    assert!(told(&linted_text(Some("alembic"), &alembic), "not_rerunnable").is_empty());
+}
+
+#[test]
+fn markers_in_a_text_name_its_tool() {
+    let text = "-- +goose Up\nCREATE TABLE a (id bigint PRIMARY KEY);\n-- +goose Down\nDROP TABLE a;\n";
+    let report = linted_text(None, text);
+    assert_eq!(in_transaction(&report), [Some(true), Some(true)]);
+    assert!(told(&report, "drop_table").is_empty(), "the way back is no way forward: {:?}", report.findings);
+}

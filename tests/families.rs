@@ -127,6 +127,20 @@ const CASES: &[Case] = &[
         findings: &[],
     },
     Case {
+        what: "a file that can't be taken apart is one query as before",
+        runner: "prisma-7.4",
+        family: Family::OneQuery,
+        files: &[
+            ("1_a/migration.sql", "CREATE TABLE a (id int);\n"),
+            ("2_b/migration.sql", "CREATE INDEX a_id ON a (id);\n"),
+            ("3_c/migration.sql", "SET lock_timeout = '2s';\nDROP INDEX CONCURRENTLY a_id;\n"),
+        ],
+        in_transaction: &[&[false], &[false], &[true, true]],
+        error: Some("DROP INDEX CONCURRENTLY cannot run inside a transaction block"),
+        left: &["a", "a_id"],
+        findings: &[("3_c/migration.sql", FAILS)],
+    },
+    Case {
         what: "a transaction for each file: the file that fails leaves nothing, those before it stay",
         runner: "sqlx",
         family: Family::TransactionForFile,

@@ -279,7 +279,7 @@ const LISTS: [(&str, &str); 2] = [
 #[test]
 fn every_ledger_is_read_as_its_tool_reads_it() {
     for tool in RUNNERS.iter().filter(|tool| tool.ledger.is_some()) {
-        let twin = ["prisma-7.4", "drizzle-1"].contains(&tool.name);
+        let twin = ["prisma-7.4", "prisma-any", "drizzle-1"].contains(&tool.name);
         assert!(twin || CASES.iter().any(|case| case.runner == tool.name), "{} has no case", tool.name);
     }
     let cluster = ScratchCluster::start(&Options::default()).expect("a scratch cluster");
@@ -335,7 +335,7 @@ fn every_ledger_is_read_as_its_tool_reads_it() {
             .map(|other| other.name)
             .collect();
         // Versions of one tool, and tools that only their files tell apart.
-        let alike = [("prisma", "prisma-7.4")];
+        let alike = [("prisma", "prisma-7.4"), ("prisma", "prisma-any")];
         assert!(
             others.iter().all(|other| alike.contains(&(case.runner, other))),
             "{}: the ledger fits {others:?} as well",

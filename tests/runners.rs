@@ -147,3 +147,189 @@ fn policies_that_follow_in_the_transaction_are_seen() {
     let both = format!("{enabled}{policy}");
     assert!(said(&both).contains("only rows that a policy lets through"), "{}", said(&both));
 }
+
+#[test]
+fn a_baseline_stands_in_for_the_versions_up_to_it() {
+    let orders = "CREATE TABLE orders (id bigint PRIMARY KEY);\n";
+    let both = "CREATE TABLE orders (id bigint PRIMARY KEY, note text);\n";
+    let files = [
+        ("migrations/V1__a.sql", orders),
+        ("migrations/V2__b.sql", "ALTER TABLE orders ADD COLUMN note text;\n"),
+        ("migrations/B2__base.sql", both),
+        ("migrations/V3__c.sql", "ALTER TABLE orders ADD COLUMN note text;\n"),
+    ];
+    let paths = |files: &[(&str, &str)]| {
+        findings(files, "already_exists").into_iter().map(|(path, ..)| path).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&files), ["V3__c.sql"]);
+    // Where the older versions are gone, it is the history.
+    assert_eq!(paths(&files[2..]), ["V3__c.sql"]);
+}
+
+#[test]
+fn what_runs_again_when_it_changes_needs_no_way_back() {
+    let files = [
+        ("migrations/V1__a.sql", TABLE),
+        ("migrations/U1__a.sql", "DROP TABLE orders;\n"),
+        ("migrations/R__b.sql", "CREATE OR REPLACE VIEW open_orders AS SELECT id FROM orders;\n"),
+        ("migrations/V2__c.sql", "CREATE TABLE items (id bigint PRIMARY KEY);\n"),
+    ];
+    let found: Vec<String> = findings(&files, "down_missing").into_iter().map(|(path, ..)| path).collect();
+    assert_eq!(found, ["V2__c.sql"]);
+}
+
+#[test]
+fn versions_are_the_same_where_the_tool_takes_them_for_the_same() {
+    let paths = |tool: &str, files: &[(&str, &str)]| {
+        let found = findings_with(&["--runner", tool], files, "version_duplicated");
+        found.into_iter().map(|(path, ..)| path).collect::<Vec<_>>()
+    };
+    let other = "CREATE TABLE items (id bigint PRIMARY KEY);\n";
+    let files = [("migrations/003_a.up.sql", TABLE), ("migrations/3_b.up.sql", other)];
+    assert_eq!(paths("golang-migrate", &files), ["3_b.up.sql"]);
+    let files = [
+        ("migrations/V1__a.sql", TABLE),
+        ("migrations/V1.0__b.sql", other),
+        ("migrations/V01__c.sql", "SELECT 1;\n"),
+    ];
+    assert_eq!(paths("flyway", &files).len(), 1);
+    let twice = format!(
+        "--liquibase formatted sql\n--changeset ann:1\n{TABLE}--changeset bob:1\nSELECT 1;\n--changeset ann:1\n{other}"
+    );
+    assert_eq!(paths("liquibase", &[("migrations/a.sql", &twice)]), ["a.sql"]);
+    // Several pairs of one version in a file are one migration.
+    let pairs = format!("-- migrate:up\n{TABLE}-- migrate:down\n-- migrate:up\n{other}-- migrate:down\n");
+    assert_eq!(paths("dbmate", &[("migrations/1_a.sql", &pairs)]), [""; 0]);
+}
+
+#[test]
+fn atlas_reads_its_switch_only_with_an_empty_line_behind_it() {
+    let table = ("migrations/1_orders.sql", TABLE);
+    let tool = ["--runner", "atlas"];
+    let codes = |text: &str| {
+        ["concurrently_in_transaction", "switch_ignored"]
+            .map(|code| findings_with(&tool, &[table, ("migrations/2_index.sql", text)], code).len())
+    };
+    assert_eq!(codes(&format!("-- atlas:txmode none\n\n{INDEX}")), [0, 0]);
+    assert_eq!(codes(&format!("-- atlas:txmode none\n{INDEX}")), [1, 1]);
+    assert_eq!(codes(&format!("SELECT 1;\n-- atlas:txmode none\n\n{INDEX}")), [1, 1]);
+}
+
+#[test]
+fn the_switch_of_a_yoyo_migration_is_that_of_its_rollback() {
+    let tool = ["--runner", "yoyo"];
+    let drop = "DROP INDEX CONCURRENTLY orders_customer_id_idx;\n";
+    let paths = |there: &str, back: &str| {
+        let files = [
+            ("migrations/0001.a.sql", TABLE),
+            ("migrations/0002.b.sql", there),
+            ("migrations/0002.b.rollback.sql", back),
+        ];
+        let found = findings_with(&tool, &files, "concurrently_in_transaction");
+        found.into_iter().map(|(path, ..)| path).collect::<Vec<_>>()
+    };
+    let switch = "-- transactional: false\n";
+    assert_eq!(paths(&format!("{switch}{INDEX}"), drop), [""; 0]);
+    assert_eq!(
+        paths("CREATE INDEX orders_customer_id_idx ON orders (customer_id);\n", &format!("{switch}{drop}")),
+        ["0002.b.rollback.sql"]
+    );
+}
+
+#[test]
+fn flyways_group_is_one_transaction_for_all() {
+    let files = [
+        ("migrations/V1__a.sql", TABLE),
+        ("migrations/V2__b.sql", "ALTER TABLE orders ADD COLUMN note text;\n"),
+        (
+            "migrations/V3__c.sql",
+            "CREATE TABLE items (id bigint PRIMARY KEY);\nALTER TABLE orders ADD COLUMN other text;\n",
+        ),
+        ("flyway.conf", "flyway.group=true\n"),
+    ];
+    // All of it is of one transaction: nobody sees the table before it ends.
+    assert_eq!(findings(&files, "lock_timeout_missing"), []);
+    assert_ne!(findings(&files[..3], "lock_timeout_missing"), []);
+}
+
+#[test]
+fn prisma_sends_a_file_that_it_can_not_take_apart_as_one_query() {
+    let first = (
+        "migrations/20260101000000_a/migration.sql",
+        "CREATE TABLE orders (id bigint PRIMARY KEY);\nCREATE INDEX orders_id ON orders (id);\n",
+    );
+    let tool = ["--runner", "prisma-7.4"];
+    let found = |text: &str, code: &str| {
+        findings_with(&tool, &[first, ("migrations/20260102000000_b/migration.sql", text)], code)
+    };
+    let code = "concurrently_in_transaction";
+    assert_eq!(found("DROP INDEX CONCURRENTLY orders_id;\n", code), []);
+    let said = found("SET lock_timeout = '1s';\nDROP INDEX CONCURRENTLY orders_id;\n", code);
+    assert!(said.len() == 1 && said[0].1.contains("sends the file as one query string"), "{said:?}");
+    assert_eq!(
+        found("SET lock_timeout = '1s';\nCREATE INDEX CONCURRENTLY orders_id2 ON orders (id);\n", code),
+        []
+    );
+}
+
+#[test]
+fn what_stays_of_a_file_that_fails_half_way_is_told() {
+    let files = [
+        ("migrations/1_a.sql", TABLE),
+        ("migrations/2_b.sql", &*format!("ALTER TABLE orders ADD COLUMN note text;\n{INDEX}")),
+    ];
+    // The pipeline is committed before the statement that can't be in it.
+    let found = findings_with(&["--runner", "supabase"], &files, "not_rerunnable");
+    assert_eq!(found.len(), 1, "{found:?}");
+    // goose takes it all back, and says so.
+    let goose = format!("-- +goose Up\n{}", files[1].1);
+    let table = format!("-- +goose Up\n{TABLE}");
+    let files = [("migrations/1_a.sql", &*table), ("migrations/2_b.sql", &*goose)];
+    assert_eq!(findings(&files, "not_rerunnable"), []);
+}
+
+#[test]
+fn another_folder_of_the_repository_may_make_what_is_missing() {
+    let code = "relation_missing";
+    let files = [
+        (
+            "migrations/00001_a.sql",
+            "-- +goose Up\nCREATE TABLE keys (id bigint PRIMARY KEY, network bigint);\n",
+        ),
+        (
+            "migrations/00002_b.sql",
+            "-- +goose Up\nALTER TABLE keys ADD CONSTRAINT keys_network FOREIGN KEY (network) REFERENCES networks (id);\nDROP TABLE nowhere;\n",
+        ),
+        (".git/HEAD", ""),
+        ("lib/migrations/00001_n.sql", "-- +goose Up\nCREATE TABLE networks (id bigint PRIMARY KEY);\n"),
+    ];
+    let found = findings(&files, code);
+    assert!(found.len() == 1 && found[0].1.contains("nowhere"), "{found:?}");
+    assert_eq!(findings(&files[..3], code).len(), 2);
+}
+
+#[test]
+fn migrations_that_are_declared_to_be_for_another_database_are_left_alone() {
+    let sql = "ALTER TABLE orders DROP COLUMN note;\n";
+    for (declaration, text, migration) in [
+        (
+            "migrations/migration_lock.toml",
+            "provider = \"sqlite\"\n",
+            "migrations/20260101000000_a/migration.sql",
+        ),
+        (
+            "migrations/migration_lock.toml",
+            "provider = \"cockroachdb\"\n",
+            "migrations/20260101000000_a/migration.sql",
+        ),
+        (
+            "migrations/meta/_journal.json",
+            r#"{"dialect": "sqlite", "entries": [{"tag": "0000_a"}]}"#,
+            "migrations/0000_a.sql",
+        ),
+    ] {
+        assert_eq!(findings(&[(migration, sql), (declaration, text)], "drop_column"), [], "{text}");
+        let ours = text.replace("sqlite", "postgresql").replace("cockroachdb", "postgresql");
+        assert_eq!(findings(&[(migration, sql), (declaration, &ours)], "drop_column").len(), 1, "{ours}");
+    }
+}

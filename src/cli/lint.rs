@@ -1,7 +1,7 @@
 //! `rollsafe lint`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -22,7 +22,9 @@ use crate::migration::live::{Demand, Live};
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Part, Project, Request, runners};
-use crate::migration::rules::{Change, RuleOptions, SmallRelations};
+use crate::migration::rules::{
+    Change, RuleOptions, SmallRelations, applied_migration_edited, relation_missing,
+};
 use crate::migration::session;
 use crate::names::nearest;
 use crate::patterns::Patterns;
@@ -122,6 +124,15 @@ impl FailOn {
         }
     }
 
+    /// What is said of a word that is none of them.
+    pub fn unknown(word: &str) -> String {
+        let known: Vec<String> = FailOn::value_variants()
+            .iter()
+            .filter_map(|one| Some(one.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("unknown severity `{word}`: use one of {}", known.join(", "))
+    }
+
     /// Whether a finding of this severity makes the exit code 1.
     pub fn fails(self, severity: Severity) -> bool {
         match self {
@@ -202,7 +213,7 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
     let fail_on = match (arguments.fail_on, loaded.config.lint.fail_on.as_deref()) {
         (Some(flag), _) => flag,
         (None, Some(word)) => {
-            FailOn::from_str(word, true).map_err(|error| format!("lint.fail-on: {error}"))?
+            FailOn::from_str(word, true).map_err(|_| format!("lint.fail-on: {}", FailOn::unknown(word)))?
         }
         (None, None) => FailOn::Error,
     };
@@ -256,7 +267,7 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
         });
         let of_part = of_part.as_ref().unwrap_or(options);
         let mut found = lint::lint(&part.migrations, of_part);
-        if found.findings.iter().any(|finding| finding.code == "relation_missing") {
+        if found.findings.iter().any(|finding| finding.code == relation_missing::RULE.code) {
             let elsewhere = made_elsewhere(part);
             if !elsewhere.is_empty() {
                 let options = LintOptions { elsewhere: Arc::new(elsewhere), ..of_part.clone() };
@@ -278,26 +289,18 @@ pub(super) fn judge(project: &Project, options: &LintOptions) -> LintReport {
     }
     tell_small(&mut report, &options.rules);
     add_problems(project, &mut report);
+    add_deleted(project, options, &mut report);
     report
 }
 
-/// Relations that the migrations of other folders here make. Which of them share a database isn't known.
+/// The relations that the repository's other folders make: they may run on the same database. Looked for only where
+/// something is missing.
 fn made_elsewhere(part: &Part) -> FxHashSet<QName> {
-    let mut made = FxHashSet::default();
-    let is_here = part.root.components().all(|part| matches!(part, Component::Normal(_)));
-    let survey = if is_here { project::survey(Path::new(".")) } else { return made };
-    // What can't be looked through says nothing.
-    let folders = survey.map(|survey| survey.folders).unwrap_or_default();
-    for folder in folders.into_iter().filter(|folder| *folder != part.root) {
-        let request = Request { paths: vec![folder], apart: true, ..Request::default() };
-        let Ok(other) = project::gather(&request) else { continue };
-        for other in other.parts {
-            let is_up = |migration: &Migration| migration.direction != Direction::Down;
-            let ups: Vec<Migration> = other.migrations.into_iter().filter(is_up).collect();
-            made.extend(lint::replay(&ups).relations_unsorted().map(|relation| relation.name.clone()));
-        }
-    }
-    made
+    let names = |migrations: &Vec<Migration>| {
+        let made = lint::replay(migrations);
+        made.relations_unsorted().map(|relation| relation.name.clone()).collect::<Vec<_>>()
+    };
+    project::elsewhere(part).iter().flat_map(names).collect()
 }
 
 /// What sizes keep quiet is said once.
@@ -328,7 +331,12 @@ pub(super) fn gathered(
     loaded: &Loaded,
     mut notes: Vec<String>,
 ) -> Result<Project, String> {
-    let mut project = project::gather(request).map_err(|error| error.to_string())?;
+    let mut project = project::gather(request).map_err(|error| match &loaded.path {
+        Some(file) if arguments.paths.is_empty() && !loaded.config.project.migrations.is_empty() => {
+            format!("{}: project.migrations: {error}", file.display())
+        }
+        _ => error.to_string(),
+    })?;
     if arguments.paths.is_empty() {
         project.describe().for_each(|line| notes.push(line));
     }
@@ -385,7 +393,7 @@ pub(super) fn asked_of(
         (looked, changed)
     });
     let (paths, mut of_survey): (Vec<PathBuf>, Vec<String>) = looked?;
-    let (changed, texts) = changed.unwrap_or_else(|| Ok((None, HashMap::new())))?;
+    let changed = changed.unwrap_or_else(|| Ok(Changed::default()))?;
     notes.append(&mut of_survey);
     notes.append(&mut of_change);
     let stdin = match text {
@@ -402,8 +410,10 @@ pub(super) fn asked_of(
             Some(name) => Some(runner(name)?),
             None => None,
         },
-        changed,
-        texts,
+        changed: changed.files,
+        renamed: changed.renamed,
+        deleted: changed.deleted,
+        texts: changed.texts,
     };
     let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
     let places = Places::of(&here);
@@ -426,6 +436,7 @@ fn exclude(
             count += 1;
         }
     }
+    project.deleted.retain(|path| !excluded.matches(path));
     if count > 0 {
         project.notes.push(format!(
             "{} excluded by lint.exclude, and so history",
@@ -445,8 +456,18 @@ fn no_migrations(notes: &[String]) -> String {
     message
 }
 
-/// Which files the change at hand adds and edits, by their paths from here, and staged texts.
-type Changed = (Option<BTreeMap<PathBuf, Change>>, HashMap<PathBuf, Vec<u8>>);
+/// What the change at hand does to files, by their paths from here.
+#[derive(Default)]
+struct Changed {
+    /// Files that it adds and edits; `None`: nothing is known of a change.
+    files: Option<BTreeMap<PathBuf, Change>>,
+    /// What those that have another name now were called.
+    renamed: BTreeMap<PathBuf, PathBuf>,
+    /// Files that it takes away.
+    deleted: BTreeSet<PathBuf>,
+    /// Staged texts.
+    texts: HashMap<PathBuf, Vec<u8>>,
+}
 
 fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String> {
     let selection = match (&arguments.since, arguments.staged) {
@@ -460,23 +481,25 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
         // Outside a repository there is no change to be had: everything is judged.
         Err(GitError::NoRepository) if selection == Selection::Branch => {
             notes.push("not in a git repository: every migration is judged".to_owned());
-            return Ok((None, HashMap::new()));
+            return Ok(Changed::default());
         }
         Err(error) => return Err(error.to_string()),
     };
     // Paths from here, as the project sees them.
     let prefix = here.strip_prefix(&found.root).map(PathBuf::from).unwrap_or_default();
+    let here_of = |path: &PathBuf| {
+        path.strip_prefix(&prefix).map(PathBuf::from).unwrap_or_else(|_| found.root.join(path))
+    };
     let mut changed = BTreeMap::new();
     let mut texts = HashMap::new();
-    let mut deleted = Vec::new();
+    let mut deleted = BTreeSet::new();
     for (path, status) in &found.files {
-        let from_here =
-            path.strip_prefix(&prefix).map(PathBuf::from).unwrap_or_else(|_| found.root.join(path));
+        let from_here = here_of(path);
         let change = match status {
             Status::Added => Change::Added,
             Status::Edited => Change::Edited,
             Status::Deleted => {
-                deleted.push(path.display().to_string());
+                deleted.insert(from_here);
                 continue;
             }
         };
@@ -487,12 +510,14 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
         changed.insert(from_here, change);
     }
     if !deleted.is_empty() {
-        notes.push(format!("deleted since {}, and not looked at: {}", found.base, deleted.join(", ")));
+        let shown: Vec<String> = deleted.iter().map(|path| path.display().to_string()).collect();
+        notes.push(format!("deleted since {}: {}", found.base, shown.join(", ")));
     }
-    if changed.is_empty() {
+    if changed.is_empty() && deleted.is_empty() {
         notes.push(format!("no SQL file has changed since {}; --all judges every migration", found.base));
     }
-    Ok((Some(changed), texts))
+    let renamed = found.renamed.iter().map(|(new, old)| (here_of(new), here_of(old))).collect();
+    Ok(Changed { files: Some(changed), renamed, deleted, texts })
 }
 
 fn options(
@@ -520,7 +545,7 @@ fn options(
 
     let mut severities = Severities::default();
     for word in config.lint.select.iter().chain(&arguments.select) {
-        select(&mut severities, &config.code_or_category(word)?);
+        severities.select(&config.code_or_category(word)?);
     }
     for word in &config.lint.ignore {
         severities.set(&config.code_or_category(word)?, None);
@@ -529,7 +554,7 @@ fn options(
         severities.set(&config.code_or_category(word)?, config::severity_or_off(severity)?);
     }
     for word in &arguments.ignore {
-        severities.set(&config.code_or_category(word)?, None);
+        severities.ignore(&config.code_or_category(word)?);
     }
     for one in &config.lint.overrides {
         let patterns = |written: &[String]| {
@@ -579,16 +604,6 @@ fn options(
     })
 }
 
-/// Switches on what is off by default: at the severity of its page, or as a warning where the page says off.
-fn select(severities: &mut Severities, word: &str) {
-    for rule in crate::migration::rules::RULES {
-        let Some(facts) = crate::pages::facts(rule.page) else { continue };
-        if word == "all" || word == rule.code || word == facts.category.as_str() {
-            severities.set(rule.code, Some(facts.severity.unwrap_or(Severity::Warning)));
-        }
-    }
-}
-
 fn read_snapshot(path: &std::path::Path) -> Result<Snapshot, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     Snapshot::from_json(&bytes).map_err(|error| format!("{}: {error}", path.display()))
@@ -630,11 +645,63 @@ fn add_problems(project: &Project, report: &mut LintReport) {
             help: None,
             fix: None,
         };
+        // What can't be read at that very byte is said with it.
+        report.findings.retain(|one| {
+            let at = one
+                .span
+                .is_some_and(|it| it.start <= location.start && location.start < it.end.max(it.start + 1));
+            one.code != "syntax_error" || one.path.as_ref() != Some(path) || !at
+        });
         let at = report
             .findings
             .iter()
             .position(|f| f.path.as_ref() == Some(path))
             .unwrap_or(report.findings.len());
         report.findings.insert(at, finding);
+    }
+}
+
+/// Migrations that are gone are findings as well: told once for a folder.
+fn add_deleted(project: &Project, options: &LintOptions, report: &mut LintReport) {
+    let rule = &applied_migration_edited::RULE;
+    let Some(facts) = crate::pages::facts(rule.page) else { return };
+    let mut folders: BTreeMap<(Option<&std::path::Path>, Severity), Vec<&PathBuf>> = BTreeMap::new();
+    for path in &project.deleted {
+        let severity = options.severities.in_file(path, rule.code, facts.category, facts.severity);
+        if let Some(severity) = severity {
+            folders.entry((path.parent(), severity)).or_default().push(path);
+        }
+    }
+    for ((_, severity), paths) in folders {
+        let Some(first) = paths.first() else { continue };
+        let shown: Vec<String> = paths.iter().take(3).map(|path| path.display().to_string()).collect();
+        let more = match paths.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (these, were, they) = match paths.len() {
+            1 => ("this migration", "was", "it is"),
+            _ => ("these migrations", "were", "they are"),
+        };
+        report.findings.push(Finding {
+            code: rule.code.into(),
+            category: facts.category,
+            severity,
+            path: Some((*first).clone()),
+            span: None,
+            object: None,
+            message: format!(
+                "{these} {were} there before the change at hand, and {they} gone: {}{more}; new databases differ from those \
+                 that have run {}, and tools that look for what they have run refuse to go on",
+                shown.join(", "),
+                if paths.len() == 1 { "it" } else { "them" }
+            ),
+            help: Some(
+                "Put the file back, and undo what it did in a new migration. Where older migrations are folded into one on \
+                 purpose, say so in rollsafe.toml: [[lint.overrides]] with their paths and applied_migration_edited = \"off\"."
+                    .to_owned(),
+            ),
+            fix: None,
+        });
     }
 }

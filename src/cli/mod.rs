@@ -6,7 +6,7 @@ mod explain;
 mod fix;
 mod gate;
 mod init;
-mod lint;
+pub(crate) mod lint;
 mod lsp;
 mod output;
 pub(crate) mod rehearse;

@@ -18,7 +18,8 @@ pub struct OutputArgs {
     /// gl-code-quality-report.json beside it]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<&'static Format>,
-    /// Also write a report to a file, in any of the formats: --output sarif=rollsafe.sarif. May be given several times
+    /// Also write a report to a file, in any of the formats: --output sarif=rollsafe.sarif. May be given several times; `-`
+    /// stands for standard output
     #[arg(long, value_name = "FORMAT=FILE", value_parser = to_file)]
     output: Vec<ToFile>,
 }
@@ -34,6 +35,12 @@ fn formats() -> impl TypedValueParser<Value = &'static Format> {
 struct ToFile {
     format: &'static Format,
     path: PathBuf,
+}
+
+impl ToFile {
+    fn is_stdout(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
 }
 
 fn to_file(written: &str) -> Result<ToFile, String> {
@@ -94,12 +101,20 @@ impl OutputArgs {
     /// The first that can't, for people to read.
     pub fn check(&self) -> Result<(), String> {
         for (at, one) in self.output.iter().enumerate() {
+            if self.output.iter().take(at).any(|other| other.path == one.path) {
+                return Err(format!("--output: {} is named twice", one.path.display()));
+            }
+            if one.is_stdout() {
+                if self.format.is_some() {
+                    return Err(
+                        "--output: standard output has the report of --format: name a file".to_owned()
+                    );
+                }
+                continue;
+            }
             files::check_target(&one.path).map_err(|error| format!("--output: {error}"))?;
             if one.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
                 return Err(format!("--output: {} would be overwritten, and it is SQL", one.path.display()));
-            }
-            if self.output.iter().take(at).any(|other| other.path == one.path) {
-                return Err(format!("--output: {} is named twice", one.path.display()));
             }
         }
         Ok(())
@@ -109,7 +124,9 @@ impl OutputArgs {
     pub fn deliver(&self, report: &Report<'_>, style: Style) -> Delivered {
         let mut delivered = Delivered::default();
         let ci = ci();
-        delivered.stdout = match (self.format, ci) {
+        let format =
+            self.format.or_else(|| self.output.iter().find(|one| one.is_stdout()).map(|one| one.format));
+        delivered.stdout = match (format, ci) {
             (Some(format), _) => (format.write)(report, style),
             (None, Some(Ci::GitHub)) => {
                 let mut log = github::harmless(&report::terminal::report(report, style)).into_owned();
@@ -129,22 +146,22 @@ impl OutputArgs {
             let written = files::write_whole(path, (format.write)(report, plain).as_bytes());
             delivered.failures.extend(written.err().map(|error| error.to_string()));
         };
-        for one in &self.output {
+        for one in self.output.iter().filter(|one| !one.is_stdout()) {
             write(one.format, &one.path);
         }
-        let annotates = self.format.map_or(ci == Some(Ci::GitHub), |format| format.name == "github");
+        let annotates = format.map_or(ci == Some(Ci::GitHub), |format| format.name == "github");
         if annotates
             && let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())
             && let Err(error) = append(Path::new(&summary), &markdown::report(report, plain))
         {
             delivered.notes.push(format!("no step summary: {error}"));
         }
-        let wants = self.format.is_none() && ci == Some(Ci::GitLab);
+        let wants = format.is_none() && ci == Some(Ci::GitLab);
         if wants && !self.output.iter().any(|one| one.format.name == "gitlab") {
             let folder = std::env::var_os("CI_PROJECT_DIR").map(PathBuf::from).filter(|path| path.is_dir());
             let path = folder.unwrap_or_default().join("gl-code-quality-report.json");
-            if let Some(format) = report::format("gitlab") {
-                match files::write_whole(&path, (format.write)(report, plain).as_bytes()) {
+            if let Some(gitlab) = report::format("gitlab") {
+                match files::write_whole(&path, (gitlab.write)(report, plain).as_bytes()) {
                     Ok(()) => delivered.notes.push(
                         "wrote gl-code-quality-report.json, for `artifacts: reports: codequality`".to_owned(),
                     ),

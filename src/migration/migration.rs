@@ -55,6 +55,8 @@ pub struct Migration {
     pub judged: bool,
     /// How the change at hand came by it; `None` where nothing is known of a change.
     pub change: Option<Change>,
+    /// The file that it was before the change at hand, where the runner takes that for another migration.
+    pub was: Option<PathBuf>,
     /// The version that the runner compares, where its name has one.
     pub version: String,
     /// The parts of `range` that go as one query each; `None`: see [`RunFacts::one_query`].
@@ -63,6 +65,10 @@ pub struct Migration {
     pub exits: Option<fn(&Statement) -> bool>,
     /// The runner sends statements of which this is true alone, outside its transaction.
     pub alone: Option<fn(&Statement) -> bool>,
+    /// The runner sends the file as one query if it holds a statement of which this is true.
+    pub joined: Option<fn(&Statement) -> bool>,
+    /// Whether the runner sends the file as one query, or its statements one by one, depends on a version that nothing tells.
+    pub either: bool,
 }
 
 impl Migration {
@@ -80,10 +86,13 @@ impl Migration {
             runner_known: false,
             judged: true,
             change: None,
+            was: None,
             version: String::new(),
             chunks: None,
             exits: None,
             alone: None,
+            joined: None,
+            either: false,
         }
     }
 
@@ -98,7 +107,9 @@ impl Migration {
                     })
                     .collect(),
             ),
-            None if self.run.one_query => Some(vec![0; statements.len()]),
+            None if self.run.one_query || self.joined.is_some_and(|joined| statements.iter().any(joined)) => {
+                Some(vec![0; statements.len()])
+            }
             None => None,
         }
     }

@@ -117,7 +117,8 @@ impl<'a> Walk<'a> {
         self.session = Session::default();
         self.session.skip_to(used);
         self.session.transaction = used + 1;
-        self.session.set_unknown_runner(!migration.runner_known);
+        let unknown = !migration.runner_known || migration.either && script.statements.len() > 1;
+        self.session.set_unknown_runner(unknown);
         if (migration.run.runner_transaction || migration.run.one_transaction_for_all) && !exits {
             self.session.begin(Opened::Runner);
         }

@@ -90,7 +90,7 @@ fn multiformat(text: &str, markdown: Option<&str>) -> sarif::MultiformatMessageS
 
 fn rule(code: &str, document: Option<&Document<'_>>) -> sarif::ReportingDescriptor {
     let Some(document) = document else {
-        return sarif::ReportingDescriptor::builder().id(code).name(code).build();
+        return sarif::ReportingDescriptor::builder().id(code).build();
     };
     let why = document.prose.split("\n## Why\n").nth(1).unwrap_or(&document.prose);
     let why = why.split("\n## ").next().unwrap_or("").trim();
@@ -114,13 +114,23 @@ fn rule(code: &str, document: Option<&Document<'_>>) -> sarif::ReportingDescript
     };
     sarif::ReportingDescriptor::builder()
         .id(code)
-        .name(code)
+        .name(in_camel_case(code))
         .short_description(multiformat(document.summary, None))
         .full_description(multiformat(&shortened(full, LONGEST_DESCRIPTION), None))
         .help(multiformat(&document.prose, Some(&document.prose)))
         .default_configuration(configuration)
         .properties(properties)
         .build()
+}
+
+/// `DropColumn` for `drop_column`: a name that only repeats the id is none to those who check SARIF.
+fn in_camel_case(code: &str) -> String {
+    code.split('_')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+        })
+        .collect()
 }
 
 fn region(span: &Location) -> sarif::Region {

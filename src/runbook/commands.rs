@@ -85,7 +85,7 @@ pub fn commands(runner: Option<&str>, folder: &str, step: Option<&Step>) -> Comm
                 Some(format!("diesel migration list {at}")),
             )
         }
-        Some("prisma" | "prisma-7.4") => {
+        Some("prisma" | "prisma-7.4" | "prisma-any") => {
             (None, some("npx prisma migrate deploy"), None, some("npx prisma migrate status"))
         }
         Some("drizzle" | "drizzle-1") => (None, some("npx drizzle-kit migrate"), None, None),

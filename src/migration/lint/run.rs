@@ -12,9 +12,10 @@ use crate::migration::custom::CustomRule;
 use crate::migration::live;
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::parse::{self, Script};
+use crate::migration::project::runners::runner;
 use crate::migration::rules::{
     Change, Check, DownMigration, JudgedMigration, RELEASE, Record, ReversalContext, RunContext, Said, Sink,
-    schema_drift,
+    Version, schema_drift,
 };
 use crate::migration::statement::{Body, Statement};
 use crate::migration::suppress::{self, Suppression};
@@ -122,8 +123,32 @@ pub(super) struct Run<'a> {
     said: Told,
     /// What would have been said, were the relations not known to be small.
     small: Told,
+    /// Baselines that the migrations beside them make unnecessary.
+    spared: Vec<usize>,
     /// How many have been replayed.
     pub history: usize,
+}
+
+/// Baselines that aren't walked through: a database runs the newest one or the versions up to it, never both. As long as
+/// any of these versions is there, they are the history.
+fn spared(migrations: &[Migration]) -> Vec<usize> {
+    let is = |direction: Direction| move |one: &Migration| one.direction == direction;
+    let Some(newest) = migrations.iter().rposition(is(Direction::Baseline)) else { return Vec::new() };
+    let baseline = &migrations[newest]; // a position in them
+    let key = |one: &Migration| match one.run.runner.and_then(runner) {
+        Some(runner) => runner.order.key(&one.version).into_owned(),
+        None => one.version.clone(),
+    };
+    let (before, behind) = migrations.split_at(newest);
+    let is_up = is(Direction::Up);
+    let has_versions = before.iter().any(is_up)
+        || behind.iter().filter(|one| is_up(one)).take(1).any(|one| key(one) == key(baseline));
+    let mut baselines: Vec<usize> =
+        (0..=newest).filter(|&at| migrations[at].direction == Direction::Baseline).collect(); // within: up to a position
+    if !has_versions {
+        baselines.pop();
+    }
+    baselines
 }
 
 impl<'a> Run<'a> {
@@ -150,6 +175,7 @@ impl<'a> Run<'a> {
             judged: Vec::new(),
             said: Vec::new(),
             small: Vec::new(),
+            spared: spared(migrations),
             history: 0,
         }
     }
@@ -205,11 +231,18 @@ impl<'a> Run<'a> {
     pub fn step(&mut self, step: &Step, up: &Script, downs: &[&Script]) {
         let Some(index) = step.up else {
             for (&down, script) in step.downs.iter().zip(downs) {
-                self.judge_on_copy(down, script);
+                self.judge_on(down, script, self.catalog.clone());
             }
             return;
         };
         let migration = &self.migrations[index]; // steps are made of these indexes
+        if self.spared.contains(&index) {
+            // It runs on an empty database only, in place of what is before it.
+            if self.standing.is_judged(index) {
+                self.judge_on(index, up, super::first_catalog(self.migrations, self.options));
+            }
+            return;
+        }
         if !self.standing.has_run(index) {
             self.arrived.at(&mut self.catalog, self.history, self.options);
         }
@@ -218,7 +251,7 @@ impl<'a> Run<'a> {
             self.walk.replay(index, up, &mut self.catalog);
             for (&down, script) in step.downs.iter().zip(downs) {
                 // Only the way back is new: judged on what is there now.
-                self.judge_on_copy(down, script);
+                self.judge_on(down, script, self.catalog.clone());
             }
             return;
         }
@@ -253,7 +286,8 @@ impl<'a> Run<'a> {
                 span: Span::new(self.migrations[down].range.start, self.migrations[down].range.end),
                 after: &after,
             }),
-            downs_are_usual: self.downs_are_usual,
+            // What is run again when it changes, and what stands in for all before it, has no way back.
+            downs_are_usual: self.downs_are_usual && migration.direction == Direction::Up,
             down_text: last.map_or("", |(&down, _)| &self.migrations[down].text),
             text: &migration.text,
         };
@@ -274,11 +308,11 @@ impl<'a> Run<'a> {
         self.put_away(index, up, records);
     }
 
-    /// Judges a way back alone.
-    fn judge_on_copy(&mut self, down: usize, script: &Script) {
-        let walked = self.walk.judge(down, script, &mut self.catalog.clone());
-        let records = self.hear(down, walked);
-        self.put_away(down, script, records);
+    /// Judges a migration on a catalog that the others know nothing of.
+    fn judge_on(&mut self, index: usize, script: &Script, mut catalog: Catalog) {
+        let walked = self.walk.judge(index, script, &mut catalog);
+        let records = self.hear(index, walked);
+        self.put_away(index, script, records);
     }
 
     /// Takes in what was said of a migration; gives what is known of its statements.
@@ -351,10 +385,13 @@ impl<'a> Run<'a> {
                 .migrations
                 .iter()
                 .zip(&shown)
-                .filter(|(migration, _)| migration.direction == Direction::Up)
-                .map(|(migration, shown)| {
-                    let old = migration.change != Some(Change::Added);
-                    (migration.version.as_str(), shown.as_str(), old)
+                .enumerate()
+                .filter(|(_, (migration, _))| migration.direction == Direction::Up)
+                .map(|(index, (migration, shown))| Version {
+                    migration: index as u32,
+                    version: &migration.version,
+                    path: shown,
+                    old: migration.change != Some(Change::Added),
                 })
                 .collect(),
             after: &self.catalog,
@@ -387,6 +424,7 @@ impl Settled {
             run: &migration.run,
             version: &migration.version,
             change: migration.change,
+            was: migration.was.as_deref(),
         }
     }
 }

@@ -96,23 +96,41 @@ fn by_content(folder: &Folder<'_>) -> Vec<Detected> {
     let mut found: Vec<Detected> = Vec::new();
     for file in folder.files.iter().rev().take(SAMPLE) {
         let Ok(bytes) = std::fs::read(folder.root.join(file)) else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        for line in text.lines() {
-            if !line.starts_with(['-', '#']) && !line.contains("--> statement-breakpoint") {
-                continue;
-            }
-            for runner in RUNNERS.iter().copied() {
-                let marked = runner.signs.content.iter().any(|mark| {
-                    line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
-                        || (mark.starts_with("-->") && line.contains(mark))
-                });
-                if marked && !found.iter().any(|one| std::ptr::eq(one.runner, runner)) {
-                    found.push(Detected { runner, because: "markers in the files", certain: true });
-                }
+        for runner in marked(&String::from_utf8_lossy(&bytes)) {
+            if !found.iter().any(|one| std::ptr::eq(one.runner, runner)) {
+                found.push(Detected { runner, because: "markers in the files", certain: true });
             }
         }
     }
     found
+}
+
+/// The tools whose markers a text holds, in the order of the markers.
+fn marked(text: &str) -> Vec<&'static Runner> {
+    let mut found: Vec<&'static Runner> = Vec::new();
+    for line in text.lines() {
+        if !line.starts_with(['-', '#']) && !line.contains("--> statement-breakpoint") {
+            continue;
+        }
+        for runner in RUNNERS.iter().copied() {
+            let is_marked = runner.signs.content.iter().any(|mark| {
+                line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+                    || (mark.starts_with("-->") && line.contains(mark))
+            });
+            if is_marked && !found.iter().any(|one| std::ptr::eq(*one, runner)) {
+                found.push(runner);
+            }
+        }
+    }
+    found
+}
+
+/// The tool of a text that is no file, by the markers in it.
+pub fn by_text(text: &str) -> Option<Detected> {
+    let found = marked(text);
+    // As in `detect`: who runs what Atlas has written is told by the others.
+    let runner = found.iter().find(|runner| runner.name != "atlas").or(found.first()).copied()?;
+    Some(Detected { runner, because: "markers in the text", certain: true })
 }
 
 fn by_unique_names(folder: &Folder<'_>) -> Vec<Detected> {
@@ -215,28 +233,138 @@ fn by_usual_names(folder: &Folder<'_>) -> Vec<Detected> {
         .collect()
 }
 
-/// Tools that changed how they run: the version in the manifest decides.
+/// Tools that changed how they run: the version decides.
 fn refine(found: Detected, folder: &Folder<'_>) -> Detected {
-    if found.runner.name == "prisma" {
-        let version =
-            folder.root.ancestors().take_while(|above| above.starts_with(folder.top)).find_map(|above| {
-                let text = std::fs::read_to_string(above.join("package.json")).ok()?;
-                let manifest: serde_json::Value = serde_json::from_str(&text).ok()?;
-                ["devDependencies", "dependencies"]
-                    .iter()
-                    .find_map(|list| manifest.get(list)?.get("prisma")?.as_str().map(str::to_owned))
-            });
-        let numbers: Vec<u32> = version
-            .unwrap_or_default()
-            .trim_start_matches(['^', '~', '>', '=', 'v', ' '])
-            .split('.')
-            .map_while(|part| part.parse().ok())
-            .collect();
-        let splits = matches!(numbers.as_slice(), [major, ..] if *major > 7)
-            || matches!(numbers.as_slice(), [7, minor, ..] if *minor >= 4);
-        if splits && let Some(runner) = runners::runner("prisma-7.4") {
-            return Detected { runner, because: "package.json", ..found };
+    if found.runner.name != "prisma" {
+        return found;
+    }
+    let (name, because) = match prisma_splits(folder) {
+        Some((false, _)) => return found,
+        Some((true, because)) => ("prisma-7.4", because),
+        None => ("prisma-any", found.because),
+    };
+    runners::runner(name).map_or(found, |runner| Detected { runner, because, ..found })
+}
+
+/// Whether Prisma is of a version that sends statements one by one, and what tells; `None`: nothing does.
+fn prisma_splits(folder: &Folder<'_>) -> Option<(bool, &'static str)> {
+    let above = || folder.root.ancestors().take_while(|above| above.starts_with(folder.top));
+    let read = |folder: &Path, name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let wanted = above().find_map(|above| {
+        let manifest: serde_json::Value = serde_json::from_str(&read(above, "package.json")?).ok()?;
+        ["devDependencies", "dependencies"]
+            .iter()
+            .find_map(|list| manifest.get(list)?.get("prisma")?.as_str().map(str::to_owned))
+    })?;
+    // What is installed says more than what is asked for.
+    let installed = above().find_map(|above| {
+        ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock"]
+            .into_iter()
+            .find_map(|name| Some((splits_from(&locked(&read(above, name)?)?)?, name)))
+    });
+    installed.or_else(|| Some((range_splits(&wanted)?, "package.json")))
+}
+
+/// The version of `prisma` that a lock file holds. Lock files of four tools, of which a few lines are wanted.
+fn locked(text: &str) -> Option<String> {
+    let version = |after: &str| {
+        let start = after.find(|c: char| c.is_ascii_digit())?;
+        let rest = after.get(start..)?;
+        Some(rest[..rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len())].to_owned())
+    };
+    let behind = |mark: &str| text.split_once(mark).map(|(_, after)| after);
+    // package-lock.json: `"node_modules/prisma": {\n "version": "7.8.0"`, and before npm 7 `"prisma": {\n "version": …`.
+    let npm = || {
+        let after = behind("\"node_modules/prisma\": {").or_else(|| behind("\"prisma\": {"))?;
+        version(after.split_once("\"version\":")?.1)
+    };
+    // pnpm-lock.yaml: `prisma@7.8.0(…):`, in older ones `/prisma@7.8.0` or `/prisma/7.8.0`.
+    let pnpm = || {
+        text.lines().map(|line| line.trim().trim_matches(['\'', '/'])).find_map(|line| {
+            let after = line.strip_prefix("prisma@").or_else(|| line.strip_prefix("prisma/"))?;
+            after.starts_with(|c: char| c.is_ascii_digit()).then(|| version(after))?
+        })
+    };
+    // yarn.lock: `prisma@^7.0.0:` or `"prisma@npm:^7.0.0":`, then `version "7.8.0"` or `version: 7.8.0`.
+    let yarn = || {
+        let mut lines = text.lines().skip_while(|line| !line.trim_start_matches('"').starts_with("prisma@"));
+        lines.next()?;
+        version(lines.next()?.trim().strip_prefix("version")?)
+    };
+    // bun.lock: `"prisma": ["prisma@7.8.0", …`.
+    let bun = || version(behind("\"prisma\": [\"prisma@")?);
+    bun().or_else(npm).or_else(yarn).or_else(pnpm)
+}
+
+/// Whether a version is one that sends statements one by one.
+fn splits_from(version: &str) -> Option<bool> {
+    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    let major = numbers.next()?;
+    Some(major > 7 || major == 7 && numbers.next()? >= 4)
+}
+
+/// The same of a range, where all versions in it are alike.
+fn range_splits(range: &str) -> Option<bool> {
+    let range = range.trim();
+    let bare = range.trim_start_matches(['^', '~', '=', 'v', ' ']);
+    let numbers: Vec<u32> = bare.split('.').map_while(|part| part.parse().ok()).collect();
+    // Nothing but a version, with or without a sign that keeps its first number.
+    if numbers.is_empty() || !bare.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let keeps_second = !range.starts_with('^') && numbers.len() > 1;
+    match (numbers.as_slice(), keeps_second) {
+        ([7, minor, ..], _) if *minor >= 4 => Some(true),
+        ([7, ..], true) => Some(false),
+        ([7, ..], false) => None,
+        ([major, ..], _) => Some(*major > 7),
+        ([], _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_files_tell_the_version() {
+        let of = |text: &str| locked(text).unwrap_or_default();
+        assert_eq!(
+            of(
+                "{\"packages\": {\"\": {\"devDependencies\": {\"prisma\": \"^7.0.0\"}},\n\"node_modules/prisma\": {\n \"version\": \"7.8.0\",\n"
+            ),
+            "7.8.0"
+        );
+        assert_eq!(
+            of(
+                "importers:\n  .:\n    devDependencies:\n      prisma:\n        specifier: ^7.0.0\npackages:\n\n  prisma@7.3.0:\n    resolution: {}\n"
+            ),
+            "7.3.0"
+        );
+        assert_eq!(of("prisma@^7.0.0:\n  version \"7.4.1\"\n"), "7.4.1");
+        assert_eq!(of("\"prisma@npm:^7.0.0\":\n  version: 7.4.1\n"), "7.4.1");
+        assert_eq!(of("    \"prisma\": [\"prisma@7.5.0\", \"\", { }],\n"), "7.5.0");
+        assert_eq!(of("prisma-client@^7.0.0:\n  version \"7.4.1\"\n"), "");
+    }
+
+    #[test]
+    fn a_range_tells_only_where_all_of_it_is_alike() {
+        for (range, splits) in [
+            ("^6.19.0", Some(false)),
+            ("7.3.0", Some(false)),
+            ("~7.3.1", Some(false)),
+            ("^7.8.0", Some(true)),
+            ("8", Some(true)),
+            ("^7.0.0", None),
+            ("7", None),
+            ("7.x", None),
+            (">=6", None),
+            ("latest", None),
+            ("*", None),
+            ("catalog:", None),
+            ("workspace:*", None),
+        ] {
+            assert_eq!(range_splits(range), splits, "{range}");
         }
     }
-    found
 }

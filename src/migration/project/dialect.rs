@@ -120,12 +120,31 @@ pub fn of_path(relative: &Path) -> Option<&'static str> {
     named.or_else(inside).map(|(_, title)| title)
 }
 
-/// Whether a file's name says that it is for PostgreSQL alone; gives the name of the file that it stands in for.
-pub fn stands_in_for(relative: &str) -> Option<String> {
+/// Whether a file's name says that it is for PostgreSQL alone: the beginning of the names that it stands in for.
+pub fn stands_in_for(relative: &str) -> Option<&str> {
     [".postgres.", ".postgresql.", ".pg."]
         .into_iter()
-        .find(|infix| relative.contains(infix))
-        .map(|infix| relative.replacen(infix, ".", 1))
+        .find_map(|infix| relative.get(..relative.find(infix)? + 1))
+}
+
+/// The other database that a tool's own files say its migrations are for: Prisma's `migration_lock.toml`, Drizzle's journal or
+/// the snapshots beside its files.
+pub fn of_declaration<'a>(root: &Path, files: impl Iterator<Item = &'a PathBuf>) -> Option<&'static str> {
+    let json = |path: PathBuf| {
+        let text = std::fs::read_to_string(path).ok()?;
+        let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(value.get("dialect")?.as_str()?.to_owned())
+    };
+    let lock = || {
+        let text = std::fs::read_to_string(root.join("migration_lock.toml")).ok()?;
+        let lock: toml::Table = text.parse().ok()?;
+        Some(lock.get("provider")?.as_str()?.to_owned())
+    };
+    let declared = lock()
+        .or_else(|| json(root.join("meta/_journal.json")))
+        .or_else(|| files.take(1).find_map(|file| json(file.with_file_name("snapshot.json"))))?;
+    let known = [("turso", "SQLite"), ("singlestore", "SingleStore"), ("gel", "Gel")];
+    OTHERS.into_iter().chain(known).find(|(word, _)| *word == declared).map(|(_, title)| title)
 }
 
 /// The other database that the texts of a folder's files are for: something in them only that one understands, and

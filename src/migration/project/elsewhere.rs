@@ -14,7 +14,7 @@ struct Elsewhere {
     how: &'static str,
 }
 
-const TOOLS: [Elsewhere; 8] = [
+const TOOLS: [Elsewhere; 11] = [
     Elsewhere {
         title: "Liquibase changelogs",
         path: |path| {
@@ -44,9 +44,21 @@ const TOOLS: [Elsewhere; 8] = [
         how: "keep the schema as SQL (config.active_record.schema_format = :sql) and lint with --schema db/structure.sql, or give the SQL that the log shows",
     },
     Elsewhere {
+        title: "node-pg-migrate migrations",
+        path: is_script,
+        text: &["node-pg-migrate", "(pgm", "pgm =>"],
+        how: "node-pg-migrate up --dry-run prints the SQL",
+    },
+    Elsewhere {
+        title: "Sequelize migrations",
+        path: is_script,
+        text: &["queryinterface"],
+        how: "Sequelize has no dry run; give the SQL that its log shows",
+    },
+    Elsewhere {
         title: "Knex migrations",
-        path: |path| path.contains("migrations/") && (path.ends_with(".js") || path.ends_with(".ts")),
-        text: &["exports.up", "import { knex }", "import type { knex }", "import { type knex }"],
+        path: is_script,
+        text: &["knex"],
         how: "Knex has no dry run; give the SQL that its debug output shows",
     },
     Elsewhere {
@@ -54,6 +66,12 @@ const TOOLS: [Elsewhere; 8] = [
         path: |path| path.contains("migration") && (path.ends_with(".js") || path.ends_with(".ts")),
         text: &["implements migrationinterface"],
         how: "TypeORM has no dry run of migrations; give the SQL inside queryRunner.query()",
+    },
+    Elsewhere {
+        title: "JavaScript migrations",
+        path: is_script,
+        text: &["exports.up", "export const up", "export async function up", "export function up"],
+        how: "give the SQL that the tool's log shows",
     },
     Elsewhere {
         title: "SeaORM migrations",
@@ -68,6 +86,10 @@ const TOOLS: [Elsewhere; 8] = [
         how: "mix ecto.migrate --log-migrations-sql on a scratch database, and lint what it logs",
     },
 ];
+
+fn is_script(path: &str) -> bool {
+    path.contains("migrations/") && (path.ends_with(".js") || path.ends_with(".ts"))
+}
 
 /// How many bytes of a file are looked at.
 const HEAD: u64 = 2048;

@@ -84,6 +84,9 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
         .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
         .collect();
     let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
+    if !root.exists() {
+        return Err(ProjectError::NoSql(path.to_owned()));
+    }
     let found: Vec<PathBuf> = walk(&root)?
         .into_iter()
         .map(|file| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file))
@@ -113,7 +116,8 @@ pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
     let mut seen = Seen::default();
     for file in all_files(root)? {
         let file = file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
-        let skipped = file.components().any(|part| {
+        // What lies above says nothing of it.
+        let skipped = file.strip_prefix(root).unwrap_or(&file).components().any(|part| {
             let part = part.as_os_str().to_string_lossy().to_lowercase();
             SKIPPED.contains(&part.as_str())
         });
@@ -165,6 +169,7 @@ pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
             .collect();
         let absolute = std::path::absolute(&folder).unwrap_or_else(|_| folder.clone());
         let foreign = dialect::of_texts(texts.iter().map(String::as_str))
+            .or_else(|| dialect::of_declaration(&absolute, mine.into_iter()))
             .or_else(|| dialect::of_manifest(&absolute, &top));
         if let Some(dialect) = foreign {
             others.add(dialect, count, &folder);

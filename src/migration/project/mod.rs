@@ -11,7 +11,7 @@ pub mod runners;
 pub mod sections;
 mod text;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,10 @@ pub struct Request {
     pub runner: Option<&'static Runner>,
     /// Only these files are judged, the others are history; `None`: all that `paths` mean.
     pub changed: Option<BTreeMap<PathBuf, Change>>,
+    /// Of the changed ones, those that have another name now: what they were called.
+    pub renamed: BTreeMap<PathBuf, PathBuf>,
+    /// Files that the change takes away.
+    pub deleted: BTreeSet<PathBuf>,
     /// Texts to take in place of what the files hold.
     pub texts: HashMap<PathBuf, Vec<u8>>,
     /// Folders that no tool claims are histories of their own; else they are one, in the order of their paths.
@@ -62,6 +66,8 @@ pub struct Part {
     pub migrations: Vec<Migration>,
     /// Whether the tool refuses files that mix what can and what can't run in a transaction; asked once.
     refuses_mixed: std::cell::OnceCell<bool>,
+    /// Whether the tool runs all pending migrations in one transaction; asked once.
+    is_grouped: std::cell::OnceCell<bool>,
 }
 
 /// The migrations, folder by folder, and what was noticed while gathering them.
@@ -71,6 +77,8 @@ pub struct Project {
     pub parts: Vec<Part>,
     /// Text that isn't as SQL files are: (file, place, message), each a finding.
     pub problems: Vec<(PathBuf, Span, String)>,
+    /// Migrations that were there before the change at hand, and whose version none has any more.
+    pub deleted: Vec<PathBuf>,
     /// What was left aside, for people to know.
     pub notes: Vec<String>,
     /// Files for other databases.
@@ -156,20 +164,36 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
     // Folder → files in it, with whether each is judged.
     let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
+    // Folders that are asked about as such, not only files in them.
+    let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
         for file in find(path)? {
             let root = root_of(&file);
+            if !path.is_file() {
+                whole.insert(root.clone());
+            }
             folders.entry(root).or_default().insert(file, true);
         }
     }
+    let mut deleted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     if let Some(changed) = &request.changed {
         for files in folders.values_mut() {
             for (file, judged) in files {
                 *judged = changed.contains_key(file);
             }
         }
+        // A file that isn't among the migrations any more is as good as gone.
+        let moved =
+            request.renamed.iter().filter(|(new, _)| !folders.values().any(|files| files.contains_key(*new)));
+        let gone = moved.map(|(_, old)| old).chain(&request.deleted);
+        for path in gone {
+            let root = root_of(path);
+            if whole.contains(&root) {
+                deleted.entry(root).or_default().push(path.clone());
+            }
+        }
         // Nothing of a folder is asked about: it needn't be read.
-        folders.retain(|_, files| files.values().any(|judged| *judged));
+        folders.retain(|root, files| files.values().any(|judged| *judged) || deleted.contains_key(root));
     }
     // A file given alone has its neighbours as history.
     for path in request.paths.iter().filter(|path| path.is_file()) {
@@ -201,11 +225,15 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         };
         match runner {
             Some(runner) => {
+                let gone = deleted.remove(&root).unwrap_or_default();
                 let part = with_runner(root, files, runner, request, &mut project)?;
+                project.deleted.extend(gone.into_iter().filter(|path| lacks(&part, path)));
                 project.parts.push(part);
             }
             None if request.apart => {
+                let gone = deleted.remove(&root).unwrap_or_default();
                 let part = without_runner(root, files, request, &mut project)?;
+                project.deleted.extend(gone.into_iter().filter(|path| lacks(&part, path)));
                 project.parts.push(part);
             }
             // Named together, folders that nothing ties to a tool are one history, in the order of their paths.
@@ -221,7 +249,10 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         let path = PathBuf::from("<stdin>");
         let (text, problem) = decode(stdin.clone());
         project.problems.extend(problem.map(|(span, message)| (path.clone(), span, message)));
-        let runner = request.runner.map(|runner| Detected { runner, because: "--runner", certain: true });
+        let runner = match request.runner {
+            Some(runner) => Some(Detected { runner, because: "--runner", certain: true }),
+            None => detect::by_text(&text),
+        };
         let mut part = Part { runner, ..Part::default() };
         match runner {
             Some(found) => add(&mut part, path, "<stdin>", text, true, found.runner, None, request),
@@ -231,6 +262,21 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         project.parts.push(part);
     }
     Ok(project)
+}
+
+/// The migrations forward of the repository's other folders that a tool claims, folder by folder; what can't be read is left out.
+pub fn elsewhere(part: &Part) -> Vec<Vec<Migration>> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let own = absolute(&part.root);
+    let Some(top) = top_of(&own) else { return Vec::new() };
+    let folders = survey(&top).map(|survey| survey.folders).unwrap_or_default();
+    let others = folders.into_iter().filter(|folder| absolute(folder) != own);
+    let read = |folder| gather(&Request { paths: vec![folder], apart: true, ..Request::default() });
+    let parts = others.filter_map(|folder| read(folder).ok()).flat_map(|project| project.parts);
+    let forward = |part: Part| {
+        part.migrations.into_iter().filter(|migration| migration.direction != Direction::Down).collect()
+    };
+    parts.filter(|part| part.runner.is_some()).map(forward).collect()
 }
 
 /// A folder's migrations with another text for one of its files: what an editor holds, say. Nothing else is read anew. Also
@@ -311,6 +357,10 @@ fn with_runner(
     project: &mut Project,
 ) -> Result<Part, ProjectError> {
     let runner = found.runner;
+    if let Some(dialect) = dialect::of_declaration(&root, files.keys()) {
+        project.others.add(dialect, files.len(), &root);
+        return Ok(Part { root, runner: Some(found), ..Part::default() });
+    }
     let mut named: Vec<(PathBuf, String, Named, bool)> = Vec::new();
     let mut left: Vec<PathBuf> = Vec::new();
     for (file, judged) in files {
@@ -325,9 +375,14 @@ fn with_runner(
         }
     }
     // `1_a.postgres.up.sql` is run in place of `1_a.up.sql`.
-    let replaced: Vec<String> =
-        named.iter().filter_map(|(_, path, ..)| dialect::stands_in_for(path)).collect();
-    named.retain(|(_, relative, ..)| !replaced.contains(relative));
+    let ours: Vec<(String, Named)> = named
+        .iter()
+        .filter_map(|(_, path, name, _)| Some((dialect::stands_in_for(path)?.to_owned(), name.clone())))
+        .collect();
+    named.retain(|(_, relative, name, _)| {
+        dialect::stands_in_for(relative).is_some()
+            || !ours.iter().any(|(start, own)| relative.starts_with(start) && own == name)
+    });
     match runner.order {
         Order::Listed(list) => {
             let listed = list(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
@@ -347,6 +402,11 @@ fn with_runner(
                     places.get(relative.as_str()).or_else(|| places.get(&*down_of(relative))).copied()
                 });
             }
+        }
+        Order::Led(list) => {
+            let listed = list(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
+            let place = |name: &str| listed.iter().position(|one| one == name).unwrap_or(listed.len());
+            named.sort_by_cached_key(|(_, relative, ..)| (place(relative), relative.clone()));
         }
         Order::Text => named.sort_by(|a, b| a.1.cmp(&b.1)),
         Order::Version => named.sort_by(|a, b| (&a.2.version, &a.1).cmp(&(&b.2.version, &b.1))),
@@ -385,7 +445,7 @@ fn with_runner(
         add(&mut part, file, &relative, text, judged, runner, Some(name), request);
     }
     pair(&mut part.migrations);
-    mark_changes(&mut part.migrations, request);
+    mark_changes(&mut part, request);
     Ok(part)
 }
 
@@ -403,11 +463,39 @@ fn ups_first(named: &mut [(PathBuf, String, Named, bool)]) {
     }
 }
 
+/// The version of a migration as the tool tells it from others; `None`: the file is no way forward that runs once.
+fn key_of(found: Option<Detected>, root: &Path, path: &Path) -> Option<String> {
+    match found {
+        Some(found) => {
+            let name = (found.runner.named)(&relative_to(path, root))?;
+            (name.direction == Direction::Up).then(|| found.runner.order.key(&name.version).into_owned())
+        }
+        None => {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            (order::is_versioned(&name) && order::direction_of(path) == Direction::Up).then_some(name)
+        }
+    }
+}
+
+/// Whether a file that is gone was a migration whose version none has now.
+fn lacks(part: &Part, path: &Path) -> bool {
+    let key = key_of(part.runner, &part.root, path);
+    key.is_some() && part.migrations.iter().all(|one| key_of(part.runner, &part.root, &one.path) != key)
+}
+
 /// Notes how the change at hand came by each file.
-fn mark_changes(migrations: &mut [Migration], request: &Request) {
+fn mark_changes(part: &mut Part, request: &Request) {
     let Some(changed) = &request.changed else { return };
-    for migration in migrations {
+    let (found, root) = (part.runner, &part.root);
+    for migration in &mut part.migrations {
         migration.change = changed.get(&migration.path).copied();
+        let was = request.renamed.get(&migration.path);
+        migration.was = was
+            .filter(|old| {
+                let (then, now) = (key_of(found, &root_of(old), old), key_of(found, root, &migration.path));
+                then.is_some() && now.is_some() && then != now
+            })
+            .cloned();
         // A repeatable migration is meant to be edited.
         if migration.direction == Direction::Repeatable && migration.change == Some(Change::Edited) {
             migration.change = None;
@@ -439,7 +527,7 @@ fn without_runner(
         add_plain(&mut part, path, text, judged, request);
     }
     pair(&mut part.migrations);
-    mark_changes(&mut part.migrations, request);
+    mark_changes(&mut part, request);
     Ok(part)
 }
 
@@ -478,6 +566,8 @@ fn add(
     let mut splits = false;
     let mut exits = None;
     let mut alone = None;
+    let mut joined = None;
+    let mut grouped = false;
     for switch in runner.switch {
         match *switch {
             Switch::Prefix(prefix) => switched = switched.or(text.starts_with(prefix).then_some(false)),
@@ -488,10 +578,25 @@ fn add(
                     splits = true;
                 }
             }
+            Switch::Text(is) => switched = switched.or(is(&text).then_some(false)),
+            Switch::WayThere(is) => {
+                let version = name.as_ref().map(|name| &name.version);
+                let there = match whole {
+                    Direction::Down => part
+                        .migrations
+                        .iter()
+                        .rfind(|up| up.direction == Direction::Up && Some(&up.version) == version)
+                        .map(|up| up.source.clone()),
+                    _ => Some(text.clone()),
+                };
+                switched = switched.or(there.is_some_and(|text: Arc<str>| is(&text)).then_some(false));
+            }
             Switch::Path(is) => switched = switched.or(is(relative).then_some(false)),
             Switch::Beside(says) => switched = switched.or(says(&path)),
             Switch::Statements(is, _) => exits = Some(is),
             Switch::Alone(is) => alone = Some(is),
+            Switch::Joined(is) => joined = Some(is),
+            Switch::Grouped(_) => grouped = is_grouped(runner, part),
         }
     }
     if switched.is_some() {
@@ -504,7 +609,10 @@ fn add(
             None => found.into_iter().map(|section| (section, text.clone())).collect(),
         },
         Sections::Gathered(_) if found.len() > 1 => sections::gather(&text, found),
-        _ => found.into_iter().map(|section| (section, text.clone())).collect(),
+        _ => {
+            let kept = sections::without_marks(&text, &found);
+            found.into_iter().map(|section| (section, kept.clone())).collect()
+        }
     };
     // What a file switches for one direction it needn't switch for the other.
     let unswitched =
@@ -515,6 +623,7 @@ fn add(
         let around = match request.assume_in_transaction.or(section.transaction).or(switched) {
             Some(false) => Around::Nothing,
             Some(true) if runner.around == Around::Nothing => Around::Migration,
+            _ if grouped => Around::Run,
             _ => runner.around,
         };
         let unit = if splits { Unit::Statement } else { runner.unit };
@@ -549,11 +658,25 @@ fn add(
                 || runner.export.is_none_or(|export| export.shows_transactions),
             judged,
             change: None,
-            version: name.as_ref().map(|name| name.version.clone()).unwrap_or_default(),
+            was: None,
+            version: match (&name, section.version) {
+                (Some(name), Some(own)) => format!("{}::{own}", name.version),
+                (name, _) => name.as_ref().map(|name| name.version.clone()).unwrap_or_default(),
+            },
             exits: exits.filter(|_| around != Around::Nothing),
             alone,
+            joined,
+            either: matches!(unit, Unit::Either),
         });
     }
+}
+
+/// Whether the tool's configuration has all pending migrations run in one transaction.
+fn is_grouped(runner: &Runner, part: &Part) -> bool {
+    *part.is_grouped.get_or_init(|| {
+        let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
+        runner.switch.iter().any(|switch| matches!(switch, Switch::Grouped(groups) if groups(&root)))
+    })
 }
 
 /// Whether the tool refuses files that mix what can and what can't run in a transaction.

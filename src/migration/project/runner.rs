@@ -4,6 +4,7 @@
 //! Each tool is one description, in its own file under `runners/`; nothing else knows a tool by name. Facts are those
 //! of the tools' sources and documentation (versions as of 2026).
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,6 +91,13 @@ pub struct Signs {
     pub usual: Option<fn(&str) -> bool>,
 }
 
+impl Runner {
+    /// Whether it sends a file as one query because this statement is in it.
+    pub fn joins(&self, statement: &Statement) -> bool {
+        self.switch.iter().any(|switch| matches!(switch, Switch::Joined(joins) if joins(statement)))
+    }
+}
+
 impl Signs {
     /// Whether anything in a repository can give the tool away.
     pub fn recognisable(&self) -> bool {
@@ -134,6 +142,29 @@ pub enum Order {
     Dotted,
     /// As a file lists them: gives the paths relative to the migrations folder, in order.
     Listed(fn(&Path) -> Option<Vec<String>>),
+    /// As files list them, whose lists may be more than rollsafe reads: what they don't list comes last, by its path.
+    Led(fn(&Path) -> Vec<String>),
+}
+
+impl Order {
+    /// A version as the tool tells it from others: equal where the tool takes two versions for one.
+    pub fn key(self, version: &str) -> Cow<'_, str> {
+        let number = |text: &str| {
+            let bare = text.trim_start_matches('0');
+            if bare.is_empty() { "0".to_owned() } else { bare.to_owned() }
+        };
+        match self {
+            Order::Number => Cow::Owned(number(version)),
+            Order::Dotted => {
+                let mut parts: Vec<String> = version.split(['.', '_']).map(number).collect();
+                while parts.len() > 1 && parts.last().is_some_and(|last| last == "0") {
+                    parts.pop();
+                }
+                Cow::Owned(parts.join("."))
+            }
+            Order::Text | Order::Version | Order::Listed(_) | Order::Led(_) => Cow::Borrowed(version),
+        }
+    }
 }
 
 /// A section, and the file's text with all that doesn't belong to it blanked out.
@@ -193,6 +224,8 @@ pub enum Unit {
     Lines(fn(&str) -> Option<bool>),
     /// The whole section.
     Section,
+    /// The whole section, or each statement alone: versions of the tool differ, and nothing tells which it is.
+    Either,
     /// What stands between lines that begin with this.
     Chunk(&'static str),
 }
@@ -204,6 +237,10 @@ pub enum Switch {
     Prefix(&'static str),
     /// A line anywhere in the file.
     Line(fn(&str) -> bool),
+    /// What the whole text says.
+    Text(fn(&str) -> bool),
+    /// What the whole text of the way there says; it holds for the way back as well, which can't say it itself.
+    WayThere(fn(&str) -> bool),
     /// A part of the file's path.
     Path(fn(&str) -> bool),
     /// Another file beside it: `Some(false)` takes the transaction away.
@@ -213,6 +250,10 @@ pub enum Switch {
     Statements(fn(&Statement) -> bool, fn(&Path) -> bool),
     /// The tool sends statements that can't run in a transaction alone, between transactions of the rest.
     Alone(fn(&Statement) -> bool),
+    /// The tool sends the whole file as one query where it holds a statement that it can't read.
+    Joined(fn(&Statement) -> bool),
+    /// The tool's configuration, looked for from the folder upward, has all pending migrations run in one transaction.
+    Grouped(fn(&Path) -> bool),
     /// As [`Switch::Line`], and statements are then sent one by one whatever [`Runner::unit`] says.
     LineSplits(fn(&str) -> bool),
 }

@@ -1,6 +1,7 @@
 //! Sections of a file: one file may hold the way there and the way back.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::runner::{Cut, Sections, Unit};
 use crate::migration::migration::Direction;
@@ -15,11 +16,20 @@ pub struct Section {
     pub direction: Option<Direction>,
     /// Whether a transaction is around it; `None`: nothing inside the file says.
     pub transaction: Option<bool>,
+    /// What tells it from others of the file, where the file names it.
+    pub version: Option<String>,
+}
+
+impl Section {
+    /// One that the file doesn't name.
+    fn new(range: Range<usize>, direction: Option<Direction>, transaction: Option<bool>) -> Self {
+        Section { range, direction, transaction, version: None }
+    }
 }
 
 /// Cuts a file as its tool does.
 pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
-    let whole = || vec![Section { range: 0..text.len(), direction: None, transaction: None }];
+    let whole = || vec![Section::new(0..text.len(), None, None)];
     let mut found: Vec<Section> = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -32,7 +42,7 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
             }
             Sections::Separator(separates) => {
                 if separates(bare) && found.is_empty() {
-                    found.push(Section { range: 0..at, direction: Some(Direction::Up), transaction: None });
+                    found.push(Section::new(0..at, Some(Direction::Up), None));
                     Some((Direction::Down, None))
                 } else {
                     None
@@ -43,7 +53,7 @@ pub fn cut(text: &str, sections: Sections) -> Vec<Section> {
             if let Some(open) = found.last_mut() {
                 open.range.end = at;
             }
-            found.push(Section { range: at..text.len(), direction: Some(direction), transaction });
+            found.push(Section::new(at..text.len(), Some(direction), transaction));
         }
         at += line.len();
     }
@@ -67,11 +77,31 @@ pub fn gather(text: &str, found: Vec<Section>) -> Vec<Cut> {
             let part = &text[section.range.clone()]; // sections are cut at lines of this text
             if section.direction == direction { kept.push_str(part) } else { blank(&mut kept, part) }
         }
-        let section =
-            Section { range: first.range.start..last.range.end, direction, transaction: Some(transaction) };
+        let section = Section::new(first.range.start..last.range.end, direction, Some(transaction));
         gathered.push((section, kept.into()));
     }
     gathered
+}
+
+/// The text without the lines that begin sections, where these are no comments of SQL (Play's `# --- !Ups`): blanks stand in
+/// their place.
+pub fn without_marks(text: &Arc<str>, found: &[Section]) -> Arc<str> {
+    let marks = || {
+        found.iter().filter_map(|section| {
+            let mark = text.get(section.range.clone())?.split('\n').next()?;
+            mark.starts_with('#').then_some((section.range.start, mark))
+        })
+    };
+    if marks().next().is_none() {
+        return text.clone();
+    }
+    let mut kept = String::with_capacity(text.len());
+    for (at, mark) in marks() {
+        kept.push_str(&text[kept.len()..at]); // sections come in order, each behind the mark of the one before
+        blank(&mut kept, mark);
+    }
+    kept.push_str(&text[kept.len()..]);
+    kept.into()
 }
 
 /// As many blanks as `text` has bytes; line breaks stay.
@@ -92,7 +122,7 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
     ];
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let bare = line.trim();
+        let bare = line.trim_start_matches('\u{feff}').trim();
         if bare.starts_with("--") && bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) {
             let from = at + line.find("--").unwrap_or(0);
             return Some(Span::new(from, from + bare.len()));
@@ -115,7 +145,7 @@ pub fn chunks(text: &str, range: Range<usize>, unit: Unit) -> Option<Vec<Range<u
     let mut found = Vec::new();
     let mut start = range.start;
     match unit {
-        Unit::Statement | Unit::Section => return None,
+        Unit::Statement | Unit::Section | Unit::Either => return None,
         Unit::Chunk(mark) => {
             for (at, _) in part.match_indices(mark) {
                 found.push(start..range.start + at);
@@ -200,6 +230,7 @@ mod tests {
             Some("-- migrate:up transaction: false")
         );
         assert_eq!(of("-- no transaction is needed for this\n"), None);
+        assert_eq!(of("\u{feff}-- no-transaction\n").as_deref(), Some("-- no-transaction"));
     }
 
     #[test]

@@ -25,8 +25,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         match cx.session.opened() {
             Some(Opened::Begin) => "BEGIN has opened a transaction",
             Some(Opened::Runner) => "the migration tool runs this file in a transaction",
-            _ => {
+            _ if cx.sent_whole() => {
                 "the tool sends the file as one query string, and its statements together are one transaction"
+            }
+            _ => {
+                "the tool sends it with the statements that stand together with it as one query string, which is one transaction"
             }
         }
     };

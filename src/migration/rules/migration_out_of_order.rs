@@ -11,10 +11,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    let Some(last) = cx.versions.iter().rposition(|(_, _, old)| *old) else { return };
-    let (_, latest, _) = cx.versions[last]; // a position in it
+    let Some(last) = cx.versions.iter().rposition(|one| one.old) else { return };
+    let latest = cx.versions[last].path; // a position in it
     let places: HashMap<&str, usize> =
-        cx.versions.iter().enumerate().map(|(place, (_, path, _))| (*path, place)).collect();
+        cx.versions.iter().enumerate().map(|(place, one)| (one.path, place)).collect();
     for migration in cx.migrations.iter().filter(|migration| migration.change == Some(Change::Added)) {
         let place = places.get(migration.path).copied();
         if place.is_none_or(|place| place > last) {

@@ -310,9 +310,8 @@ impl<'a> MigrationContext<'a> {
 pub struct RunContext<'a> {
     /// In order: place in the order, path as shown, records.
     pub migrations: Vec<JudgedMigration<'a>>,
-    /// Versions and paths of all up migrations, in order, history included, with whether each was there before the change
-    /// at hand.
-    pub versions: Vec<(&'a str, &'a str, bool)>,
+    /// All up migrations, in order, history included.
+    pub versions: Vec<Version<'a>>,
     /// The catalog after the last one.
     pub after: &'a Catalog,
     /// Settings.
@@ -339,6 +338,21 @@ pub struct JudgedMigration<'a> {
     pub version: &'a str,
     /// How the change at hand came by it; `None` where nothing is known of a change.
     pub change: Option<Change>,
+    /// The file that it was before the change at hand, where the runner took that for another migration.
+    pub was: Option<&'a std::path::Path>,
+}
+
+/// A migration as the tool tells it from others.
+#[derive(Clone, Copy, Debug)]
+pub struct Version<'a> {
+    /// Its place in the order.
+    pub migration: u32,
+    /// The version as it is written; empty where names have none.
+    pub version: &'a str,
+    /// Its path as it is shown.
+    pub path: &'a str,
+    /// It was there before the change at hand.
+    pub old: bool,
 }
 
 /// What a rule sees of a migration and its way back.
@@ -512,7 +526,7 @@ mod add_not_null_without_default;
 mod add_primary_key_builds_index;
 mod add_unique_builds_index;
 mod already_exists;
-mod applied_migration_edited;
+pub mod applied_migration_edited;
 mod attach_partition_scans;
 mod bulk_delete;
 mod bulk_insert_select;
@@ -611,7 +625,7 @@ mod policy_changed;
 mod publication_changed;
 mod refresh_materialized_view_blocks;
 mod reindex_blocks;
-mod relation_missing;
+pub mod relation_missing;
 mod rename_column;
 mod rename_enum_value;
 mod rename_schema;

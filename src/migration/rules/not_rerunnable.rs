@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::migration::statement::{ActionKind, Body, Ident, Name, Persistence, Statement, quote_ident};
 use crate::source::Span;
 
+use super::relation_missing::by_others;
 use super::{Check, MigrationContext, Rule, Sink};
 
 /// The rule.
@@ -12,7 +13,13 @@ pub static RULE: Rule =
     Rule { code: "not_rerunnable", page: migration_page!("not_rerunnable"), check: Check::Migration(check) };
 
 fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
-    if cx.run.runner_transaction || cx.run.one_transaction_for_all || cx.run.down {
+    if cx.run.one_transaction_for_all || cx.run.down {
+        return;
+    }
+    // A file that the tool refuses leaves nothing behind.
+    let is_refused =
+        |alone: fn(&Statement) -> bool| cx.statements.iter().any(alone) && !cx.statements.iter().all(alone);
+    if cx.run.alone_only.is_some_and(is_refused) {
         return;
     }
     let outside =
@@ -29,7 +36,18 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
     };
     let mut cleared = Cleared::default();
     let mut stuck: Vec<(Span, String)> = Vec::new();
-    for statement in &cx.statements[..last] {
+    // An export may hold several migrations: what is noted as done isn't done again.
+    let before = &cx.statements[..last]; // a position in them
+    let noted = match cx.run.export {
+        Some(_) => before.iter().rposition(notes_what_ran).map_or(0, |at| at + 1),
+        None => 0,
+    };
+    for statement in &before[noted..] {
+        let is_tools =
+            matches!(&statement.body, Body::CreateTable(create) if by_others(create.name.name.as_str()));
+        if is_tools {
+            continue; // the tool looks whether it is there
+        }
         if let Some(what) = cleared.once_only(statement) {
             stuck.push((statement.span, what));
         }
@@ -49,6 +67,12 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
         "Put {why} into a migration of its own, or write what comes before it so that it can run twice: with IF NOT EXISTS \
          or IF EXISTS, and with DROP INDEX CONCURRENTLY IF EXISTS before each CREATE INDEX CONCURRENTLY."
     ));
+}
+
+/// Whether a statement writes into the table where a migration tool notes what has run.
+fn notes_what_ran(statement: &Statement) -> bool {
+    let Body::Query(query) = &statement.body else { return false };
+    query.changes.iter().any(|change| by_others(change.target.name.as_str()))
 }
 
 /// What can't be in a transaction, and so may fail by itself.

@@ -87,6 +87,13 @@ impl StatementContext<'_> {
         }
     }
 
+    /// Whether the whole file goes as one query.
+    pub fn sent_whole(&self) -> bool {
+        let runner = self.run.runner.and_then(runners::runner);
+        self.run.one_query
+            || runner.is_some_and(|runner| self.statements.iter().any(|other| runner.joins(other)))
+    }
+
     fn outside(&self, becomes: Becomes) -> Outside {
         let runner = self.run.runner.and_then(runners::runner);
         let title = runner.map_or("the migration tool", |runner| runner.title);
@@ -102,7 +109,20 @@ impl StatementContext<'_> {
                     self.run.query_mark.unwrap_or_default()
                 ))
             }
+            (Some(false) | None, _)
+                if becomes == Becomes::Concurrent
+                    && self.statements.len() > 1
+                    && runner.is_some_and(|runner| runner.joins(&concurrent(self.statement))) =>
+            {
+                Outside::Not(format!(
+                    "{title} sends a file that holds it as one query, and with other statements that is one transaction: put the \
+                     statement into a migration of its own"
+                ))
+            }
             (Some(false), _) => Outside::Is,
+            (None, _) if runner.is_some_and(|runner| matches!(runner.unit, Unit::Either)) => {
+                Outside::Not(format!("{title}: {}", runner.map_or("", |runner| runner.alone)))
+            }
             (None, _) => Outside::With {
                 edits: Vec::new(),
                 applicability: Applicability::Unsafe,
@@ -117,8 +137,8 @@ impl StatementContext<'_> {
             ),
             (_, Some(Opened::Implicit)) => Outside::Not(format!(
                 "{title} sends {} as one query, which is one transaction: put the statement into {} of its own",
-                if self.run.one_query { "the file" } else { "what stands together with it" },
-                if self.run.one_query { "a file" } else { "a part" }
+                if self.sent_whole() { "the file" } else { "what stands together with it" },
+                if self.sent_whole() { "a file" } else { "a part" }
             )),
             (_, None) => Outside::Not("it runs in a transaction".to_owned()),
             (_, Some(Opened::Runner)) => match runner {
@@ -176,6 +196,9 @@ impl StatementContext<'_> {
         }
         if self.run.one_transaction_for_all {
             return not("it runs in one transaction with all pending migrations");
+        }
+        if self.run.down && runner.switch.iter().any(|switch| matches!(switch, Switch::WayThere(_))) {
+            return not("the migration that it undoes says for both whether there is a transaction");
         }
         let edit = match runner.opt_out {
             OptOut::Elsewhere => return not("the file can't say itself that it runs outside a transaction"),

@@ -69,7 +69,7 @@ fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
 }
 
 /// Relations that no migration makes, since the migration tool or an extension does.
-fn by_others(name: &str) -> bool {
+pub(super) fn by_others(name: &str) -> bool {
     matches!(
         name,
         "schema_migrations"

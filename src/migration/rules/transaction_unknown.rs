@@ -4,7 +4,7 @@ use crate::migration::project::runner::needs_no_transaction;
 use crate::migration::project::runners::runner;
 use crate::migration::statement::{Body, SetScope, Statement};
 
-use super::{Check, MigrationContext, Rule, Sink};
+use super::{Check, MigrationContext, Rule, Sink, switches};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,6 +38,14 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
         Some(export) => (
             format!("{}: in a transaction {kind} {inside}, outside one it {outside}", export.lost),
             format!("{title}: {}.", cx.run.runner.and_then(runner).map_or("", |runner| runner.alone)),
+        ),
+        // The tool is known, and how it sends the file isn't.
+        None if cx.run.runner.is_some() => (
+            format!(
+                "nothing tells whether {title} sends this file as one query, in which case {kind} {inside}, or statement by \
+                 statement, in which case it {outside}"
+            ),
+            switches::without_transaction(cx.run.runner),
         ),
         None => (
             format!(

@@ -1,8 +1,12 @@
 //! `version_duplicated`: two migrations with the same version.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
-use super::{Check, Rule, RunContext, Sink};
+use crate::migration::project::runner::Sections;
+use crate::migration::project::runners::runner;
+
+use super::{Check, Rule, RunContext, Sink, Version};
 
 pub static RULE: Rule = Rule {
     code: "version_duplicated",
@@ -11,25 +15,39 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    let mut holders: HashMap<&str, Vec<&str>> = HashMap::new();
-    for (version, path, _) in &cx.versions {
-        holders.entry(version).or_default().push(path);
+    let runner = cx.migrations.iter().find_map(|migration| runner(migration.run.runner?));
+    let key = |version| runner.map_or(Cow::Borrowed(version), |runner| runner.order.key(version));
+    // Files may hold several migrations of one version; where the file names each, they are told apart.
+    let named_inside = runner.is_some_and(|runner| matches!(runner.sections, Sections::Own { .. }));
+    let mut holders: HashMap<Cow<'_, str>, Vec<&Version<'_>>> = HashMap::new();
+    for one in &cx.versions {
+        holders.entry(key(one.version)).or_default().push(one);
     }
+    let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
     for migration in
         cx.migrations.iter().filter(|migration| !migration.version.is_empty() && !migration.run.down)
     {
-        let holders = holders.get(migration.version).map_or(&[][..], Vec::as_slice);
-        let Some(path) = holders.iter().find(|path| **path != migration.path) else { continue };
-        let version = migration.version;
-        // Told once, at the later one.
-        if *path > migration.path {
+        let holders = holders.get(&key(migration.version)).map_or(&[][..], Vec::as_slice);
+        let mut others = holders.iter().filter(|one| {
+            one.migration != migration.migration && (named_inside || one.path != migration.path)
+        });
+        let Some(other) = others.clone().next() else { continue };
+        // Told once, at the last one that is judged.
+        if others.any(|one| one.migration > migration.migration && judged.contains(&one.migration)) {
             continue;
         }
-        sink.say(
-            migration.first,
-            format!("version {version} is taken by {path}: the tool refuses both, or runs only one of them"),
-        )
-        .in_migration(migration.migration)
-        .help("Give this one the next free version.");
+        let version = migration.version;
+        let path = other.path;
+        let taken = match named_inside {
+            true => format!("{version} is there twice: the tool refuses all of the file"),
+            false => format!(
+                "version {version} is taken by {path}: the tool refuses both, or runs only one of them"
+            ),
+        };
+        sink.say(migration.first, taken).in_migration(migration.migration).help(if named_inside {
+            "Give this one an id of its own."
+        } else {
+            "Give this one the next free version."
+        });
     }
 }

@@ -13,7 +13,7 @@ pub static RUNNER: Runner = Runner {
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Statement,
-    switch: &[Switch::Line(|line| line.trim_end() == "-- atlas:txmode none")],
+    switch: &[Switch::Text(has_no_transaction)],
     alone: "put `-- atlas:txmode none` at the head of the file, followed by a blank line",
     opt_out: OptOut::FirstLine("-- atlas:txmode none\n"),
     psql: false,
@@ -28,3 +28,11 @@ pub static RUNNER: Runner = Runner {
     }),
     export: None,
 };
+
+/// Directives are comments at the very beginning, with an empty line behind the last of them: other comments are those of
+/// the first statement.
+fn has_no_transaction(text: &str) -> bool {
+    let head = || text.lines().take_while(|line| line.starts_with("--") || line.starts_with('#'));
+    let ends = text.lines().nth(head().count()).is_some_and(str::is_empty);
+    ends && head().any(|line| line.trim_end() == "-- atlas:txmode none")
+}

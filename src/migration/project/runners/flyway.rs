@@ -24,7 +24,11 @@ pub static RUNNER: Runner = Runner {
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Statement,
-    switch: &[Switch::Beside(sidecar), Switch::Statements(not_transactional, mixed)],
+    switch: &[
+        Switch::Beside(sidecar),
+        Switch::Statements(not_transactional, |folder| is_set(folder, "mixed")),
+        Switch::Grouped(|folder| is_set(folder, "group")),
+    ],
     alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
     opt_out: OptOut::Elsewhere,
     psql: false,
@@ -105,16 +109,17 @@ pub(super) fn key(migration: &Migration, relative: &str) -> Option<String> {
     }
 }
 
-/// `mixed = true` in the nearest configuration file.
-fn mixed(folder: &Path) -> bool {
+/// Whether the nearest configuration file says `true` to a setting.
+fn is_set(folder: &Path, setting: &str) -> bool {
     let config = folder.ancestors().find_map(|above| {
         ["flyway.toml", "flyway.conf", "conf/flyway.conf"]
             .iter()
             .find_map(|name| std::fs::read_to_string(above.join(name)).ok())
     });
     config.is_some_and(|text| {
-        text.lines()
-            .filter_map(|line| line.split_once('='))
-            .any(|(key, value)| matches!(key.trim(), "mixed" | "flyway.mixed") && value.trim() == "true")
+        text.lines().filter_map(|line| line.split_once('=')).any(|(key, value)| {
+            let key = key.trim();
+            key.strip_prefix("flyway.").unwrap_or(key) == setting && value.trim() == "true"
+        })
     })
 }

@@ -52,6 +52,7 @@ pub static RUNNERS: &[&Runner] = &[
     &sqitch::RUNNER,
     &prisma::RUNNER,
     &prisma::SPLITTING,
+    &prisma::EITHER,
     &drizzle::RUNNER,
     &drizzle::FOLDERS,
     &supabase::RUNNER,

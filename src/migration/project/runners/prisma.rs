@@ -1,8 +1,9 @@
 //! Prisma Migrate: `<timestamp>_name/migration.sql`. Up to 7.3 the file is one query without a transaction of
-//! the tool's; from 7.4 each statement is sent alone.
+//! the tool's; from 7.4 each statement is sent alone, but for files that it can't take apart.
 
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
+use crate::migration::statement::{Body, Statement};
 
 const OLD: Runner = Runner {
     name: "prisma",
@@ -33,12 +34,30 @@ const OLD: Runner = Runner {
 
 pub static RUNNER: Runner = OLD;
 
-/// Chosen in place of [`RUNNER`] where `package.json` asks for 7.4 or newer (see `detect`).
+/// Chosen in place of [`RUNNER`] where 7.4 or newer is installed or asked for (see `detect`).
 pub static SPLITTING: Runner = Runner {
     name: "prisma-7.4",
     title: "Prisma Migrate (7.4 and newer)",
     signs: NO_SIGNS,
     unit: Unit::Statement,
-    alone: "leave out BEGIN and COMMIT",
+    switch: &[Switch::Joined(unreadable)],
+    alone: "leave out BEGIN and COMMIT, and leave DROP INDEX CONCURRENTLY alone in its migration",
     ..OLD
 };
+
+/// Chosen where nothing tells the version.
+pub static EITHER: Runner = Runner {
+    name: "prisma-any",
+    title: "Prisma Migrate (version not told)",
+    signs: NO_SIGNS,
+    unit: Unit::Either,
+    switch: &[Switch::Joined(unreadable)],
+    alone: "leave the statement alone in its migration, since versions up to 7.3 send the whole file as one query; where a newer \
+            one is in use, say so with --runner prisma-7.4",
+    ..OLD
+};
+
+/// What the splitter of 7.4 fails at: a file that holds it is one query as before.
+fn unreadable(statement: &Statement) -> bool {
+    matches!(&statement.body, Body::Drop(drop) if drop.concurrently)
+}

@@ -1,5 +1,5 @@
 //! yoyo: `name.sql` with `name.rollback.sql`; statement by statement in one transaction; the leading comment
-//! `-- transactional: false` for none.
+//! `-- transactional: false` for none, which holds for the rollback, too.
 
 use crate::migration::migration::Direction;
 use crate::migration::project::ledger::*;
@@ -27,10 +27,8 @@ pub static RUNNER: Runner = Runner {
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Statement,
-    switch: &[Switch::Line(|line| {
-        line.strip_prefix("--").is_some_and(|rest| rest.trim().replace(' ', "") == "transactional:false")
-    })],
-    alone: "begin the file with `-- transactional: false`",
+    switch: &[Switch::WayThere(has_no_transaction)],
+    alone: "begin the migration's file with `-- transactional: false`, which holds for its rollback as well",
     opt_out: OptOut::FirstLine("-- transactional: false"),
     psql: false,
     ledger: Some(Ledger {
@@ -46,3 +44,10 @@ pub static RUNNER: Runner = Runner {
     }),
     export: None,
 };
+
+/// Directives stand before the first statement.
+fn has_no_transaction(text: &str) -> bool {
+    let head = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
+    head.filter_map(|line| line.strip_prefix("--"))
+        .any(|rest| rest.replace(' ', "").eq_ignore_ascii_case("transactional:false"))
+}
