@@ -1,8 +1,8 @@
 //! DROP INDEX without CONCURRENTLY on a table in use.
 
 use crate::finding::Edit;
-use crate::migration::catalog::QName;
-use crate::migration::statement::{Body, ObjectKind};
+use crate::migration::catalog::{ConstraintDetail, QName};
+use crate::migration::statement::{Body, ObjectKind, quote_ident};
 
 use super::outside::Becomes;
 use super::{Check, Rule, Sink, StatementContext, joined};
@@ -54,7 +54,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
     let one_by_one: Vec<String> =
         indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
-    said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
+    let first = if drop.cascade { dependents(context, &indexes) } else { String::new() };
+    said.help(format!("{first}{}{}", context.outside_note(), one_by_one.join("\n")));
     if drop.cascade {
         said.unfixed("CONCURRENTLY and CASCADE don't go together");
     } else if let [_] = drop.names.as_slice() {
@@ -69,5 +70,43 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let span = context.statement.span;
         let edits = vec![Edit { start: span.start, end: span.end, text: text.join(";\n") }];
         context.mend_outside(said, "drop the indexes CONCURRENTLY, one by one", edits, Becomes::Several);
+    }
+}
+
+/// What CASCADE would take with the indexes, dropped by itself: CONCURRENTLY takes no CASCADE.
+fn dependents(context: &StatementContext<'_>, indexes: &[QName]) -> String {
+    let mut drops = String::new();
+    let mut known_all = true;
+    for name in indexes {
+        let Some((table, index)) = context.before.index(name) else {
+            known_all = false;
+            continue;
+        };
+        let same = |columns: &[&str], others: &[compact_str::CompactString]| {
+            columns.len() == others.len() && others.iter().all(|other| columns.contains(&other.as_str()))
+        };
+        for (referring, constraint) in context.before.foreign_keys_to(&table.name) {
+            let ConstraintDetail::ForeignKey { target_columns, .. } = &constraint.detail else { continue };
+            // Of several unique indexes over the columns the key hangs on the first.
+            let first = table.indexes.iter().find(|other| {
+                other.unique
+                    && other.predicate.is_none()
+                    && other.plain_columns().is_some_and(|columns| same(&columns, target_columns))
+            });
+            if first.is_some_and(|first| first.name == index.name) && referring.partition_of.is_none() {
+                let constraint = quote_ident(&constraint.name);
+                drops.push_str(&format!("ALTER TABLE {} DROP CONSTRAINT {constraint};\n", referring.name));
+            }
+        }
+    }
+    match (drops.is_empty(), known_all) {
+        (false, _) => {
+            format!("-- CONCURRENTLY takes no CASCADE: what hangs on the index goes first\n{drops}")
+        }
+        (true, true) => String::new(),
+        (true, false) => {
+            "-- CONCURRENTLY takes no CASCADE: drop the foreign keys that hang on the index first\n"
+                .to_owned()
+        }
     }
 }
