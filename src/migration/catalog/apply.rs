@@ -282,8 +282,7 @@ impl Replay<'_> {
     }
 
     pub(super) fn taken(&self, schema: &str, name: &str) -> bool {
-        let name = QName::new(schema, name);
-        self.catalog.relations.contains_key(&name) || self.catalog.indexes.contains_key(&name)
+        self.catalog.is_taken(schema, name)
     }
 
     // ---- views, rows ----

@@ -447,13 +447,7 @@ impl Replay<'_> {
     ) -> CompactString {
         match &constraint.name {
             Some(name) => cut(&name.value).into(),
-            None => {
-                let relation = self.catalog.relation(table);
-                choose(&table.name, columns, label, |candidate| {
-                    self.taken(&table.schema, candidate)
-                        || relation.is_some_and(|relation| relation.constraint(candidate).is_some())
-                })
-            }
+            None => self.catalog.choose_name(table, columns, label),
         }
     }
 

@@ -327,6 +327,23 @@ impl Catalog {
         first.unwrap_or_else(|| QName { schema: PUBLIC.into(), name: object })
     }
 
+    /// Whether a relation or an index of the schema has the name.
+    pub fn is_taken(&self, schema: &str, name: &str) -> bool {
+        let name = QName::new(schema, name);
+        self.relations.contains_key(&name) || self.indexes.contains_key(&name)
+    }
+
+    /// Whether neither a relation or index of the table's schema nor a constraint of the table has the name.
+    pub fn is_free(&self, table: &QName, name: &str) -> bool {
+        !self.is_taken(&table.schema, name)
+            && self.relation(table).is_none_or(|known| known.constraint(name).is_none())
+    }
+
+    /// The name that PostgreSQL would choose for a constraint or an index of a table, over columns joined with `_`.
+    pub fn choose_name(&self, table: &QName, columns: &str, label: &str) -> CompactString {
+        naming::choose(&table.name, columns, label, |candidate| !self.is_free(table, candidate))
+    }
+
     /// A relation (not an index).
     pub fn relation(&self, name: &QName) -> Option<&Relation> {
         self.relations.get(name).map(Arc::as_ref)

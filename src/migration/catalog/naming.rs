@@ -10,7 +10,12 @@ pub const MAX_IDENTIFIER: usize = 63;
 
 /// `name` as the server keeps it: cut to 63 bytes, at a character boundary.
 pub fn cut(name: &str) -> &str {
-    let mut end = name.len().min(MAX_IDENTIFIER);
+    cut_to(name, MAX_IDENTIFIER)
+}
+
+/// The first `most` bytes of a name, or fewer, to a character boundary.
+pub fn cut_to(name: &str, most: usize) -> &str {
+    let mut end = name.len().min(most);
     while !name.is_char_boundary(end) {
         end -= 1;
     }

@@ -88,11 +88,17 @@ pub fn proves_bound(relation: &Relation, key: &str, bound: &PartitionBound) -> b
                 return false;
             };
             let inside = |value: &Value| values.iter().any(|v| v.compare(value) == Some(Ordering::Equal));
-            (not_null || values.contains(&Value::Null))
+            let null = values.contains(&Value::Null);
+            let fits = |fact: &Condition| match fact {
+                Condition::Compare(c, Comparison::Equal, value) => c == key && inside(value),
+                Condition::In(c, listed) => c == key && listed.iter().all(inside),
+                Condition::IsNull(c) => c == key && null,
+                _ => false,
+            };
+            (not_null || null)
                 && facts.iter().any(|fact| match fact {
-                    Condition::Compare(c, Comparison::Equal, value) => c == key && inside(value),
-                    Condition::In(c, listed) => c == key && listed.iter().all(inside),
-                    _ => false,
+                    Condition::Or(parts) => parts.iter().all(fits),
+                    other => fits(other),
                 })
         }
         PartitionBound::Default | PartitionBound::Hash { .. } => false,
@@ -105,6 +111,10 @@ pub fn excludes_bound(relation: &Relation, key: &str, bound: &PartitionBound) ->
     let PartitionBound::Range { from, to } = bound else { return false };
     let ([from], [to]) = (from.as_slice(), to.as_slice()) else { return false };
     let outside = |fact: &Condition| {
+        // A range holds no NULL.
+        if matches!(fact, Condition::IsNull(column) if column == key) {
+            return true;
+        }
         let fact = std::slice::from_ref(fact);
         value_of(from).is_some_and(|from| below(fact, key, &from))
             || value_of(to).is_some_and(|to| at_least(fact, key, &to))

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Parsed};
 use super::expression::{a_expr, expr_list, indirection, primary, subscripts};
 use super::facts::{Facts, PendingChange, Shape};
 use super::lex::TokenKind;
-use crate::migration::statement::{Access, Change, Name, QueryKind};
+use crate::migration::statement::{Access, Change, Ident, Name, QueryKind};
 
 use super::from::{from_list, relation, table_ref};
 use super::query::{
@@ -25,6 +25,7 @@ pub(super) fn begin_change(f: &mut Facts, target: &Name, only: bool, access: Acc
         span: Default::default(),
         target: target.clone(),
         only,
+        alias: None,
         access,
         columns: Vec::new(),
         values: Vec::new(),
@@ -193,11 +194,8 @@ pub(super) fn equals(c: &mut Cursor<'_>) -> Parsed<()> {
 }
 
 /// `[AS] alias` of a target: a bare SET is no alias.
-pub(super) fn target_table_alias(c: &mut Cursor<'_>) -> Parsed<()> {
-    if c.eat("as") || (c.at_ident() && !c.is("set")) {
-        c.ident("a name")?;
-    }
-    Ok(())
+pub(super) fn target_table_alias(c: &mut Cursor<'_>) -> Parsed<Option<Ident>> {
+    if c.eat("as") || (c.at_ident() && !c.is("set")) { c.ident("a name").map(Some) } else { Ok(None) }
 }
 
 pub(super) fn condition(c: &mut Cursor<'_>, f: &mut Facts, pending: &mut PendingChange) -> Parsed<()> {
@@ -258,7 +256,7 @@ fn changed_rows(
     let slot = f.changes.len();
     let (target, only) = relation(c)?;
     let mut pending = begin_change(f, &target, only, access);
-    target_table_alias(c)?;
+    pending.change.alias = target_table_alias(c)?;
     act(c, f, &mut pending)?;
     if c.eat(sources) {
         let start = f.uses.len();
@@ -278,7 +276,7 @@ pub(super) fn merge(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
     c.expect_seq(&["merge", "into"])?;
     let (target, only) = relation(c)?;
     let mut pending = begin_change(f, &target, only, Access::Merge);
-    target_table_alias(c)?;
+    pending.change.alias = target_table_alias(c)?;
     c.expect("using")?;
     let start = f.uses.len();
     table_ref(c, f)?;

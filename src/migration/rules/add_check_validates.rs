@@ -1,6 +1,5 @@
 //! ADD CHECK without NOT VALID on a table in use, also as part of ADD COLUMN.
 
-use crate::migration::catalog::naming;
 use crate::migration::effects::ScanReason;
 use crate::migration::statement::{Action, ActionKind, Body, Constraint, ConstraintKind, Expr, quote_ident};
 
@@ -40,7 +39,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                     [first, rest @ ..] if rest.iter().all(|other| other == first) => Some(first.as_str()),
                     _ => None,
                 });
-                naming::choose(&table.name, column.unwrap_or(""), "check", |_| false)
+                context.before.choose_name(&table, column.unwrap_or(""), "check")
             },
             |name| name.value.clone(),
         );

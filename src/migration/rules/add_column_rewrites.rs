@@ -1,8 +1,13 @@
 //! ADD COLUMN that writes a table in use anew.
 
+use crate::migration::catalog::QName;
 use crate::migration::effects::RewriteReason;
-use crate::migration::statement::{ActionKind, Body, ColumnDefinition, ConstraintKind, quote_ident};
+use crate::migration::statement::{
+    ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, quote_ident,
+};
 
+use super::add_foreign_key_validates::{definition, stages};
+use super::add_unique_builds_index::steps;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -59,7 +64,7 @@ fn plan(
     context: &StatementContext<'_>,
     reason: &RewriteReason,
     column: &ColumnDefinition,
-    table: &crate::migration::catalog::QName,
+    table: &QName,
 ) -> String {
     let name = quote_ident(column.name.as_str());
     let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
@@ -68,7 +73,7 @@ fn plan(
     let fill = |value: &str| {
         let assignment = format!("{name} = {value}");
         let by_key = matches!(reason, RewriteReason::StoredGenerated { .. })
-            .then(|| plans::walk(context.before, table, &assignment, None))
+            .then(|| plans::walk(plans::Rows::of(context.before, table), &assignment, None))
             .flatten();
         by_key.unwrap_or_else(|| {
             plans::backfill(context.before, table, &assignment, &format!("{name} IS NULL"))
@@ -76,6 +81,7 @@ fn plan(
     };
     let not_null =
         column.constraints.iter().any(|constraint| matches!(constraint.kind, ConstraintKind::NotNull { .. }))
+            || column.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::PrimaryKey(_)))
             || matches!(reason, RewriteReason::Serial { .. } | RewriteReason::Identity { .. });
     let mut sql = match reason {
         RewriteReason::Serial { .. } | RewriteReason::Identity { .. } => {
@@ -85,13 +91,17 @@ fn plan(
                 "bigserial" | "serial8" => "bigint".to_owned(),
                 other => other.to_owned(),
             };
-            let sequence = plans::named(table, column.name.as_str(), "seq");
+            let sequence = QName {
+                schema: table.schema.clone(),
+                name: context.before.choose_name(table, column.name.as_str(), "seq"),
+            };
+            let literal = sequence.to_string().replace('\'', "''");
             format!(
                 "ALTER TABLE {table} ADD COLUMN {name} {integer};\n\
                  CREATE SEQUENCE {sequence} AS {integer} OWNED BY {table}.{name};\n\
-                 ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT nextval('{sequence}');\n\
+                 ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT nextval('{literal}');\n\
                  -- next migration, outside a transaction\n{}",
-                fill(&format!("nextval('{sequence}')"))
+                fill(&format!("nextval('{literal}')"))
             )
         }
         RewriteReason::StoredGenerated { .. } => {
@@ -126,8 +136,8 @@ fn plan(
                  ALTER TABLE {table} ADD CONSTRAINT {} CHECK (…) NOT VALID;\n\
                  -- next migration\n\
                  ALTER TABLE {table} VALIDATE CONSTRAINT {};",
-                plans::named(table, column.name.as_str(), "check"),
-                plans::named(table, column.name.as_str(), "check"),
+                plans::named(context.before, table, column.name.as_str(), "check"),
+                plans::named(context.before, table, column.name.as_str(), "check"),
             );
         }
         _ => {
@@ -149,7 +159,79 @@ fn plan(
     };
     if not_null {
         sql.push_str("\n-- when all rows are filled\n");
-        sql.push_str(&plans::set_not_null(table, column.name.as_str(), context.options.oldest()));
+        sql.push_str(&plans::set_not_null(
+            context.before,
+            table,
+            column.name.as_str(),
+            context.options.oldest(),
+        ));
+    }
+    for constraint in &column.constraints {
+        sql.push_str(&constrained(context, column, constraint, table));
     }
     sql
+}
+
+/// What else ADD COLUMN says of the column, as statements behind the others.
+fn constrained(
+    context: &StatementContext<'_>,
+    column: &ColumnDefinition,
+    constraint: &Constraint,
+    table: &QName,
+) -> String {
+    let name = quote_ident(column.name.as_str());
+    let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
+    let named = |label: &str| match &constraint.name {
+        Some(name) => quote_ident(name.as_str()).into_owned(),
+        None => plans::named(context.before, table, column.name.as_str(), label),
+    };
+    match &constraint.kind {
+        ConstraintKind::Identity { always, .. } => {
+            let written = text(constraint.span);
+            let generated = match written.get(.."generated".len()) {
+                Some(word) if word.eq_ignore_ascii_case("generated") => written.to_owned(),
+                _ => format!("GENERATED {} AS IDENTITY", if *always { "ALWAYS" } else { "BY DEFAULT" }),
+            };
+            let sequence = QName {
+                schema: table.schema.clone(),
+                name: context.before.choose_name(table, column.name.as_str(), "seq"),
+            };
+            let literal = |text: &str| text.replace('\'', "''");
+            format!(
+                "\n-- then the numbers are the identity's\n\
+                 BEGIN;\n\
+                 SET LOCAL lock_timeout = '2s';\n\
+                 ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT;\n\
+                 DROP SEQUENCE {sequence};\n\
+                 ALTER TABLE {table} ALTER COLUMN {name} ADD {generated};\n\
+                 SELECT setval(pg_get_serial_sequence('{}', '{}'), max({name})) FROM {table};\n\
+                 COMMIT;",
+                literal(&table.to_string()),
+                literal(column.name.as_str())
+            )
+        }
+        ConstraintKind::Unique(index) => {
+            format!("\n-- outside a transaction\n{}", steps(context, constraint, index, table, "UNIQUE"))
+        }
+        ConstraintKind::PrimaryKey(index) => {
+            format!("\n-- outside a transaction\n{}", steps(context, constraint, index, table, "PRIMARY KEY"))
+        }
+        ConstraintKind::Check(condition) => {
+            let check = named("check");
+            format!(
+                "\nALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({}) NOT VALID;\n\
+                 -- next migration\n\
+                 ALTER TABLE {table} VALIDATE CONSTRAINT {check};",
+                text(condition.span)
+            )
+        }
+        ConstraintKind::ForeignKey(key) => {
+            let definition = definition(context, constraint, key);
+            format!(
+                "\n{}",
+                stages(context.before, table, &named("fkey"), &definition, "", context.options.oldest())
+            )
+        }
+        _ => String::new(),
+    }
 }

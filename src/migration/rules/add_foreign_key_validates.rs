@@ -2,12 +2,13 @@
 
 use compact_str::CompactString;
 
-use crate::migration::catalog::{QName, naming};
+use crate::migration::catalog::{Catalog, QName};
 use crate::migration::effects::ScanReason;
 use crate::migration::statement::{
-    Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, ForeignKey, quote_ident,
+    Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, ForeignKey, Ident, quote_ident,
 };
 
+use super::create_index_on_partitioned_table::leaves;
 use super::not_valid::OneConstraint;
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -37,7 +38,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 context.sized(&table)
             ),
         );
-        let (help, name, definition) = plan(context, alter, action, constraint, key, &table, &target);
+        let (help, name, definition) = plan(context, alter, action, constraint, key, &table);
         said.help(help);
         let partitioned = context.before.relation(&table).is_some_and(|known| known.is_partitioned());
         if partitioned && context.options.oldest() < 18 {
@@ -67,21 +68,39 @@ fn plan(
     constraint: &Constraint,
     key: &ForeignKey,
     table: &QName,
-    target: &QName,
 ) -> (String, CompactString, String) {
     let columns: Vec<&str> = key.columns.iter().map(|column| column.as_str()).collect();
     let name = constraint.name.as_ref().map_or_else(
-        || naming::choose(&table.name, &columns.join("_"), "fkey", |_| false),
+        || context.before.choose_name(table, &columns.join("_"), "fkey"),
         |name| name.value.clone(),
     );
     let chosen = name;
     let name = quote_ident(&chosen);
+    let definition = definition(context, constraint, key);
+    let only = if alter.only { "ONLY " } else { "" };
+    let first = match &action.kind {
+        ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
+        _ => String::new(),
+    };
+    let stages = stages(context.before, table, &name, &definition, only, context.options.oldest());
+    (format!("{first}{stages}"), chosen, definition)
+}
+
+/// The foreign key as a table constraint without its name.
+pub(super) fn definition(
+    context: &StatementContext<'_>,
+    constraint: &Constraint,
+    key: &ForeignKey,
+) -> String {
     let list =
-        |columns: &[&str]| columns.iter().map(|column| quote_ident(column)).collect::<Vec<_>>().join(", ");
-    let mut definition = format!("FOREIGN KEY ({}) REFERENCES {target}", list(&columns));
-    let target_columns: Vec<&str> = key.target_columns.iter().map(|column| column.as_str()).collect();
-    if !target_columns.is_empty() {
-        definition.push_str(&format!(" ({})", list(&target_columns)));
+        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
+    let target = context.resolve(&key.target);
+    let mut definition = format!("FOREIGN KEY ({}) REFERENCES {target}", list(&key.columns));
+    if !key.target_columns.is_empty() {
+        definition.push_str(&format!(" ({})", list(&key.target_columns)));
+    }
+    if key.match_type == Some("full") {
+        definition.push_str(" MATCH FULL");
     }
     for (clause, act) in [("ON DELETE", key.on_delete), ("ON UPDATE", key.on_update)] {
         if let Some(act) = act {
@@ -93,27 +112,48 @@ fn plan(
     } else if constraint.deferrable == Some(true) {
         definition.push_str(" DEFERRABLE");
     }
-    let only = if alter.only { "ONLY " } else { "" };
-    let partitioned = context.before.relation(table).is_some_and(|known| known.is_partitioned());
-    if partitioned && context.options.oldest() < 18 {
-        let help = format!(
-            "-- before PostgreSQL 18 a partitioned table takes no NOT VALID: first on each partition,\n\
-             ALTER TABLE partition ADD CONSTRAINT {name} {definition} NOT VALID;\n\
-             -- next migration\n\
-             ALTER TABLE partition VALIDATE CONSTRAINT {name};\n\
-             -- then on the parent, which takes over the partitions' keys and checks nothing\n\
-             ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition};"
+    definition
+}
+
+/// Partitions spelled out in the advice; the others are counted.
+const SHOWN: usize = 4;
+
+/// A foreign key added without looking rows up, and validated while others work. `name` and `definition` as SQL writes them.
+pub(super) fn stages(
+    catalog: &Catalog,
+    table: &QName,
+    name: &str,
+    definition: &str,
+    only: &str,
+    version: u16,
+) -> String {
+    let partitioned = catalog.relation(table).is_some_and(|known| known.is_partitioned());
+    if !partitioned || version >= 18 {
+        return format!(
+            "ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition} NOT VALID;\n\
+             -- next migration (another transaction): reads every row, blocks nobody\n\
+             ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         );
-        return (help, chosen, definition);
     }
-    let first = match &action.kind {
-        ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
-        _ => String::new(),
+    let partitions = leaves(catalog, table);
+    let shown: Vec<String> = match partitions.len() {
+        0 => vec!["partition".to_owned()],
+        1..=SHOWN => partitions.iter().map(QName::to_string).collect(),
+        _ => partitions.iter().take(SHOWN - 1).map(QName::to_string).collect(),
     };
-    let help = format!(
-        "{first}ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition} NOT VALID;\n\
-         -- next migration (another transaction): reads every row, blocks nobody\n\
-         ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
-    );
-    (help, chosen, definition)
+    let more = match partitions.len().saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!("-- and so for {more} more partitions\n"),
+    };
+    let each = |sql: &dyn Fn(&String) -> String| shown.iter().map(sql).collect::<String>();
+    format!(
+        "-- before PostgreSQL 18 a partitioned table takes no NOT VALID: first on each partition,\n\
+         {}{more}\
+         -- next migration\n\
+         {}{more}\
+         -- then on the parent, which takes over the partitions' keys and checks nothing\n\
+         ALTER TABLE {table} ADD CONSTRAINT {name} {definition};",
+        each(&|partition| format!("ALTER TABLE {partition} ADD CONSTRAINT {name} {definition} NOT VALID;\n")),
+        each(&|partition| format!("ALTER TABLE {partition} VALIDATE CONSTRAINT {name};\n")),
+    )
 }

@@ -31,10 +31,10 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         } else {
             let mut help = String::new();
             for column in nullable.iter().filter(|_| !also.is_empty()) {
-                help.push_str(&plans::set_not_null(&table, column, context.options.oldest()));
+                help.push_str(&plans::set_not_null(context.before, &table, column, context.options.oldest()));
                 help.push('\n');
             }
-            help + &plan(context, action, constraint, index, &table, "PRIMARY KEY", "pkey")
+            help + &plan(context, action, constraint, index, &table, "PRIMARY KEY")
         };
         let said = sink.say(
             action.span,
@@ -62,7 +62,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         }
         let first: Vec<String> = nullable
             .iter()
-            .map(|column| plans::set_not_null(&table, column, context.options.oldest()))
+            .map(|column| plans::set_not_null(context.before, &table, column, context.options.oldest()))
             .collect();
         sink.say(
             action.span,

@@ -1,14 +1,16 @@
 //! ADD UNIQUE that builds its index on a table in use, also as part of ADD COLUMN.
 
+use compact_str::CompactString;
+
 use crate::finding::Edit;
-use crate::migration::catalog::{QName, naming};
+use crate::migration::catalog::QName;
 use crate::migration::effects::IndexBuildReason;
 use crate::migration::fix::place;
 use crate::migration::statement::{
     Action, ActionKind, Body, Constraint, ConstraintKind, Ident, IndexConstraint, quote_ident,
 };
 
-use super::create_index_on_partitioned_table::PartitionedIndex;
+use super::create_index_on_partitioned_table::{PartitionedIndex, leftover};
 use super::outside::Becomes;
 use super::{Check, Rule, Said, Sink, StatementContext};
 
@@ -32,7 +34,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 context.sized(&table)
             ),
         );
-        said.help(plan(context, action, constraint, index, &table, "UNIQUE", "key"));
+        said.help(plan(context, action, constraint, index, &table, "UNIQUE"));
         mend(context, said, action, constraint, index, &table, "UNIQUE");
     }
 }
@@ -57,7 +59,7 @@ pub(super) fn mend(
     let adds_column = matches!(action.kind, ActionKind::AddColumn { .. });
     let why = if partitioned {
         Some("a partitioned table refuses USING INDEX: the help has the way over the partitions")
-    } else if index.without_overlaps || index.tablespace.is_some() {
+    } else if index.without_overlaps {
         Some("USING INDEX doesn't know what this constraint says")
     } else if alter.if_exists {
         Some("with IF EXISTS the table may be absent, and CREATE INDEX would fail then")
@@ -72,11 +74,7 @@ pub(super) fn mend(
         said.unfixed(why);
         return;
     }
-    let (chosen, statements) = index_then_constraint(constraint, index, table, kind);
-    if constraint.name.is_none() && !context.is_free(table, &chosen) {
-        said.unfixed(format!("the name {chosen} is taken, so the constraint needs one of your own"));
-        return;
-    }
+    let (_, statements) = index_then_constraint(context, constraint, index, table, kind);
     let edits = if adds_column {
         let before = context.text.get(..constraint.span.start as usize).unwrap_or("");
         let cut =
@@ -102,37 +100,78 @@ pub(super) fn mend(
 
 /// The two statements, and the name of both.
 fn index_then_constraint(
+    context: &StatementContext<'_>,
     constraint: &Constraint,
     index: &IndexConstraint,
     table: &QName,
     kind: &str,
-) -> (String, String) {
-    let list =
-        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
-    let plain: Vec<&str> = index.columns.iter().map(Ident::as_str).collect();
-    let (stem, label) = if kind == "UNIQUE" { (plain.join("_"), "key") } else { (String::new(), "pkey") };
-    let chosen = constraint
-        .name
-        .as_ref()
-        .map_or_else(|| naming::choose(&table.name, &stem, label, |_| false), |name| name.value.clone());
+) -> (CompactString, String) {
+    let chosen = name_of(context, constraint, index, table, kind);
     let name = quote_ident(&chosen);
-    let mut keys = format!("({})", list(&index.columns));
-    if !index.include.is_empty() {
-        keys.push_str(&format!(" INCLUDE ({})", list(&index.include)));
-    }
-    if index.nulls_not_distinct {
-        keys.push_str(" NULLS NOT DISTINCT");
-    }
+    let tail = index_tail(context, index);
     let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
         (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
         (Some(true), _) => " DEFERRABLE",
         _ => "",
     };
     let statements = format!(
-        "CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {keys};\n\
+        "CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {tail};\n\
          ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}{deferrable};"
     );
-    (chosen.to_string(), statements)
+    (chosen, statements)
+}
+
+/// The constraint's name, PostgreSQL's choice where none is written.
+fn name_of(
+    context: &StatementContext<'_>,
+    constraint: &Constraint,
+    index: &IndexConstraint,
+    table: &QName,
+    kind: &str,
+) -> CompactString {
+    let columns: Vec<&str> = index.columns.iter().chain(&index.include).map(Ident::as_str).collect();
+    // A primary key's name has no columns in it.
+    let (columns, label) =
+        if kind == "UNIQUE" { (columns.join("_"), "key") } else { (String::new(), "pkey") };
+    constraint
+        .name
+        .as_ref()
+        .map_or_else(|| context.before.choose_name(table, &columns, label), |name| name.value.clone())
+}
+
+/// What follows the table's name in the CREATE INDEX for a constraint.
+fn index_tail(context: &StatementContext<'_>, index: &IndexConstraint) -> String {
+    let list =
+        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
+    let mut tail = format!("({})", list(&index.columns));
+    if !index.include.is_empty() {
+        tail.push_str(&format!(" INCLUDE ({})", list(&index.include)));
+    }
+    if index.nulls_not_distinct {
+        tail.push_str(" NULLS NOT DISTINCT");
+    }
+    if !index.options.is_empty() && context.verbatim() {
+        tail.push_str(&format!(" {}", context.sql(index.options)));
+    }
+    if let Some(tablespace) = &index.tablespace {
+        tail.push_str(&format!(" TABLESPACE {}", quote_ident(tablespace.as_str())));
+    }
+    tail
+}
+
+/// As [`index_then_constraint`], with what a failed build has left taken away first.
+pub(super) fn steps(
+    context: &StatementContext<'_>,
+    constraint: &Constraint,
+    index: &IndexConstraint,
+    table: &QName,
+    kind: &str,
+) -> String {
+    let (name, statements) = index_then_constraint(context, constraint, index, table, kind);
+    let qualified = QName { schema: table.schema.clone(), name };
+    let leftover = leftover(context.before, &qualified, constraint.name.is_some());
+    let noted = leftover.replace(";\n", "; -- what a failed build has left\n");
+    format!("{}{statements}", if leftover.starts_with("--") { leftover } else { noted })
 }
 
 /// The actions that add a constraint and build its index on a table that is heavy.
@@ -175,54 +214,30 @@ pub(super) fn plan(
     index: &IndexConstraint,
     table: &QName,
     kind: &str,
-    label: &str,
 ) -> String {
     if index.without_overlaps {
         return "A constraint WITHOUT OVERLAPS can't take over an index that is there: give it to a new table, fill that in batches and switch \
                 over, or take a maintenance window."
             .to_owned();
     }
-    let list =
-        |columns: &[Ident]| columns.iter().map(|c| quote_ident(c.as_str())).collect::<Vec<_>>().join(", ");
-    let plain: Vec<&str> = index.columns.iter().map(Ident::as_str).collect();
-    // A primary key's name has no columns in it.
-    let stem = if kind == "UNIQUE" { plain.join("_") } else { String::new() };
-    let name = constraint
-        .name
-        .as_ref()
-        .map_or_else(|| naming::choose(&table.name, &stem, label, |_| false), |name| name.value.clone());
-    let qualified = QName { schema: table.schema.clone(), name: name.clone() };
-    let chosen = name;
-    let name = quote_ident(&chosen);
-    let mut keys = format!("({})", list(&index.columns));
-    if !index.include.is_empty() {
-        keys.push_str(&format!(" INCLUDE ({})", list(&index.include)));
-    }
-    if index.nulls_not_distinct {
-        keys.push_str(" NULLS NOT DISTINCT");
-    }
     let note = context.outside_note();
     if context.before.relation(table).is_some_and(|known| known.is_partitioned()) {
-        let partitions = context.before.descendants(table);
-        let columns = plain.join("_");
-        let recipe = PartitionedIndex { name: &chosen, unique: true, tail: &keys, columns: &columns, label };
+        let columns: Vec<&str> = index.columns.iter().map(Ident::as_str).collect();
+        let recipe = PartitionedIndex {
+            name: &name_of(context, constraint, index, table, kind),
+            unique: true,
+            tail: &index_tail(context, index),
+            columns: &columns.join("_"),
+            label: "key",
+        };
         return format!(
             "{note}-- a partitioned table refuses USING INDEX; a unique index does the same work for ON CONFLICT and foreign keys\n{}",
-            recipe.recipe(context, table, &partitions)
+            recipe.recipe(context.before, table)
         );
     }
     let first = match &action.kind {
         ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
         _ => String::new(),
     };
-    let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
-        (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
-        (Some(true), _) => " DEFERRABLE",
-        _ => "",
-    };
-    format!(
-        "{first}{note}DROP INDEX CONCURRENTLY IF EXISTS {qualified}; -- what a failed build has left\n\
-         CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {keys};\n\
-         ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}{deferrable};"
-    )
+    format!("{first}{note}{}", steps(context, constraint, index, table, kind))
 }

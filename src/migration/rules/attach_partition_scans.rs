@@ -1,9 +1,11 @@
 //! ATTACH PARTITION that reads the new partition or the default partition.
 
-use crate::migration::catalog::QName;
+use compact_str::CompactString;
+
+use crate::migration::catalog::{ConstraintDetail, QName, naming};
 use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{
-    ActionKind, Body, Expr, PartitionBound, PartitionBy, PartitionStrategy, quote_ident,
+    ActionKind, Body, Expr, Literal, PartitionBound, PartitionStrategy, quote_ident,
 };
 
 use super::{Check, Rule, Sink, StatementContext, plans};
@@ -59,23 +61,20 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 context.sized(rest)
             ),
         };
-        let condition = bound
-            .as_ref()
-            .zip(context.before.relation(&parent).and_then(|known| known.partition_by.as_ref()))
-            .and_then(|(bound, by)| condition(context, by, bound))
-            .unwrap_or_else(|| "…".to_owned());
+        let condition = bound.as_ref().and_then(|bound| condition(context, &parent, bound));
+        let condition = condition.unwrap_or_else(|| "…".to_owned());
         let mut help = Vec::new();
         if read.is_some() {
-            help.push(proof(&partition, &plans::named(&partition, "partition", "check"), &condition));
+            let name = plans::named(context.before, &partition, "partition", "check");
+            help.push(proof(&partition, &name, &condition));
         }
         if let Some(rest) = &default {
-            let name = plans::named(rest, &format!("not_{}", partition.name), "check");
-            help.push(proof(rest, &name, &format!("NOT ({condition})")));
+            help.push(proof_of_absence(context, rest, &partition, &condition));
         }
         if builds > 0 {
             help.push(format!(
-                "-- build the indexes that {parent} has and {partition} hasn't beforehand, outside a transaction\n\
-                 CREATE INDEX CONCURRENTLY … ON {partition} (…);"
+                "-- build the indexes that {parent} has and {partition} hasn't beforehand, outside a transaction\n{}",
+                missing_indexes(context, &parent, &partition)
             ));
         }
         help.push("-- then, with nothing left to do".to_owned());
@@ -96,28 +95,114 @@ fn proof(table: &QName, name: &str, condition: &str) -> String {
     )
 }
 
-/// The bound as a condition, for one plain key column.
-fn condition(context: &StatementContext<'_>, by: &PartitionBy, bound: &PartitionBound) -> Option<String> {
+/// The CHECK on a default partition that has none of the new partition's rows.
+pub(super) fn proof_of_absence(
+    context: &StatementContext<'_>,
+    rest: &QName,
+    partition: &QName,
+    condition: &str,
+) -> String {
+    let name = plans::named(context.before, rest, &format!("not_{}", partition.name), "check");
+    proof(rest, &name, &format!("NOT ({condition})"))
+}
+
+/// The parent's indexes, built on a partition without blocking it. A constraint's index is none of them by itself: the
+/// partition needs the constraint.
+fn missing_indexes(context: &StatementContext<'_>, parent: &QName, partition: &QName) -> String {
+    let catalog = context.before;
+    let (Some(known), Some(new)) = (catalog.relation(parent), catalog.relation(partition)) else {
+        return format!("CREATE INDEX CONCURRENTLY … ON {partition} (…);");
+    };
+    let mut used: Vec<CompactString> = Vec::new();
+    let mut steps = Vec::new();
+    for index in &known.indexes {
+        let owner = index.constraint.as_ref().and_then(|owner| known.constraint(owner));
+        let primary = owner.is_some_and(|owner| matches!(owner.detail, ConstraintDetail::PrimaryKey { .. }));
+        let there = new.indexes.iter().any(|own| {
+            own.keys == index.keys
+                && own.predicate == index.predicate
+                && own.method == index.method
+                && own.unique == index.unique
+                && own.constraint.is_some() == owner.is_some()
+        });
+        if there || new.is_partitioned() {
+            continue;
+        }
+        let columns: Vec<&str> = index
+            .keys
+            .iter()
+            .map(|key| key.column.as_ref().map_or("expr", |column| column.as_str()))
+            .collect();
+        let (columns, label) = match (primary, owner) {
+            (true, _) => (String::new(), "pkey"),
+            (_, Some(_)) => (columns.join("_"), "key"),
+            (_, None) => (columns.join("_"), "idx"),
+        };
+        let name = naming::choose(&partition.name, &columns, label, |candidate| {
+            !catalog.is_free(partition, candidate) || used.iter().any(|known| known == candidate)
+        });
+        used.push(name.clone());
+        let name = quote_ident(&name);
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let tail = plans::index_tail(index, str::to_owned);
+        steps.push(format!("CREATE {unique}INDEX CONCURRENTLY {name} ON {partition} {tail};"));
+        if owner.is_some() {
+            let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
+            steps.push(format!("ALTER TABLE {partition} ADD CONSTRAINT {name} {kind} USING INDEX {name};"));
+        }
+    }
+    if steps.is_empty() {
+        return format!("CREATE INDEX CONCURRENTLY … ON {partition} (…);");
+    }
+    steps.join("\n")
+}
+
+/// The bound of a partition of `parent` as a condition, for one plain key column.
+pub(super) fn condition(
+    context: &StatementContext<'_>,
+    parent: &QName,
+    bound: &PartitionBound,
+) -> Option<String> {
+    let known = context.before.relation(parent)?;
+    let by = known.partition_by.as_ref()?;
     let [key] = by.keys.as_slice() else { return None };
-    let key = quote_ident(key.bare_column.as_ref()?.as_str()).into_owned();
+    let column = key.bare_column.as_ref()?.as_str();
+    // A comparison says nothing of NULL: a CHECK lets it pass.
+    let nullable = known.column(column).is_none_or(|column| !column.not_null);
+    let key = quote_ident(column).into_owned();
     let text = |expr: &Expr| context.sql(expr.span).to_owned();
     let word = |expr: &Expr, word: &str| context.sql(expr.span).eq_ignore_ascii_case(word);
+    if !context.verbatim() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if nullable {
+        parts.push(format!("{key} IS NOT NULL"));
+    }
     match (by.strategy, bound) {
         (PartitionStrategy::Range, PartitionBound::Range { from, to }) => {
             let ([from], [to]) = (from.as_slice(), to.as_slice()) else { return None };
-            let mut parts = Vec::new();
             if !word(from, "minvalue") {
                 parts.push(format!("{key} >= {}", text(from)));
             }
             if !word(to, "maxvalue") {
                 parts.push(format!("{key} < {}", text(to)));
             }
-            (!parts.is_empty()).then(|| parts.join(" AND "))
         }
         (PartitionStrategy::List, PartitionBound::In(values)) => {
-            let values: Vec<String> = values.iter().map(text).collect();
-            Some(format!("{key} IN ({})", values.join(", ")))
+            let listed: Vec<String> =
+                values.iter().filter(|value| value.literal != Some(Literal::Null)).map(text).collect();
+            let of_list = format!("{key} IN ({})", listed.join(", "));
+            return Some(match (listed.is_empty(), listed.len() < values.len()) {
+                (true, _) => format!("{key} IS NULL"),
+                (false, true) => format!("{key} IS NULL OR {of_list}"),
+                (false, false) => {
+                    parts.push(of_list);
+                    parts.join(" AND ")
+                }
+            });
         }
-        _ => None,
+        _ => return None,
     }
+    (!parts.is_empty()).then(|| parts.join(" AND "))
 }

@@ -35,7 +35,10 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         said.help(match condition.filter(|_| plain) {
             Some(filter) => format!(
                 "-- outside a transaction\n{}",
-                plans::delete_in_batches(context.before, &table, context.sql(filter.expr.span))
+                plans::delete_in_batches(
+                    plans::Rows::changed(context.before, &table, change),
+                    context.sql(filter.expr.span)
+                )
             ),
             None => "Delete about 1,000 rows at a time, with a COMMIT and a pause of 0.1 s after each batch."
                 .to_owned(),

@@ -56,5 +56,5 @@ fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Optio
         .as_ref()
         .filter(|filter| !filter.always_true)
         .map(|filter| context.sql(filter.expr.span));
-    plans::walk(context.before, table, assignments, condition)
+    plans::walk(plans::Rows::changed(context.before, table, change), assignments, condition)
 }

@@ -3,7 +3,7 @@
 use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
 
 use super::rename_column::written;
-use super::{Check, Rule, Sink, StatementContext, column_type_narrowed, plans};
+use super::{Check, Rule, Sink, StatementContext, column_type_narrowed, column_type_rewrites};
 
 pub static RULE: Rule = Rule {
     code: "column_type_changed",
@@ -17,7 +17,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return; // composite_type_changed
     }
     for action in &alter.actions {
-        let ActionKind::SetType { column, type_name, .. } = &action.kind else { continue };
+        let ActionKind::SetType { column, type_name, using, .. } = &action.kind else { continue };
         let Some(old) = known.and_then(|table| table.column(column.as_str())) else { continue };
         if !cx.in_use_since(old.born)
             || same_for_clients(&old.type_name, type_name)
@@ -35,14 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 written(&old.type_name)
             ),
         )
-        .help(plans::replace_column(
-            cx.before,
-            &table,
-            column.as_str(),
-            &format!("{}_new", column.as_str()),
-            &new,
-            &format!("{shown}::{new}"),
-        ));
+        .help(column_type_rewrites::replacement(cx, &table, column, type_name, using.as_ref()));
     }
 }
 

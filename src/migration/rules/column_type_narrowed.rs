@@ -3,7 +3,7 @@
 use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
 
 use super::rename_column::written;
-use super::{Check, Rule, Sink, StatementContext, plans};
+use super::{Check, Rule, Sink, StatementContext, column_type_rewrites, plans};
 
 pub static RULE: Rule = Rule {
     code: "column_type_narrowed",
@@ -17,7 +17,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return; // composite_type_changed
     }
     for action in &alter.actions {
-        let ActionKind::SetType { column, type_name, .. } = &action.kind else { continue };
+        let ActionKind::SetType { column, type_name, using, .. } = &action.kind else { continue };
         let Some(old) = known.and_then(|table| table.column(column.as_str())) else { continue };
         if !cx.in_use_since(old.born) {
             continue;
@@ -34,7 +34,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         };
         let help = match limit(&old.type_name, type_name) {
             Some(most) => {
-                let name = plans::named(&table, column.as_str(), "length");
+                let name = plans::named(cx.before, &table, column.as_str(), "length");
                 format!(
                     "-- a CHECK sets the limit and leaves the data alone\n\
                      ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (length({shown}) <= {most}) NOT VALID;\n\
@@ -42,14 +42,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                      ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
                 )
             }
-            None => plans::replace_column(
-                cx.before,
-                &table,
-                column.as_str(),
-                &format!("{}_new", column.as_str()),
-                &written,
-                &format!("{shown}::{written}"),
-            ),
+            None => column_type_rewrites::replacement(cx, &table, column, type_name, using.as_ref()),
         };
         sink.say(action.span, message).help(help);
     }

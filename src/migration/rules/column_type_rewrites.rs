@@ -1,11 +1,14 @@
 //! ALTER COLUMN … TYPE (or SET EXPRESSION) that writes a table in use anew.
 
+use crate::migration::catalog::QName;
+use crate::migration::catalog::naming::{MAX_IDENTIFIER, cut_to};
 use crate::migration::effects::{RewriteReason, ScanReason};
-use crate::migration::statement::{ActionKind, Body, quote_ident};
+use crate::migration::statement::{ActionKind, Body, Expr, Ident, TypeName, quote_ident};
 use crate::source::Span;
 
 use super::rename_column::written;
-use super::{Check, Rule, Sink, StatementContext, plans};
+use super::replacement::Replacement;
+use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
     code: "column_type_rewrites",
@@ -78,18 +81,7 @@ fn plan(context: &StatementContext<'_>, span: Span) -> Option<String> {
     let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
     match &alter.actions.iter().find(|action| action.span == span)?.kind {
         ActionKind::SetType { column, type_name, using, .. } => {
-            let old = quote_ident(column.as_str());
-            let new_type = text(type_name.span);
-            let value = match using {
-                Some(using) => text(using.span).to_owned(),
-                // A cast to a shorter text would cut it without a word; an assignment refuses.
-                None if matches!(type_name.name.name.as_str(), "varchar" | "bpchar" | "text") => {
-                    old.into_owned()
-                }
-                None => format!("{old}::{new_type}"),
-            };
-            let new = format!("{}_new", column.as_str());
-            Some(plans::replace_column(context.before, &table, column.as_str(), &new, new_type, &value))
+            Some(replacement(context, &table, column, type_name, using.as_ref()))
         }
         ActionKind::SetExpression { expr, .. } => Some(format!(
             "A column beside it, filled by a trigger and in batches with the new expression ({}); then the application reads that one.",
@@ -97,4 +89,34 @@ fn plan(context: &StatementContext<'_>, span: Span) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// The plan for a column whose type changes.
+pub(super) fn replacement(
+    context: &StatementContext<'_>,
+    table: &QName,
+    column: &Ident,
+    type_name: &TypeName,
+    using: Option<&Expr>,
+) -> String {
+    let verbatim = context.verbatim();
+    let type_text = if verbatim { context.sql(type_name.span).to_owned() } else { written(type_name) };
+    let value = match using {
+        Some(using) if verbatim => context.sql(using.span).to_owned(),
+        Some(_) => "…".to_owned(),
+        None => Replacement::cast(column.as_str(), type_name, &type_text),
+    };
+    // PostgreSQL cuts a name that is too long, and then it may be the old one.
+    let new = format!("{}_new", cut_to(column.as_str(), MAX_IDENTIFIER - "_new".len()));
+    let replacement = Replacement {
+        catalog: context.before,
+        table,
+        old: column.as_str(),
+        new: &new,
+        type_name: Some(type_name),
+        type_text: Some(type_text),
+        value,
+        version: context.options.oldest(),
+    };
+    replacement.plan()
 }

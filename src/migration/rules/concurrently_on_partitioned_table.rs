@@ -28,7 +28,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             )
             .help(format!(
                 "-- outside a transaction; the parent's index stays invalid until every partition's is attached\n{}",
-                recipe(cx, create, &table.name, &cx.before.descendants(&table.name))
+                recipe(cx, create, &table.name)
             ));
         }
         Body::Drop(drop) if drop.concurrently && drop.kind == ObjectKind::Index => {

@@ -1,6 +1,8 @@
 //! CREATE INDEX on a partitioned table with partitions, where CONCURRENTLY is refused.
 
-use crate::migration::catalog::{QName, naming};
+use compact_str::CompactString;
+
+use crate::migration::catalog::{Catalog, QName, RelationKind, naming};
 use crate::migration::statement::{Body, CreateIndex, quote_ident};
 use crate::source::Span;
 
@@ -36,16 +38,11 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
              built: all writes wait that long. CONCURRENTLY is refused on a partitioned table"
         ),
     )
-    .help(format!("{}{}", context.outside_note(), recipe(context, create, &table, &partitions)));
+    .help(format!("{}{}", context.outside_note(), recipe(context, create, &table)));
 }
 
 /// The index of `create` on a partitioned table without blocking writes.
-pub(super) fn recipe(
-    context: &StatementContext<'_>,
-    create: &CreateIndex,
-    table: &QName,
-    partitions: &[QName],
-) -> String {
+pub(super) fn recipe(context: &StatementContext<'_>, create: &CreateIndex, table: &QName) -> String {
     let columns: Vec<&str> = create
         .columns
         .iter()
@@ -55,7 +52,7 @@ pub(super) fn recipe(
     let parent = create
         .name
         .as_ref()
-        .map_or_else(|| naming::choose(&table.name, &columns, "idx", |_| false), |name| name.value.clone());
+        .map_or_else(|| context.before.choose_name(table, &columns, "idx"), |name| name.value.clone());
     // What follows the table's name: the method, the keys, WHERE.
     let tail = if context.verbatim() {
         let rest = Span { start: create.table.span().end, end: context.statement.span.end };
@@ -70,7 +67,7 @@ pub(super) fn recipe(
         columns: &columns,
         label: "idx",
     };
-    index.recipe(context, table, partitions)
+    index.recipe(context.before, table)
 }
 
 /// An index that a partitioned table and its partitions shall have.
@@ -86,45 +83,107 @@ pub(super) struct PartitionedIndex<'a> {
 }
 
 impl PartitionedIndex<'_> {
-    /// ON ONLY the parent, CONCURRENTLY on each partition, ATTACH.
-    pub fn recipe(&self, context: &StatementContext<'_>, table: &QName, partitions: &[QName]) -> String {
+    /// ON ONLY the partitioned tables, CONCURRENTLY on each partition with rows, ATTACH from below.
+    pub fn recipe(&self, catalog: &Catalog, table: &QName) -> String {
         let PartitionedIndex { tail, label, .. } = self;
         let unique = if self.unique { "UNIQUE " } else { "" };
-        let parent = quote_ident(self.name);
-        let parent_qualified = QName { schema: table.schema.clone(), name: self.name.into() };
-        let mut sql = format!("CREATE {unique}INDEX IF NOT EXISTS {parent} ON ONLY {table} {tail};\n");
-        let is_partitioned =
-            |name: &&QName| context.before.relation(name).is_some_and(|known| known.is_partitioned());
-        let leaves: Vec<&QName> = partitions.iter().filter(|partition| !is_partitioned(partition)).collect();
-        if leaves.is_empty() {
-            sql.push_str(&format!(
-                "-- for each partition:\n\
+        let parent = QName { schema: table.schema.clone(), name: self.name.into() };
+        let mut steps = Steps { used: vec![parent.name.clone()], ..Steps::default() };
+        steps.only.push_str(&format!(
+            "CREATE {unique}INDEX IF NOT EXISTS {} ON ONLY {table} {tail};\n",
+            quote_ident(&parent.name)
+        ));
+        steps.left = leaves(catalog, table).len();
+        if steps.left > SHOWN {
+            (steps.left, steps.more) = (SHOWN - 1, steps.left - (SHOWN - 1));
+        }
+        if steps.left == 0 {
+            return format!(
+                "{}-- for each partition:\n\
                  CREATE {unique}INDEX CONCURRENTLY partition_{label} ON partition {tail};\n\
-                 ALTER INDEX {parent_qualified} ATTACH PARTITION partition_{label};"
-            ));
-            return sql;
-        }
-        let shown = if leaves.len() > SHOWN { SHOWN - 1 } else { leaves.len() };
-        let mut attach = String::new();
-        for partition in leaves.iter().take(shown) {
-            let index = naming::choose(&partition.name, self.columns, label, |_| false);
-            let qualified = QName { schema: partition.schema.clone(), name: index.clone() };
-            sql.push_str(&format!(
-                "DROP INDEX CONCURRENTLY IF EXISTS {qualified};\n\
-                 CREATE {unique}INDEX CONCURRENTLY {} ON {partition} {tail};\n",
-                quote_ident(&index)
-            ));
-            attach.push_str(&format!("ALTER INDEX {parent_qualified} ATTACH PARTITION {qualified};\n"));
-        }
-        if shown < leaves.len() {
-            sql.push_str(&format!("-- and so for {} more partitions\n", leaves.len() - shown));
-        }
-        if leaves.len() < partitions.len() {
-            sql.push_str(
-                "-- partitions that are partitioned themselves: ON ONLY there too, and ATTACH from below\n",
+                 ALTER INDEX {parent} ATTACH PARTITION partition_{label};",
+                steps.only
             );
         }
-        sql.push_str(attach.trim_end());
-        sql
+        self.descend(catalog, table, &parent, &mut steps);
+        if steps.more > 0 {
+            steps.builds.push_str(&format!("-- and so for {} more partitions\n", steps.more));
+        }
+        format!("{}{}{}", steps.only, steps.builds, steps.attach.trim_end())
+    }
+
+    fn descend(&self, catalog: &Catalog, table: &QName, index: &QName, steps: &mut Steps) {
+        let unique = if self.unique { "UNIQUE " } else { "" };
+        for partition in catalog.children(table) {
+            let partitioned = catalog.relation(partition).is_some_and(|known| known.is_partitioned());
+            if steps.left == 0 || !partitioned && !holds_index(catalog, partition) {
+                continue;
+            }
+            let name = naming::choose(&partition.name, self.columns, self.label, |candidate| {
+                !catalog.is_free(partition, candidate) || steps.used.iter().any(|used| used == candidate)
+            });
+            steps.used.push(name.clone());
+            let own = QName { schema: partition.schema.clone(), name };
+            if partitioned {
+                steps.only.push_str(&format!(
+                    "CREATE {unique}INDEX IF NOT EXISTS {} ON ONLY {partition} {};\n",
+                    quote_ident(&own.name),
+                    self.tail
+                ));
+                self.descend(catalog, partition, &own, steps);
+            } else {
+                steps.left -= 1;
+                steps.builds.push_str(&format!(
+                    "{}CREATE {unique}INDEX CONCURRENTLY {} ON {partition} {};\n",
+                    leftover(catalog, &own, false),
+                    quote_ident(&own.name),
+                    self.tail
+                ));
+            }
+            steps.attach.push_str(&format!("ALTER INDEX {index} ATTACH PARTITION {own};\n"));
+        }
+    }
+}
+
+/// The parts of a recipe.
+#[derive(Default)]
+struct Steps {
+    only: String,
+    builds: String,
+    attach: String,
+    /// Names that are given.
+    used: Vec<CompactString>,
+    /// Partitions that are still to be spelled out, and those that won't be.
+    left: usize,
+    more: usize,
+}
+
+/// Whether an index can be on it.
+fn holds_index(catalog: &Catalog, partition: &QName) -> bool {
+    catalog.relation(partition).is_none_or(|known| known.kind != RelationKind::ForeignTable)
+}
+
+/// The partitions with rows of their own, at any depth.
+pub(super) fn leaves(catalog: &Catalog, table: &QName) -> Vec<QName> {
+    let mut found = Vec::new();
+    for partition in catalog.children(table) {
+        if catalog.relation(partition).is_some_and(|known| known.is_partitioned()) {
+            found.extend(leaves(catalog, partition));
+        } else if holds_index(catalog, partition) {
+            found.push(partition.clone());
+        }
+    }
+    found
+}
+
+/// The line that drops what a failed build has left under a name. Never an index that is known to be in use; a name that
+/// nobody wrote (`written`) may have one of those where the history isn't known from its start.
+pub(super) fn leftover(catalog: &Catalog, index: &QName, written: bool) -> String {
+    if catalog.is_taken(&index.schema, &index.name) {
+        String::new()
+    } else if written || catalog.complete() {
+        format!("DROP INDEX CONCURRENTLY IF EXISTS {index};\n")
+    } else {
+        format!("-- if a failed build has left it: DROP INDEX CONCURRENTLY {index};\n")
     }
 }

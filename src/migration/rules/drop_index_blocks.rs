@@ -52,16 +52,10 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         ),
     );
     let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
-    // CONCURRENTLY takes no CASCADE: what stands on the index goes first.
-    let mut one_by_one: Vec<String> = Vec::new();
-    for (table, index) in
-        indexes.iter().filter_map(|index| context.before.index(index)).filter(|_| drop.cascade)
-    {
-        let keys = context.before.foreign_keys_on(&table.name, &index.name);
-        one_by_one.extend(keys.into_iter().map(|(of, key)| drop_constraint(&of.name, &key.name)));
-    }
-    one_by_one.extend(indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")));
-    said.help(format!("{}{}", context.outside_note(), one_by_one.join("\n")));
+    let one_by_one: Vec<String> =
+        indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
+    let first = if drop.cascade { dependents(context, &indexes) } else { String::new() };
+    said.help(format!("{first}{}{}", context.outside_note(), one_by_one.join("\n")));
     if drop.cascade {
         said.unfixed("CONCURRENTLY and CASCADE don't go together");
     } else if let [_] = drop.names.as_slice() {
@@ -76,5 +70,28 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let span = context.statement.span;
         let edits = vec![Edit { start: span.start, end: span.end, text: text.join(";\n") }];
         context.mend_outside(said, "drop the indexes CONCURRENTLY, one by one", edits, Becomes::Several);
+    }
+}
+
+/// What CASCADE would take with the indexes, dropped by itself: CONCURRENTLY takes no CASCADE.
+fn dependents(context: &StatementContext<'_>, indexes: &[QName]) -> String {
+    let known: Vec<_> = indexes.iter().map(|index| context.before.index(index)).collect();
+    let known_all = known.iter().all(Option::is_some);
+    let keys = known.into_iter().flatten().flat_map(|(table, index)| {
+        // A partition's part of a key goes with its parent's.
+        let whole = context.before.foreign_keys_on(&table.name, &index.name).into_iter();
+        whole.filter(|(referring, _)| referring.partition_of.is_none())
+    });
+    let drops: String =
+        keys.map(|(referring, key)| drop_constraint(&referring.name, &key.name) + "\n").collect();
+    match (drops.is_empty(), known_all) {
+        (false, _) => {
+            format!("-- CONCURRENTLY takes no CASCADE: what hangs on the index goes first\n{drops}")
+        }
+        (true, true) => String::new(),
+        (true, false) => {
+            "-- CONCURRENTLY takes no CASCADE: drop the foreign keys that hang on the index first\n"
+                .to_owned()
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! `expand_and_contract_together`: a new column and the drop of the one it replaces are in one release.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 
 use crate::migration::catalog::{PUBLIC, QName};
-use crate::migration::statement::{Access, ActionKind, Body, Name, Query, Statement, quote_ident};
+use crate::migration::statement::{Access, ActionKind, Body, Name, Query, Statement, TypeName, quote_ident};
 use crate::source::Span;
 
-use super::{Check, Rule, RunContext, Sink, plans};
+use super::rename_column::written;
+use super::replacement::Replacement;
+use super::{Check, Rule, RunContext, Sink};
 
 pub static RULE: Rule = Rule {
     code: "expand_and_contract_together",
@@ -20,9 +22,18 @@ pub static RULE: Rule = Rule {
 #[derive(Default)]
 struct Release {
     tables: HashSet<QName>,
-    added: HashSet<(QName, CompactString)>,
-    /// Table, new column, column that it was filled from.
-    filled: Vec<(QName, CompactString, CompactString)>,
+    added: HashMap<(QName, CompactString), Option<TypeName>>,
+    filled: Vec<Filled>,
+}
+
+/// A new column that an UPDATE fills from another.
+#[derive(Clone)]
+struct Filled {
+    table: QName,
+    new: CompactString,
+    old: CompactString,
+    /// The value, as written.
+    value: Option<String>,
 }
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
@@ -32,8 +43,20 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
             continue;
         }
         for statement in migration.statements {
-            for (table, old, new, span) in release.learn(statement) {
+            for (filled, span) in release.learn(statement, migration.text, true) {
+                let Filled { table, new, old, value } = filled;
                 let (old_shown, new_shown) = (quote_ident(&old), quote_ident(&new));
+                let type_name = release.added.get(&(table.clone(), new.clone())).and_then(Option::as_ref);
+                let replacement = Replacement {
+                    catalog: cx.after,
+                    table: &table,
+                    old: &old,
+                    new: &new,
+                    type_name,
+                    type_text: type_name.map(written),
+                    value: value.unwrap_or_else(|| old_shown.clone().into_owned()),
+                    version: cx.options.oldest(),
+                };
                 sink.say(
                     span,
                     format!(
@@ -42,7 +65,7 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
                          way back"
                     ),
                 )
-                .help(plans::replace_column(cx.after, &table, &old, &new, "…", &old_shown))
+                .help(replacement.plan())
                 .in_migration(migration.migration);
             }
         }
@@ -50,20 +73,24 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
 }
 
 impl Release {
-    /// Takes in one statement; returns the columns that it drops and that a new one replaces.
-    fn learn(&mut self, statement: &Statement) -> Vec<(QName, CompactString, CompactString, Span)> {
+    /// Takes in one statement; returns the columns that it drops and that a new one replaces. `verbatim`: its spans are
+    /// places in `text`.
+    fn learn(&mut self, statement: &Statement, text: &str, verbatim: bool) -> Vec<(Filled, Span)> {
         match &statement.body {
             Body::CreateTable(create) => {
                 self.tables.insert(qualified(&create.name));
                 Vec::new()
             }
             Body::Query(query) => {
-                self.copies(query);
+                self.copies(query, text, verbatim);
                 Vec::new()
             }
             Body::Do(block) => {
                 let inner = block.routine.as_ref().map_or(&[][..], |routine| routine.statements.as_slice());
-                inner.iter().flat_map(|inner| self.learn(&inner.statement)).collect()
+                inner
+                    .iter()
+                    .flat_map(|inner| self.learn(&inner.statement, text, verbatim && !inner.dynamic))
+                    .collect()
             }
             Body::AlterTable(alter) => {
                 let table = qualified(&alter.name);
@@ -74,16 +101,15 @@ impl Release {
                 for action in &alter.actions {
                     match &action.kind {
                         ActionKind::AddColumn { column, .. } => {
-                            self.added.insert((table.clone(), column.name.value.clone()));
+                            let key = (table.clone(), column.name.value.clone());
+                            self.added.insert(key, column.type_name.clone());
                         }
                         ActionKind::DropColumn { column, .. } => {
                             let filled = self
                                 .filled
                                 .iter()
-                                .find(|(on, _, from)| *on == table && *from == column.value);
-                            if let Some((_, new, old)) = filled {
-                                found.push((table.clone(), old.clone(), new.clone(), action.span));
-                            }
+                                .find(|filled| filled.table == table && filled.old == column.value);
+                            found.extend(filled.map(|filled| (filled.clone(), action.span)));
                         }
                         _ => {}
                     }
@@ -95,17 +121,25 @@ impl Release {
     }
 
     /// Notes which new columns an UPDATE fills from which others.
-    fn copies(&mut self, query: &Query) {
+    fn copies(&mut self, query: &Query, text: &str, verbatim: bool) {
         for change in &query.changes {
             if change.access != Access::Update {
                 continue;
             }
             let table = qualified(&change.target);
             for (column, value) in change.columns.iter().zip(&change.values) {
-                if self.added.contains(&(table.clone(), column.value.clone())) {
-                    let from = value.columns.iter().filter(|from| *from != column);
-                    self.filled
-                        .extend(from.map(|from| (table.clone(), column.value.clone(), from.value.clone())));
+                if !self.added.contains_key(&(table.clone(), column.value.clone())) {
+                    continue;
+                }
+                // What names other tables, or this one by another name, isn't an expression over the row alone.
+                let alone = change.sources.is_empty() && change.alias.is_none() && value.uses.is_empty();
+                for from in value.columns.iter().filter(|from| *from != column) {
+                    self.filled.push(Filled {
+                        table: table.clone(),
+                        new: column.value.clone(),
+                        old: from.value.clone(),
+                        value: (verbatim && alone).then(|| value.span.of(text).to_owned()),
+                    });
                 }
             }
         }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use compact_str::CompactString;
 
-use crate::migration::catalog::{Born, ConstraintDetail, Index, Relation};
+use crate::migration::catalog::{Born, Catalog, ConstraintDetail, Index, Relation};
 
+use super::create_index_on_partitioned_table::PartitionedIndex;
 use super::{Check, Rule, RunContext, Sink, column_list};
 
 /// The rule.
@@ -38,14 +39,26 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
                     table.name
                 ),
             )
-            .help(format!(
-                "CREATE INDEX CONCURRENTLY ON {} ({});  -- outside a transaction",
-                table.name,
-                column_list(columns)
-            ))
+            .help(index(cx.after, table, columns))
             .in_migration(migration);
         }
     }
+}
+
+/// The index, made while others write.
+fn index(catalog: &Catalog, table: &Relation, columns: &[CompactString]) -> String {
+    let list = column_list(columns);
+    if !table.is_partitioned() {
+        return format!("CREATE INDEX CONCURRENTLY ON {} ({list});  -- outside a transaction", table.name);
+    }
+    let columns = columns.join("_");
+    let name = catalog.choose_name(&table.name, &columns, "idx");
+    let tail = format!("({list})");
+    let index = PartitionedIndex { name: &name, unique: false, tail: &tail, columns: &columns, label: "idx" };
+    format!(
+        "-- outside a transaction; a partitioned table refuses CONCURRENTLY, its partitions don't\n{}",
+        index.recipe(catalog, &table.name)
+    )
 }
 
 /// Whether an index over all rows begins with these columns, in any order.

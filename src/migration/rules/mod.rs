@@ -510,6 +510,7 @@ mod not_valid;
 pub mod outlook;
 pub mod outside;
 pub mod plans;
+mod replacement;
 pub mod standstill;
 pub mod switches;
 mod timeout;

@@ -89,9 +89,6 @@ impl StatementContext<'_> {
 
     /// Whether no constraint of the table and no relation of its schema has the name.
     pub(super) fn is_free(&self, table: &QName, name: &str) -> bool {
-        let other = QName { schema: table.schema.clone(), name: name.into() };
-        self.before.relation(&other).is_none()
-            && self.before.index(&other).is_none()
-            && self.before.relation(table).is_none_or(|known| known.constraint(name).is_none())
+        self.before.is_free(table, name)
     }
 }

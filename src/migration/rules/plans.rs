@@ -2,125 +2,245 @@
 //!
 //! Several rules print the same plan, so that it lives here. The SQL can be pasted as it stands.
 
-use crate::migration::catalog::{Catalog, ConstraintDetail, QName, Relation};
-use crate::migration::statement::quote_ident;
+use compact_str::CompactString;
+
+use crate::migration::catalog::{Catalog, ConstraintDetail, Index, QName, Relation};
+use crate::migration::statement::{Change, Ident, quote_ident};
+
+use super::bulk::has_word;
 
 /// Rows in one batch, and the pause between two: small enough that nobody waits for long, and that replicas and
 /// autovacuum keep up.
 const BATCH: &str = "1000";
 const PAUSE: &str = "0.1";
 
+/// The rows that a loop goes through, as the statement names them.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// What is known of the table.
+    pub catalog: &'a Catalog,
+    /// The table.
+    pub table: &'a QName,
+    /// Written with ONLY.
+    pub only: bool,
+    /// What expressions call the table, where that is another name.
+    pub alias: Option<&'a Ident>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a table that expressions call by its name.
+    pub fn of(catalog: &'a Catalog, table: &'a QName) -> Self {
+        Rows { catalog, table, only: false, alias: None }
+    }
+
+    /// The rows that a part of a query changes.
+    pub fn changed(catalog: &'a Catalog, table: &'a QName, change: &'a Change) -> Self {
+        Rows { catalog, table, only: change.only, alias: change.alias.as_ref() }
+    }
+
+    /// As it stands behind UPDATE and FROM.
+    fn written(&self) -> String {
+        let only = if self.only { "ONLY " } else { "" };
+        let alias = self.alias.map_or(String::new(), |alias| format!(" AS {}", quote_ident(alias.as_str())));
+        format!("{only}{}{alias}", self.table)
+    }
+
+    fn known(&self) -> Option<&'a Relation> {
+        self.catalog.relation(self.table)
+    }
+}
+
 /// A loop that changes rows in batches, with a commit and a pause between. `assignments` is what follows SET,
 /// `pending` the condition of rows that are still to be changed (it must become false for a changed row).
 /// Runs only outside a transaction.
 pub fn backfill(catalog: &Catalog, table: &QName, assignments: &str, pending: &str) -> String {
-    batches(&format!("UPDATE {table} SET {assignments}"), catalog, table, pending)
+    batches(&format!("UPDATE {table} SET {assignments}"), Rows::of(catalog, table), pending)
 }
 
 /// A loop that deletes the rows of a condition in batches, with a commit and a pause between.
-pub fn delete_in_batches(catalog: &Catalog, table: &QName, condition: &str) -> String {
-    batches(&format!("DELETE FROM {table}"), catalog, table, condition)
+pub fn delete_in_batches(rows: Rows<'_>, condition: &str) -> String {
+    batches(&format!("DELETE FROM {}", rows.written()), rows, condition)
 }
 
-fn batches(change: &str, catalog: &Catalog, table: &QName, condition: &str) -> String {
-    let rows = match catalog.relation(table).and_then(single_key) {
-        Some(key) => {
-            let key = quote_ident(key);
-            format!("{key} IN (SELECT {key} FROM {table} WHERE {condition} ORDER BY {key} LIMIT {BATCH})")
-        }
-        None => format!("ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE {condition} LIMIT {BATCH}))"),
+fn batches(change: &str, rows: Rows<'_>, condition: &str) -> String {
+    let from = rows.written();
+    let key = rows.known().and_then(|relation| match key_of(relation)?.as_slice() {
+        [column] => Some(quote_ident(column)),
+        _ => None,
+    });
+    // Children may hold the same key, and partitions the same ctid: those rows are asked again.
+    let again = format!(" AND ({condition})");
+    let inherited =
+        rows.known().is_some_and(|r| !r.is_partitioned() && !rows.catalog.children(rows.table).is_empty());
+    let which = match key {
+        Some(key) => format!(
+            "{key} IN (SELECT {key} FROM {from} WHERE {condition} ORDER BY {key} LIMIT {BATCH}){}",
+            if inherited { again.as_str() } else { "" }
+        ),
+        None => format!("ctid = ANY (ARRAY(SELECT ctid FROM {from} WHERE {condition} LIMIT {BATCH})){again}"),
     };
-    format!(
-        "DO $$\n\
-         DECLARE\n  \
-           changed bigint;\n\
+    let changed = variable("changed", &[change, &which]);
+    block(&format!(
+        "DECLARE\n  \
+           {changed} bigint;\n\
          BEGIN\n  \
            LOOP\n    \
              {change}\n    \
-             WHERE {rows};\n    \
-             GET DIAGNOSTICS changed = ROW_COUNT;\n    \
-             EXIT WHEN changed = 0;\n    \
+             WHERE {which};\n    \
+             GET DIAGNOSTICS {changed} = ROW_COUNT;\n    \
+             EXIT WHEN {changed} = 0;\n    \
              COMMIT;\n    \
              PERFORM pg_sleep({PAUSE});\n  \
            END LOOP;\n\
-         END\n\
-         $$;"
-    )
+         END\n"
+    ))
+}
+
+/// A DO block of this text.
+fn block(text: &str) -> String {
+    let quote = if text.contains("$$") { "$batches$" } else { "$$" };
+    format!("DO {quote}\n{text}{quote};")
+}
+
+/// A name for a variable that none of the texts has for something else: PL/pgSQL refuses what may mean a column as well.
+fn variable(name: &str, texts: &[&str]) -> String {
+    let mut name = name.to_owned();
+    while texts.iter().any(|text| has_word(text, &name)) {
+        name.push('_');
+    }
+    name
 }
 
 /// A loop over a whole table in batches, in the order of its key, with a commit and a pause between. Unlike
 /// [`backfill`] it ends whatever the new values are: a condition such as `n IS NULL` stays true for ever where the
-/// new value can be NULL. `None` for a table without a key of one column.
-pub fn walk(catalog: &Catalog, table: &QName, assignments: &str, condition: Option<&str>) -> Option<String> {
-    let key = quote_ident(catalog.relation(table).and_then(single_key)?);
+/// new value can be NULL. `None` for a table without a key.
+pub fn walk(rows: Rows<'_>, assignments: &str, condition: Option<&str>) -> Option<String> {
+    let key: Vec<_> = key_of(rows.known()?)?.into_iter().map(quote_ident).collect();
+    let (table, update) = (rows.table, rows.written());
+    let only = if rows.only { "ONLY " } else { "" };
+    let keys = key.join(", ");
+    let texts = [assignments, condition.unwrap_or(""), &keys, &update];
+    let (done, upto) = (variable("done", &texts), variable("upto", &texts));
     let condition = condition.map_or(String::new(), |condition| format!(" AND ({condition})"));
-    Some(format!(
-        "DO $$\n\
-         DECLARE\n  \
-           done {table}.{key}%TYPE; -- the key that the last batch ended with\n  \
-           upto {table}.{key}%TYPE;\n\
+    // One variable for each column of the key.
+    let (mut declared, mut moved) = (String::new(), String::new());
+    let (mut lasts, mut ends, mut backwards) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, column) in key.iter().enumerate() {
+        let number = if key.len() == 1 { String::new() } else { format!("_{}", at + 1) };
+        let (last, end) = (format!("{done}{number}"), format!("{upto}{number}"));
+        let note = if at == 0 { " -- the key that the last batch ended with" } else { "" };
+        declared.push_str(&format!("  {last} {table}.{column}%TYPE;{note}\n"));
+        moved.push_str(&format!("    {last} := {end};\n"));
+        backwards.push(format!("{column} DESC"));
+        lasts.push(last);
+        ends.push(end);
+    }
+    for (end, column) in ends.iter().zip(&key) {
+        declared.push_str(&format!("  {end} {table}.{column}%TYPE;\n"));
+    }
+    let row = |parts: &[String]| {
+        if parts.len() == 1 { parts.join("") } else { format!("({})", parts.join(", ")) }
+    };
+    let (first, last, end) = (&lasts[0], row(&lasts), row(&ends)); // a key has a column
+    let compared = if key.len() == 1 { keys.clone() } else { format!("({keys})") };
+    let rest = format!("{first} IS NULL OR {compared} > {last}");
+    let batch = format!(
+        "FROM (SELECT {keys} FROM {only}{table} WHERE {rest} ORDER BY {keys} LIMIT {BATCH}) AS batch\n    \
+         ORDER BY {} LIMIT 1",
+        backwards.join(", ")
+    );
+    let next = if key.len() == 1 {
+        format!("{end} := (SELECT {keys} {batch});\n    EXIT WHEN {end} IS NULL;")
+    } else {
+        format!("SELECT {keys} INTO {}\n    {batch};\n    EXIT WHEN {} IS NULL;", ends.join(", "), ends[0]) // as above
+    };
+    Some(block(&format!(
+        "DECLARE\n\
+         {declared}\
          BEGIN\n  \
            LOOP\n    \
-             upto := (SELECT {key} FROM (SELECT {key} FROM {table} WHERE done IS NULL OR {key} > done ORDER BY {key} LIMIT {BATCH}) AS batch\n             \
-             ORDER BY {key} DESC LIMIT 1);\n    \
-             EXIT WHEN upto IS NULL;\n    \
-             UPDATE {table} SET {assignments}\n    \
-             WHERE (done IS NULL OR {key} > done) AND {key} <= upto{condition};\n    \
-             COMMIT;\n    \
-             done := upto;\n    \
+             {next}\n    \
+             UPDATE {update} SET {assignments}\n    \
+             WHERE ({rest}) AND {compared} <= {end}{condition};\n    \
+             COMMIT;\n\
+             {moved}    \
              PERFORM pg_sleep({PAUSE});\n  \
            END LOOP;\n\
-         END\n\
-         $$;"
-    ))
+         END\n"
+    )))
 }
 
-/// The primary key's column, where it has just one.
-fn single_key(relation: &Relation) -> Option<&str> {
-    match &relation.primary_key()?.detail {
-        ConstraintDetail::PrimaryKey { columns, .. } => match columns.as_slice() {
-            [column] => Some(column),
-            _ => None,
-        },
+/// The columns of the primary key, or of a unique constraint that holds no NULL.
+fn key_of(relation: &Relation) -> Option<Vec<&str>> {
+    let never_null = |columns: &[CompactString]| {
+        columns.iter().all(|name| relation.column(name).is_some_and(|c| c.not_null))
+    };
+    let unique = || {
+        relation.constraints.iter().find(|constraint| {
+            matches!(&constraint.detail, ConstraintDetail::Unique { columns, .. } if never_null(columns))
+        })
+    };
+    match &relation.primary_key().or_else(unique)?.detail {
+        ConstraintDetail::PrimaryKey { columns, .. } | ConstraintDetail::Unique { columns, .. }
+            if !columns.is_empty() =>
+        {
+            Some(columns.iter().map(CompactString::as_str).collect())
+        }
         _ => None,
     }
 }
 
-/// One column replaced by another, old and new side by side until no version needs the old one. `new_type` is as
-/// SQL writes it, `value` the new column's value from the old one.
-pub fn replace_column(
-    catalog: &Catalog,
-    table: &QName,
-    old: &str,
-    new: &str,
-    new_type: &str,
-    value: &str,
-) -> String {
-    let (old, new) = (quote_ident(old), quote_ident(new));
-    let loop_ = backfill(
-        catalog,
-        table,
-        &format!("{new} = {value}"),
-        &format!("{new} IS NULL AND {old} IS NOT NULL"),
-    );
-    format!(
-        "-- release 1, expand: then deploy code that writes both columns and reads {old}\n\
-         ALTER TABLE {table} ADD COLUMN {new} {new_type};\n\
-         \n\
-         -- release 2, backfill (outside a transaction), once every instance writes both\n\
-         {loop_}\n\
-         \n\
-         -- release 3, switch: code reads {new}, still writes both; watch it for two weeks\n\
-         \n\
-         -- release 4, contract: after a release without {old} in the code, and a backup\n\
-         ALTER TABLE {table} DROP COLUMN {old};"
-    )
+/// What follows the table's name in the CREATE INDEX of an index that the catalog knows; each column and expression
+/// goes through `renamed`.
+pub fn index_tail(index: &Index, renamed: impl Fn(&str) -> String) -> String {
+    let keys: Vec<String> = index
+        .keys
+        .iter()
+        .map(|key| {
+            let mut text = match &key.column {
+                Some(column) => renamed(&quote_ident(column)),
+                None => format!("({})", renamed(&key.text)),
+            };
+            if let Some(collation) = &key.collation {
+                text.push_str(&format!(" COLLATE {}", quote_ident(collation)));
+            }
+            if let Some(class) = &key.operator_class {
+                text.push_str(&format!(" {}", quote_ident(class)));
+            }
+            if key.descending {
+                text.push_str(" DESC");
+            }
+            match key.nulls_first {
+                Some(true) => text.push_str(" NULLS FIRST"),
+                Some(false) => text.push_str(" NULLS LAST"),
+                None => {}
+            }
+            text
+        })
+        .collect();
+    let method = if matches!(index.method.as_str(), "" | "btree") {
+        String::new()
+    } else {
+        format!("USING {} ", quote_ident(&index.method))
+    };
+    let mut text = format!("{method}({})", keys.join(", "));
+    if !index.include.is_empty() {
+        let columns: Vec<String> = index.include.iter().map(|column| renamed(&quote_ident(column))).collect();
+        text.push_str(&format!(" INCLUDE ({})", columns.join(", ")));
+    }
+    if index.nulls_not_distinct {
+        text.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(predicate) = &index.predicate {
+        text.push_str(&format!(" WHERE {}", renamed(predicate)));
+    }
+    text
 }
 
 /// NOT NULL for a column with rows, without a long lock: a CHECK for new rows, validated while others work, then
 /// NOT NULL behind it. From 18 on the NOT NULL itself can be NOT VALID.
-pub fn set_not_null(table: &QName, column: &str, version: u16) -> String {
-    let name = named(table, column, "not_null");
+pub fn set_not_null(catalog: &Catalog, table: &QName, column: &str, version: u16) -> String {
+    let name = named(catalog, table, column, "not_null");
     let column = quote_ident(column);
     if version >= 18 {
         format!(
@@ -157,7 +277,7 @@ pub fn add_not_null_column(
          {}\n\
          {}",
         backfill(catalog, table, &format!("{quoted} = …"), &format!("{quoted} IS NULL")),
-        set_not_null(table, column, version)
+        set_not_null(catalog, table, column, version)
     )
 }
 
@@ -181,26 +301,9 @@ pub fn drop_column(table: &QName, column: &str, blocks_inserts: bool) -> String 
     )
 }
 
-/// Uniqueness for a table with rows, without a long lock.
-pub fn add_unique(table: &QName, columns: &str, name: &str) -> String {
-    let name = quote_ident(name);
-    format!(
-        "-- no row may come out of this\n\
-         SELECT {columns}, count(*) FROM {table} GROUP BY {columns} HAVING count(*) > 1;\n\
-         -- outside a transaction\n\
-         CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns});\n\
-         ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};"
-    )
-}
-
-/// A constraint's name in PostgreSQL's own manner, cut to the 63 bytes that it keeps.
-pub fn named(table: &QName, column: &str, kind: &str) -> String {
-    let mut stem = format!("{}_{column}", table.name);
-    let room = 62 - kind.len();
-    while stem.len() > room {
-        stem.pop();
-    }
-    quote_ident(&format!("{stem}_{kind}")).into_owned()
+/// The name that PostgreSQL would choose, as SQL writes it.
+pub fn named(catalog: &Catalog, table: &QName, column: &str, kind: &str) -> String {
+    quote_ident(&catalog.choose_name(table, column, kind)).into_owned()
 }
 
 #[cfg(test)]
@@ -209,9 +312,11 @@ mod tests {
 
     #[test]
     fn names_are_quoted_where_they_must_be_and_fit_63_bytes() {
-        assert_eq!(named(&QName::new("public", "users"), "email", "not_null"), "users_email_not_null");
-        assert_eq!(named(&QName::new("public", "Users"), "email", "not_null"), "\"Users_email_not_null\"");
-        let long = named(&QName::new("public", &"é".repeat(40)), "email", "not_null");
+        let named =
+            |table: &str| named(&Catalog::unknown(), &QName::new("public", table), "email", "not_null");
+        assert_eq!(named("users"), "users_email_not_null");
+        assert_eq!(named("Users"), "\"Users_email_not_null\"");
+        let long = named(&"é".repeat(40));
         assert!(long.trim_matches('"').len() <= 63 && long.ends_with("_not_null\""), "{long}");
     }
 

@@ -2,7 +2,8 @@
 
 use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
 
-use super::{Check, Rule, Sink, StatementContext, plans};
+use super::replacement::Replacement;
+use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
     Rule { code: "rename_column", page: migration_page!("rename_column"), check: Check::Statement(check) };
@@ -25,18 +26,20 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                  rolling back the application finds no {old}"
             ),
         );
-        let type_name = known
-            .and_then(|table| table.column(column.as_str()))
-            .map_or_else(|| "…".to_owned(), |column| written(&column.type_name));
         if known.is_none_or(|relation| relation.kind.has_storage()) {
-            said.help(plans::replace_column(
-                cx.before,
-                &table,
-                column.as_str(),
-                to.as_str(),
-                &type_name,
-                &old,
-            ));
+            let replacement = Replacement {
+                catalog: cx.before,
+                table: &table,
+                old: column.as_str(),
+                new: to.as_str(),
+                type_name: None,
+                type_text: known
+                    .and_then(|table| table.column(column.as_str()))
+                    .map(|column| written(&column.type_name)),
+                value: old.into_owned(),
+                version: cx.options.oldest(),
+            };
+            said.help(replacement.plan());
         } else {
             said.help(format!(
                 "Make a second view with the new name beside {table}, read it in the next release, then drop this one."

@@ -1,7 +1,8 @@
 //! `security_definer_without_search_path`: a SECURITY DEFINER function that doesn't fix its search_path.
 
-use crate::migration::statement::{Body, Name, Statement};
+use crate::migration::statement::{Body, CreateRoutine, Name, Statement};
 
+use super::rename_column::written;
 use super::{Check, Rule, Sink, StatementContext, outlook};
 
 /// The rule.
@@ -12,11 +13,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    let (name, kind) = match &cx.statement.body {
+    let (name, kind, arguments) = match &cx.statement.body {
         Body::CreateRoutine(create)
             if create.security_definer && !create.sets.iter().any(|set| set == "search_path") =>
         {
-            (&create.name, if create.procedure { "PROCEDURE" } else { "FUNCTION" })
+            (&create.name, if create.procedure { "PROCEDURE" } else { "FUNCTION" }, arguments(create))
         }
         Body::AlterRoutine { kind, name, security_definer: Some(true), sets, .. }
             if !sets.iter().any(|set| set == "search_path") =>
@@ -30,7 +31,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if all_set {
                 return;
             }
-            (name, kind.sql())
+            let arguments = match overloads {
+                [only] => arguments(&only.definition),
+                _ => String::new(),
+            };
+            (name, kind.sql(), arguments)
         }
         _ => return,
     };
@@ -45,8 +50,17 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         ),
     )
     .help(format!(
-        "ALTER {kind} {name} SET search_path = '';\n-- and write the schema before each name in its body: public.orders"
+        "ALTER {kind} {name}{arguments} SET search_path = '';\n-- and write the schema before each name in its body: public.orders"
     ));
+}
+
+/// The types that tell the routine from others of its name, in parentheses; empty where they can't be written down.
+fn arguments(create: &CreateRoutine) -> String {
+    if create.arguments.iter().any(|argument| argument.percent_type) {
+        return String::new();
+    }
+    let types: Vec<String> = create.arguments.iter().map(written).collect();
+    format!("({})", types.join(", "))
 }
 
 /// Whether a later ALTER FUNCTION of the same file sets it.

@@ -28,7 +28,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         )
         .help(format!(
             "-- deploy code that always writes {shown} first; then\n{}",
-            plans::set_not_null(&table, column.as_str(), cx.options.oldest())
+            plans::set_not_null(cx.before, &table, column.as_str(), cx.options.oldest())
         ));
     }
 }

@@ -78,7 +78,9 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                  ALTER TABLE {table} DROP CONSTRAINT {name};",
                 quote_ident(column.as_str())
             ),
-            (None, None) => plans::set_not_null(&table, column.as_str(), context.options.oldest()),
+            (None, None) => {
+                plans::set_not_null(context.before, &table, column.as_str(), context.options.oldest())
+            }
         });
         if dropped.is_some() {
             said.unfixed("the same ALTER TABLE drops the CHECK that would prove it: the help has the order");
@@ -118,8 +120,7 @@ fn mend(
     let known = context.before.relation(table);
     let inherited = known.is_some_and(|known| known.is_partitioned() || known.partition_of.is_some())
         || !context.before.children(table).is_empty();
-    let name = plans::named(table, column.as_str(), "not_null");
-    let free = context.is_free(table, name.trim_matches('"'));
+    let name = plans::named(context.before, table, column.as_str(), "not_null");
     let quoted = quote_ident(column.as_str());
     match &action.kind {
         _ if inherited => {
@@ -134,9 +135,6 @@ fn mend(
             let mut edits = context.insertion(action.span, " NOT VALID");
             join(&mut edits, place::after(context.text, statement, &validate));
             context.mend_outside(said, title, edits, Becomes::Several);
-        }
-        ActionKind::SetNotNull { .. } if !free => {
-            said.unfixed(format!("the name {name} is taken, so the constraint needs one of your own"));
         }
         ActionKind::SetNotNull { .. } if context.options.oldest() >= 18 => {
             let text = format!("ADD CONSTRAINT {name} NOT NULL {quoted} NOT VALID");

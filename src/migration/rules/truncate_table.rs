@@ -30,7 +30,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         sink.say(name.span(), format!("every row of {table} goes{cascade}: only a backup brings them back"))
             .help(format!(
                 "-- delete what is meant to go, in batches; put its condition in place of …\n{}",
-                plans::delete_in_batches(cx.before, &table, "…")
+                plans::delete_in_batches(plans::Rows::of(cx.before, &table), "…")
             ));
     }
 }

@@ -46,6 +46,8 @@ pub struct Change {
     pub span: Span,
     pub target: Name,
     pub only: bool,
+    /// What UPDATE, DELETE and MERGE call the target in their expressions, where that is another name.
+    pub alias: Option<Ident>,
     pub access: Access,
     /// INSERT column list; UPDATE's assigned columns (duplicates kept).
     pub columns: Vec<Ident>,

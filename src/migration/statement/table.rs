@@ -43,6 +43,8 @@ pub struct CreateTable {
 pub struct PartitionOf {
     pub parent: Name,
     pub bound: PartitionBound,
+    /// Where the bound is written, FOR VALUES or DEFAULT included.
+    pub bound_span: Span,
 }
 
 /// A partition's bound, expressions as written.
@@ -147,6 +149,8 @@ pub struct IndexConstraint {
     pub without_overlaps: bool,
     /// USING INDEX name.
     pub using_index: Option<Ident>,
+    /// Where `WITH (…)` is written; empty where it isn't.
+    pub options: Span,
     pub tablespace: Option<Ident>,
 }
 

@@ -158,7 +158,11 @@ fn included(c: &mut Cursor<'_>) -> Parsed<Vec<Ident>> {
 
 /// `[WITH (…)] [USING INDEX TABLESPACE name]`.
 pub fn index_tail(c: &mut Cursor<'_>, key: &mut IndexConstraint) -> Parsed<()> {
+    let first = c.index();
     with_definition(c)?;
+    if c.index() > first {
+        key.options = c.span_since(first);
+    }
     if c.eat_seq(&["using", "index", "tablespace"]) {
         key.tablespace = Some(c.ident("a tablespace")?);
     }

@@ -144,7 +144,9 @@ fn typed_elements(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
 pub fn partition_of(c: &mut Cursor<'_>, table: &mut CreateTable) -> Parsed<()> {
     let parent = c.name("a partitioned table")?;
     typed_elements(c, table)?;
-    table.partition_of = Some(PartitionOf { parent, bound: partition_bound(c)? });
+    let first = c.index();
+    let bound = partition_bound(c)?;
+    table.partition_of = Some(PartitionOf { parent, bound, bound_span: c.span_since(first) });
     Ok(())
 }
 

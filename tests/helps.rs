@@ -1,0 +1,416 @@
+//! The SQL that helps offer, run on a server: each statement does, and in the end there is what the help is for.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use postgres::{Client, NoTls};
+use rollsafe::migration::lint::{LintOptions, lint};
+use rollsafe::migration::migration::Migration;
+use rollsafe::migration::parse::parse;
+use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
+
+/// A situation: what is there, the statement that is judged, and what shall be true once the help has been followed.
+struct Case {
+    what: &'static str,
+    code: &'static str,
+    setup: &'static str,
+    change: &'static str,
+    /// What is put in place of `…`, in order.
+    fill: &'static [&'static str],
+    /// Queries that give true afterwards.
+    then: &'static [&'static str],
+    /// What the help may not say.
+    never: &'static [&'static str],
+}
+
+const CASE: Case = Case { what: "", code: "", setup: "", change: "", fill: &[], then: &[], never: &[] };
+
+/// Rows in a table of sub-partitions, in a schema of its own, with names that need quotes.
+const TREE: &str = r#"CREATE SCHEMA "Shop";
+CREATE TABLE "Shop"."Ref" (id bigint PRIMARY KEY);
+CREATE TABLE "Shop".p (id bigint NOT NULL, k int NOT NULL, "B" bigint) PARTITION BY RANGE (k);
+CREATE TABLE "Shop".p1 PARTITION OF "Shop".p FOR VALUES FROM (0) TO (10);
+CREATE TABLE "Shop".p2 PARTITION OF "Shop".p FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (k);
+CREATE TABLE "Shop".p21 PARTITION OF "Shop".p2 FOR VALUES FROM (10) TO (20);
+CREATE TABLE public.p22 PARTITION OF "Shop".p2 FOR VALUES FROM (20) TO (30);
+INSERT INTO "Shop"."Ref" SELECT generate_series(0, 29);
+INSERT INTO "Shop".p SELECT i, i, i FROM generate_series(0, 29) i;"#;
+
+const INDEX_VALID: &str = r#"SELECT bool_and(indisvalid) AND count(*) = 2 FROM pg_index WHERE indrelid IN ('"Shop".p'::regclass, '"Shop".p2'::regclass)"#;
+
+const CASES: &[Case] = &[
+    Case {
+        what: "an index over sub-partitions",
+        code: "create_index_on_partitioned_table",
+        setup: TREE,
+        change: r#"CREATE INDEX ON "Shop".p ("B");"#,
+        then: &[INDEX_VALID],
+        ..CASE
+    },
+    Case {
+        what: "a partition's own index has the name that PostgreSQL would choose",
+        code: "create_index_on_partitioned_table",
+        setup: "CREATE TABLE p (b int, c int) PARTITION BY RANGE (b);
+            CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+            CREATE INDEX p1_b_idx ON p1 (c);",
+        change: "CREATE INDEX pi ON p (b);",
+        then: &[
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = 'pi'::regclass",
+            "SELECT pg_get_indexdef('p1_b_idx'::regclass) LIKE '%(c)'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "uniqueness over sub-partitions",
+        code: "add_unique_builds_index",
+        setup: TREE,
+        change: r#"ALTER TABLE "Shop".p ADD UNIQUE (k, "B");"#,
+        then: &[INDEX_VALID],
+        ..CASE
+    },
+    Case {
+        what: "uniqueness under a name that another index has, with settings",
+        code: "add_unique_builds_index",
+        setup: "CREATE TABLE t (a int, b int); CREATE INDEX t_a_key ON t (b); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t ADD UNIQUE (a) WITH (fillfactor = 70);",
+        then: &[
+            "SELECT pg_get_indexdef('t_a_key'::regclass) LIKE '%(b)'",
+            "SELECT count(*) = 1 FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'u'",
+            "SELECT reloptions::text = '{fillfactor=70}' FROM pg_class WHERE relname = 't_a_key1'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a foreign key on partitions",
+        code: "add_foreign_key_validates",
+        setup: TREE,
+        change: r#"ALTER TABLE "Shop".p ADD FOREIGN KEY ("B") REFERENCES "Shop"."Ref";"#,
+        then: &[r#"SELECT bool_and(convalidated) AND count(*) = 5 FROM pg_constraint WHERE contype = 'f'
+            AND confrelid = '"Shop"."Ref"'::regclass"#],
+        never: &["ALTER TABLE partition"],
+        ..CASE
+    },
+    Case {
+        what: "the index of a foreign key on partitions",
+        code: "foreign_key_without_index",
+        setup: TREE,
+        change: r#"ALTER TABLE "Shop".p ADD FOREIGN KEY ("B") REFERENCES "Shop"."Ref";"#,
+        then: &[INDEX_VALID],
+        ..CASE
+    },
+    Case {
+        what: "a list with NULL is attached without a scan",
+        code: "attach_partition_scans",
+        setup: "CREATE TABLE p (a text, b int) PARTITION BY LIST (a); CREATE INDEX ON p (b);
+            CREATE TABLE n (a text, b int); INSERT INTO n VALUES ('x', 1), (NULL, 2);",
+        change: "ALTER TABLE p ATTACH PARTITION n FOR VALUES IN ('x', NULL);",
+        then: &["SELECT count(*) = 2 FROM p", "SELECT count(*) = 1 FROM pg_index WHERE indrelid = 'n'::regclass"],
+        ..CASE
+    },
+    Case {
+        what: "a range over a column that can be NULL is attached without a scan, the default partition too",
+        code: "attach_partition_scans",
+        setup: "CREATE TABLE p (a int, b int) PARTITION BY RANGE (a); CREATE TABLE d PARTITION OF p DEFAULT;
+            CREATE TABLE n (a int, b int); INSERT INTO n VALUES (12, 1); INSERT INTO p VALUES (NULL, 1), (5, 1);",
+        change: "ALTER TABLE p ATTACH PARTITION n FOR VALUES FROM (10) TO (20);",
+        then: &["SELECT count(*) = 3 FROM p"],
+        ..CASE
+    },
+    Case {
+        what: "a primary key of the parent is built beforehand",
+        code: "attach_partition_scans",
+        setup: "CREATE TABLE p (a int, b int, PRIMARY KEY (b, a)) PARTITION BY RANGE (a);
+            CREATE TABLE n (a int NOT NULL, b int NOT NULL); INSERT INTO n VALUES (12, 1);",
+        change: "ALTER TABLE p ATTACH PARTITION n FOR VALUES FROM (10) TO (20);",
+        then: &[
+            "SELECT count(*) = 1 FROM pg_index WHERE indrelid = 'n'::regclass",
+            "SELECT count(*) = 1 FROM pg_inherits WHERE inhrelid = 'n_pkey'::regclass",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a partition that is partitioned, with columns of its own and generated ones",
+        code: "create_partition_locks_parent",
+        setup: "CREATE TABLE p (a int NOT NULL, b int, g int GENERATED ALWAYS AS (a * 2) STORED, c text) PARTITION BY RANGE (a);
+            CREATE TABLE d PARTITION OF p DEFAULT; INSERT INTO p (a) VALUES (1);",
+        change: "CREATE TABLE n PARTITION OF p (b DEFAULT 5 NOT NULL, CONSTRAINT c_short CHECK (length(c) < 9))
+            FOR VALUES FROM (10) TO (20) PARTITION BY LIST (b);",
+        then: &[
+            "SELECT relkind = 'p' AND relispartition FROM pg_class WHERE relname = 'n'",
+            "SELECT pg_get_expr(adbin, adrelid) = '5' FROM pg_attrdef WHERE adrelid = 'n'::regclass AND adnum = 2",
+            "SELECT attgenerated = 's' FROM pg_attribute WHERE attrelid = 'n'::regclass AND attname = 'g'",
+            "SELECT count(*) = 1 FROM pg_constraint WHERE conname = 'c_short'",
+        ],
+        never: &["…"],
+        ..CASE
+    },
+    Case {
+        what: "an UPDATE under another name, with columns that are called like variables",
+        code: "bulk_update",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, a int, b int, done int, changed int);
+            INSERT INTO t SELECT i, i, 2 * i, 0, 0 FROM generate_series(1, 1500) i;",
+        change: "UPDATE t AS o SET a = o.b, done = 1 WHERE o.a > 0 AND o.changed = 0 AND done = 0;",
+        then: &["SELECT bool_and(a = b AND done = 1) FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "an UPDATE of a table whose key has two columns",
+        code: "bulk_update",
+        setup: r#"CREATE TABLE t (x int, "Y" text, a int, PRIMARY KEY (x, "Y"));
+            INSERT INTO t SELECT i % 7, i, 0 FROM generate_series(1, 2500) i;"#,
+        change: "UPDATE t SET a = a + 1;",
+        then: &["SELECT bool_and(a = 1) AND count(*) = 2500 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "a DELETE under another name",
+        code: "bulk_delete",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, changed int); INSERT INTO t SELECT i, i % 2 FROM generate_series(1, 1500) i;",
+        change: "DELETE FROM t AS x WHERE x.changed = 1;",
+        then: &["SELECT count(*) = 750 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "a DELETE from partitions without a key takes no row that it isn't meant for",
+        code: "bulk_delete",
+        setup: "CREATE TABLE t (a int, keep boolean) PARTITION BY LIST (a);
+            CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2);
+            INSERT INTO t VALUES (1, false), (2, true);",
+        change: "DELETE FROM t WHERE NOT keep;",
+        then: &["SELECT count(*) = 1 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "a type change whose new value can be NULL",
+        code: "column_type_changed",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, v text DEFAULT ''); INSERT INTO t VALUES (1, ''), (2, '5'), (3, NULL);",
+        change: "ALTER TABLE t ALTER v TYPE int USING nullif(v, '')::int;",
+        then: &["SELECT array_agg(v_new ORDER BY id) = ARRAY[NULL, 5, NULL] FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "the same without a key",
+        code: "column_type_rewrites",
+        setup: "CREATE TABLE t (id int, v text); INSERT INTO t VALUES (1, ''), (2, '5'), (3, NULL);",
+        change: "ALTER TABLE t ALTER v TYPE int USING nullif(v, '')::int;",
+        then: &["SELECT array_agg(v_new ORDER BY id) = ARRAY[NULL, 5, NULL] FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "a column with all that a column can have is renamed",
+        code: "rename_column",
+        setup: r#"CREATE SCHEMA s;
+            CREATE TABLE s.r (code text PRIMARY KEY);
+            CREATE TABLE s.t (id int PRIMARY KEY, "Code" text COLLATE "C" NOT NULL UNIQUE REFERENCES s.r ON DELETE CASCADE,
+                n int, CHECK (length("Code") < 9 AND "Code" <> 'Code'), UNIQUE (n, "Code"));
+            CREATE INDEX t_lower ON s.t (lower("Code") DESC) WHERE "Code" <> '';
+            CREATE TABLE s.child (code text REFERENCES s.t ("Code"));
+            CREATE VIEW s.v AS SELECT id, "Code" FROM s.t;
+            INSERT INTO s.r VALUES ('a'), ('b'); INSERT INTO s.t VALUES (1, 'a'), (2, 'b'); INSERT INTO s.child VALUES ('a');"#,
+        change: r#"ALTER TABLE s.t RENAME "Code" TO code;"#,
+        fill: &[r#"SELECT id, code AS "Code" FROM s.t"#],
+        then: &[
+            "SELECT array_agg(code ORDER BY id) = ARRAY['a', 'b'] FROM s.t",
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'code'",
+            "SELECT count(*) = 4 FROM pg_index WHERE indrelid = 's.t'::regclass AND indisvalid",
+            "SELECT string_agg(contype::text, '' ORDER BY contype) = 'cfpuu' FROM pg_constraint WHERE conrelid = 's.t'::regclass",
+            "SELECT convalidated AND confrelid = 's.t'::regclass FROM pg_constraint WHERE conrelid = 's.child'::regclass",
+            "SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'Code'",
+            "SELECT count(*) = 2 FROM s.v",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a serial key that others refer to becomes larger",
+        code: "column_type_rewrites",
+        setup: "CREATE TABLE t (id serial PRIMARY KEY, n int); CREATE TABLE c (t_id int REFERENCES t ON DELETE SET NULL);
+            INSERT INTO t (n) SELECT generate_series(1, 3); INSERT INTO c VALUES (2);",
+        change: "ALTER TABLE t ALTER id TYPE bigint;",
+        then: &[
+            "INSERT INTO t (n) VALUES (4) RETURNING id_new = 4",
+            "SELECT atttypid = 'bigint'::regtype FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'id_new'",
+            "SELECT conname = 't_pkey' FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'p'",
+            "SELECT convalidated AND confdeltype = 'n' FROM pg_constraint WHERE conrelid = 'c'::regclass",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "an identity column from which another is computed is renamed",
+        code: "rename_column",
+        setup: r#"CREATE TABLE "T" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int,
+                twice int GENERATED ALWAYS AS (id * 2) STORED);
+            INSERT INTO "T" (n) VALUES (1), (2);"#,
+        change: r#"ALTER TABLE "T" RENAME id TO "Number";"#,
+        then: &[
+            r#"INSERT INTO "T" (n) VALUES (3) RETURNING "Number" = 3 AND twice = 6"#,
+            r#"SELECT attidentity = 'a' FROM pg_attribute WHERE attrelid = '"T"'::regclass AND attname = 'Number'"#,
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a computed column is renamed",
+        code: "rename_column",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED); INSERT INTO t VALUES (1);",
+        change: "ALTER TABLE t RENAME g TO h;",
+        then: &["SELECT h = 2 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "add, copy and drop in one release keep the type and the value as written",
+        code: "expand_and_contract_together",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 7);",
+        change: "ALTER TABLE t ADD COLUMN c text; UPDATE t SET c = a::text || '!'; ALTER TABLE t DROP COLUMN a;",
+        then: &["SELECT c = '7!' FROM t"],
+        never: &["…"],
+        ..CASE
+    },
+    Case {
+        what: "serial in another schema",
+        code: "add_column_rewrites",
+        setup: r#"CREATE SCHEMA "S"; CREATE TABLE "S".t (id int PRIMARY KEY); INSERT INTO "S".t VALUES (1), (2);"#,
+        change: r#"ALTER TABLE "S".t ADD COLUMN n bigserial;"#,
+        then: &[
+            r#"INSERT INTO "S".t (id) VALUES (3) RETURNING n = 3"#,
+            r#"SELECT pg_get_serial_sequence('"S".t', 'n') = '"S".t_n_seq'"#,
+            r#"SELECT attnotnull FROM pg_attribute WHERE attrelid = '"S".t'::regclass AND attname = 'n'"#,
+        ],
+        ..CASE
+    },
+    Case {
+        what: "an identity column stays one",
+        code: "add_column_rewrites",
+        setup: "CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY); INSERT INTO s.t VALUES (1), (2);",
+        change: "ALTER TABLE s.t ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY (INCREMENT BY 10);",
+        then: &[
+            "INSERT INTO s.t (id) VALUES (3) RETURNING n = 12",
+            "SELECT attidentity = 'a' FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'n'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a unique column with another value in each row",
+        code: "add_column_rewrites",
+        setup: "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2);",
+        change: "ALTER TABLE t ADD COLUMN u uuid NOT NULL UNIQUE DEFAULT gen_random_uuid();",
+        then: &[
+            "SELECT count(*) = 1 FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'u'",
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'u'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "NOT NULL where the constraint's name is taken",
+        code: "set_not_null_scans",
+        setup: "CREATE TABLE t (a int, b int, CONSTRAINT t_a_not_null CHECK (b > 0)); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t ALTER a SET NOT NULL;",
+        then: &[
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'",
+            "SELECT count(*) = 1 FROM pg_constraint WHERE conrelid = 't'::regclass AND conname = 't_a_not_null'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "one of several functions of a name",
+        code: "security_definer_without_search_path",
+        setup: "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';",
+        change: "CREATE FUNCTION f(a double precision, VARIADIC b text[]) RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';",
+        then: &["SELECT proconfig IS NOT NULL FROM pg_proc WHERE proname = 'f' AND prosecdef"],
+        ..CASE
+    },
+    Case {
+        what: "an index that a foreign key hangs on",
+        code: "drop_index_blocks",
+        setup: "CREATE TABLE c (id int); CREATE UNIQUE INDEX c_id ON c (id);
+            CREATE TABLE a (c_id int, CONSTRAINT a_fk FOREIGN KEY (c_id) REFERENCES c (id));",
+        change: "DROP INDEX c_id CASCADE;",
+        then: &["SELECT to_regclass('c_id') IS NULL"],
+        ..CASE
+    },
+];
+
+/// The help for the finding of a code.
+fn help(case: &Case) -> Result<String, String> {
+    let migration = |name: &str, sql: &str| {
+        let mut migration = Migration::whole(PathBuf::from(name), sql.into());
+        migration.runner_known = true;
+        migration
+    };
+    let (mut empty, mut setup) = (migration("0.sql", ""), migration("1.sql", case.setup));
+    (empty.judged, setup.judged) = (false, false);
+    let mut options = LintOptions::default();
+    (options.rules.version, options.rules.version_is_known) = (15, true);
+    let report = lint(&[empty, setup, migration("2.sql", case.change)], &options);
+    let found = report.findings.iter().find(|finding| finding.code == case.code);
+    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {:?}", report.findings))
+}
+
+/// Runs a text statement by statement; what the server says of it.
+fn run(client: &mut Client, sql: &str) -> Result<(), String> {
+    parse(sql, 0..sql.len()).statements.iter().try_for_each(|statement| {
+        let sql = statement.span.of(sql);
+        client.batch_execute(sql).map_err(|e| {
+            format!(
+                "{}\n    {sql}",
+                e.as_db_error().map_or_else(|| e.to_string(), |e| e.message().to_owned())
+            )
+        })
+    })
+}
+
+/// What goes wrong with a case.
+fn follow(cluster: &ScratchCluster, database: &str, case: &Case) -> Result<(), String> {
+    cluster
+        .create_database(&NewDatabase { name: database, ..NewDatabase::default() })
+        .map_err(|e| e.to_string())?;
+    let notices = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&notices);
+    let mut client = cluster
+        .config(SUPERUSER, database)
+        .options("-c statement_timeout=20s -c client_min_messages=debug1")
+        .notice_callback(move |notice| heard.lock().expect("no panic").push(notice.message().to_owned()))
+        .connect(NoTls)
+        .map_err(|e| e.to_string())?;
+    run(&mut client, case.setup)?;
+    let mut sql = help(case)?;
+    if let Some(word) = case.never.iter().find(|word| sql.contains(**word)) {
+        return Err(format!("says {word}:\n{sql}"));
+    }
+    if matches!(case.code, "security_definer_without_search_path" | "foreign_key_without_index") {
+        run(&mut client, case.change)?;
+    }
+    for text in case.fill {
+        sql = sql.replacen('…', text, 1);
+    }
+    notices.lock().expect("no panic").clear();
+    run(&mut client, &sql).map_err(|e| format!("{e}\n{sql}"))?;
+    // PostgreSQL says that it needs no scan ("implied by existing constraints").
+    let implied =
+        notices.lock().expect("no panic").iter().filter(|said| said.contains("is implied by")).count();
+    let proofs = sql.matches("_check CHECK (").count();
+    if case.code == "attach_partition_scans" && implied < proofs {
+        return Err(format!("{implied} of {proofs} proofs were of use:\n{sql}"));
+    }
+    for query in case.then {
+        let holds = client.query(*query, &[]).map_err(|e| format!("{query}: {e:?}"))?;
+        if !matches!(holds.as_slice(), [row] if row.get::<_, Option<bool>>(0) == Some(true)) {
+            return Err(format!("not so: {query}\n{sql}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_helps_offer_runs_and_does_what_it_is_for() {
+    let cluster = ScratchCluster::start(&Options::default()).expect("a scratch cluster");
+    let only = std::env::var("HELPS_ONLY").unwrap_or_default();
+    let failures: Vec<String> = CASES
+        .iter()
+        .enumerate()
+        .filter(|(_, case)| case.what.contains(&only))
+        .filter_map(|(number, case)| {
+            let failed = follow(&cluster, &format!("help_{number}"), case).err()?;
+            Some(format!("{} ({}): {failed}", case.what, case.code))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), CASES.len(), failures.join("\n\n"));
+}
