@@ -200,9 +200,13 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
     let (mut request, options, notes) = asked(&scope, loaded)?;
     let fail_on = match (arguments.fail_on, loaded.config.lint.fail_on.as_deref()) {
         (Some(flag), _) => flag,
-        (None, Some(word)) => {
-            FailOn::from_str(word, true).map_err(|error| format!("lint.fail-on: {error}"))?
-        }
+        (None, Some(word)) => FailOn::from_str(word, true).map_err(|_| {
+            let file = loaded.path.as_deref().map_or(String::new(), |path| format!("{}: ", path.display()));
+            let known: Vec<_> =
+                FailOn::value_variants().iter().filter_map(FailOn::to_possible_value).collect();
+            let known: Vec<&str> = known.iter().map(|value| value.get_name()).collect();
+            format!("{file}lint.fail-on: there is no `{word}`; it is one of {}", known.join(", "))
+        })?,
         (None, None) => FailOn::Error,
     };
     let configured = loaded.config.lint.baseline.as_ref().map(|path| base_of(loaded).join(path));

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use rustc_hash::FxHashSet;
 
-use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
+use super::statement::{CreateRoutine, Expr, Name, TypeName, has_placeholder, quote_ident};
 
 use map::SharedMap;
 
@@ -56,6 +56,11 @@ impl QName {
     /// `schema.name`.
     pub fn new(schema: &str, name: &str) -> Self {
         QName { schema: schema.into(), name: name.into() }
+    }
+
+    /// Whether a part of it is put in only when it runs: nobody knows yet what it names.
+    pub fn is_put_in(&self) -> bool {
+        has_placeholder(&self.name) || has_placeholder(&self.schema)
     }
 }
 
@@ -190,6 +195,11 @@ impl Catalog {
     /// Whether what is absent here does not exist.
     pub fn complete(&self) -> bool {
         self.complete
+    }
+
+    /// Whether something of that name does not exist if it is absent here.
+    pub fn would_hold(&self, name: &QName) -> bool {
+        self.complete && !name.is_put_in()
     }
 
     /// The same without the texts of expressions, which a server writes otherwise than people: what has one still has

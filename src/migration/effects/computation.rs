@@ -94,7 +94,7 @@ impl<'a> Computation<'a> {
 
     /// Whether it is certain that there is no relation of that name.
     pub fn is_absent(&self, name: &QName) -> bool {
-        self.catalog.complete() && self.relation(name).is_none() && self.catalog.index(name).is_none()
+        self.catalog.would_hold(name) && self.relation(name).is_none() && self.catalog.index(name).is_none()
     }
 
     /// The relation and, unless `only`, everything that inherits from it or is a partition of it.

@@ -156,7 +156,14 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
     // Folder → files in it, with whether each is judged.
     let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
+    let mut streams: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
+        if is_stream(path) {
+            let bytes = std::fs::read(path)
+                .map_err(|error| ProjectError::Unreadable { path: path.clone(), error })?;
+            streams.push((path.clone(), bytes));
+            continue;
+        }
         for file in find(path)? {
             let root = root_of(&file);
             folders.entry(root).or_default().insert(file, true);
@@ -217,20 +224,27 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         project.parts.push(part);
     }
     project.notes.extend(project.others.notes());
-    if let Some(stdin) = &request.stdin {
-        let path = PathBuf::from("<stdin>");
-        let (text, problem) = decode(stdin.clone());
+    streams.extend(request.stdin.iter().map(|text| (PathBuf::from("<stdin>"), text.clone())));
+    for (path, bytes) in streams {
+        let (text, problem) = decode(bytes);
         project.problems.extend(problem.map(|(span, message)| (path.clone(), span, message)));
         let runner = request.runner.map(|runner| Detected { runner, because: "--runner", certain: true });
         let mut part = Part { runner, ..Part::default() };
+        let shown = path.to_string_lossy().into_owned();
         match runner {
-            Some(found) => add(&mut part, path, "<stdin>", text, true, found.runner, None, request),
+            Some(found) => add(&mut part, path, &shown, text, true, found.runner, None, request),
             None => add_plain(&mut part, path, text, true, request),
         }
         pair(&mut part.migrations);
         project.parts.push(part);
     }
     Ok(project)
+}
+
+/// Whether a path is there and neither a file nor a folder: a pipe, `<(…)` of a shell, `/dev/null`. It can be read once, and
+/// has no neighbours.
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// A folder's migrations with another text for one of its files: what an editor holds, say. Nothing else is read anew. Also
@@ -366,13 +380,21 @@ fn with_runner(
         }
     }
     ups_first(&mut named);
-    if !left.is_empty() {
-        let shown: Vec<String> = left.iter().take(3).map(|file| file.display().to_string()).collect();
-        let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+    // What is named outright is checked, whatever its name.
+    let asked = |file: &PathBuf| request.paths.contains(file);
+    let (unfit, left): (Vec<PathBuf>, Vec<PathBuf>) = left.into_iter().partition(asked);
+    if !unfit.is_empty() {
         project.notes.push(format!(
-            "left aside, since {} doesn't run files of such names: {}{more}",
+            "{} doesn't run files of such names, so this is checked as if it came last: {}",
             runner.title,
-            shown.join(", ")
+            some_of(&unfit)
+        ));
+    }
+    if !left.is_empty() {
+        project.notes.push(format!(
+            "left aside, since {} doesn't run files of such names: {}",
+            runner.title,
+            some_of(&left)
         ));
     }
     let mut part = Part { root, runner: Some(found), ..Part::default() };
@@ -384,9 +406,22 @@ fn with_runner(
             .extend(problem.filter(|_| judged).map(|(span, message)| (file.clone(), span, message)));
         add(&mut part, file, &relative, text, judged, runner, Some(name), request);
     }
+    for file in unfit {
+        let (text, problem) = text_of(&file, request)?;
+        project.problems.extend(problem.map(|(span, message)| (file.clone(), span, message)));
+        let relative = relative_to(&file, &part.root);
+        add(&mut part, file, &relative, text, true, runner, None, request);
+    }
     pair(&mut part.migrations);
     mark_changes(&mut part.migrations, request);
     Ok(part)
+}
+
+/// The first few of some files, for a note.
+fn some_of(files: &[PathBuf]) -> String {
+    let shown: Vec<String> = files.iter().take(3).map(|file| file.display().to_string()).collect();
+    let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Puts each way back behind what it undoes, where both have the same version.
