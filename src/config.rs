@@ -153,7 +153,7 @@ impl Config {
     /// # Errors
     /// When there is no such code or category.
     pub fn code_or_category(&self, word: &str) -> Result<String, String> {
-        let name = word.replace('-', "_");
+        let name = crate::names::code(word);
         match self.custom_rules.iter().any(|rule| *rule.code.get_ref() == name) {
             true => Ok(name),
             false => code_or_category(word),
@@ -326,7 +326,7 @@ pub fn severity_or_off(word: &str) -> Result<Option<Severity>, String> {
 /// # Errors
 /// When there is no such code or category; with the nearest one.
 pub fn code_or_category(word: &str) -> Result<String, String> {
-    let name = word.replace('-', "_");
+    let name = crate::names::code(word);
     if name == "all" || name.parse::<Category>().is_ok() || crate::migration::rules::rule(&name).is_some() {
         return Ok(name);
     }

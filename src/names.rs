@@ -1,5 +1,10 @@
 //! Names that people type: which known one is meant by one that isn't known.
 
+/// A code, category or the like as it is kept: dashes and capitals are accepted wherever somebody types one.
+pub fn code(word: &str) -> String {
+    word.trim().replace('-', "_").to_lowercase()
+}
+
 /// The known name most like `word`, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

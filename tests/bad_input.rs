@@ -117,6 +117,74 @@ fn psql_and_copy_data_are_read() {
 }
 
 #[test]
+fn what_runs_elsewhere_is_said_not_to_be_checked() {
+    for text in ["SELECT 'DROP TABLE t' \\gexec\n", "\\i body.sql\n", "\\ir body.sql\n"] {
+        let (report, _) = report(text.as_bytes());
+        assert_eq!(codes(&report), ["dynamic_sql_not_checked"], "{text}: {report}");
+    }
+    let nested = |deep: usize| {
+        let block = |at: usize, inside: &str| format!("DO $d{at}$ BEGIN {inside} END $d{at}$;");
+        let around = |inside: String, at: usize| block(at, &format!("EXECUTE $e{at}$ {inside} $e{at}$;"));
+        (1..deep).fold(block(0, "DROP TABLE t;"), around)
+    };
+    assert!(codes(&report(nested(4).as_bytes()).0).contains(&"drop_table".to_owned()));
+    let (report, _) = report(nested(6).as_bytes());
+    assert_eq!(codes(&report), ["statement_not_understood"], "{report}");
+}
+
+#[test]
+fn names_known_only_at_run_time_are_no_relations() {
+    let (report, code) = report(
+        b"SET lock_timeout = '1s';\nDO $$ BEGIN EXECUTE 'DROP TABLE ' || quote_ident(current_user); DROP TABLE b; END $$;",
+    );
+    assert_eq!((codes(&report), code), (vec!["drop_table".to_owned(); 2], 1), "{report}");
+    let effects = &report["files"][0]["statements"][1]["effects"];
+    assert_eq!(effects["locks"].as_array().map(Vec::len), Some(1), "{effects}");
+    assert_eq!(effects["destroys"][0]["name"], "b", "{effects}");
+    let message = report["findings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("known only at run time"), "{message}");
+}
+
+#[test]
+fn far_along_a_line_there_are_findings_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (0..15_000).map(|n| format!("({n})")).collect::<Vec<_>>().join(",");
+    let text = format!("INSERT INTO t VALUES {rows}; DROP TABLE t;\nDROP TABLE u;\n");
+    std::fs::write(folder.path().join("1_x.sql"), text).unwrap();
+    let outcome = lint(folder.path(), &["1_x.sql"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert!(outcome.stdout.lines().all(|line| line.len() < 4_000), "only a part of the line is shown");
+}
+
+#[test]
+fn what_is_named_outright_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("fix.sql"), "DROP TABLE users;\n").unwrap();
+    for runner in ["flyway", "goose", "sqlx", "diesel", "golang-migrate"] {
+        let outcome = lint(folder.path(), &["--runner", runner, "fix.sql"]);
+        assert_eq!(outcome.code, 1, "{runner}: {}", outcome.stdout);
+        assert!(outcome.stderr.contains("checked as if it came last"), "{runner}: {}", outcome.stderr);
+    }
+    // A pipe is neither a file nor a folder.
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, "DROP TABLE users;\n")
+    });
+    assert_eq!(lint(folder.path(), &["pipe"]).code, 1);
+    writer.join().unwrap().unwrap();
+    assert_eq!(lint(Path::new("/dev"), &["null"]).code, 0);
+}
+
+#[test]
+fn codes_may_be_typed_in_capitals() {
+    let (report, code) =
+        report(b"SET lock_timeout = '1s';\n-- rollsafe: ignore DROP-TABLE -- nobody uses it\nDROP TABLE t;");
+    assert_eq!((codes(&report).len(), code), (0, 0), "{report}");
+}
+
+#[test]
 fn a_large_file_is_linear() {
     // Twenty thousand statements: a quadratic reader would take minutes.
     let mut text = String::new();

@@ -100,7 +100,7 @@ fn own_page(own: &Definition) -> String {
 
 /// `rollsafe explain CODE`
 pub fn explain(arguments: &ExplainArgs, custom: &[CustomRule], _style: Style) -> Outcome {
-    let code = arguments.code.replace('-', "_");
+    let code = crate::names::code(&arguments.code);
     match all_pages(custom).into_iter().find(|(known, ..)| *known == code) {
         Some((_, page, facts)) => {
             let severity = facts.severity.map_or("off by default", Severity::as_str);

@@ -300,7 +300,7 @@ pub(super) fn gather(arguments: &GatherArgs, loaded: &Loaded, around: Surroundin
 }
 
 fn code_or_category(word: &str) -> Result<String, String> {
-    let name = word.replace('-', "_");
+    let name = crate::names::code(word);
     let of_backup = crate::backup::rules::RULES.iter().any(|rule| rule.code == name);
     if of_backup || super::explain::exists(&name) { Ok(name) } else { config::code_or_category(word) }
 }

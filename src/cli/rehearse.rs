@@ -254,7 +254,7 @@ pub(crate) fn prepare(arguments: &RehearseArgs, loaded: &Loaded) -> Result<Reque
     };
     let mut severities = Severities::default();
     for (code, word) in &config.rules {
-        let name = code.replace('-', "_");
+        let name = crate::names::code(code);
         if crate::rehearsal::rules::rule(&name).is_none() {
             return Err(format!(
                 "rehearsal.rules: there is no code `{code}` of rehearsals; `rollsafe rules rehearsal` lists them"

@@ -154,7 +154,7 @@ pub(super) fn with_settings(mut flags: VerifyArgs, config: &BackupConfig) -> Res
         options.expected_tables.push(ExpectedTables { by, tables: config.tables.clone() });
     }
     for (code, word) in &config.rules {
-        let name = code.replace('-', "_");
+        let name = crate::names::code(code);
         if !rules::RULES.iter().any(|rule| rule.code == name) {
             return Err(format!(
                 "backup.rules: there is no code `{code}` of backups; `rollsafe rules backup` lists them"

@@ -17,6 +17,8 @@ pub enum Opened {
     Runner,
     /// Nobody: several statements in one query string make an implicit one.
     Implicit,
+    /// Nobody: a DO block or function runs in that of the statement that runs it, and a COMMIT in it may end that.
+    Block,
 }
 
 /// A lock that the open transaction holds.
@@ -167,9 +169,21 @@ impl Session {
         self.opened
     }
 
-    /// The session as it is inside a DO block or function: always in a transaction.
-    pub fn in_block(&self) -> Session {
-        Session { opened: self.opened.or(Some(Opened::Implicit)), ..self.clone() }
+    /// A DO block or function runs: always in a transaction.
+    pub fn enter_block(&mut self) {
+        self.opened.get_or_insert(Opened::Block);
+    }
+
+    /// It has run.
+    pub fn leave_block(&mut self) {
+        if self.opened == Some(Opened::Block) {
+            self.opened = None;
+            // Where the runner isn't known, its transaction may go on.
+            if !self.unknown {
+                self.end_local();
+                self.refresh_search_path();
+            }
+        }
     }
 
     /// The runner isn't known: outside BEGIN, nothing is said about transactions.
@@ -187,12 +201,7 @@ impl Session {
     /// The transaction ends; `commit` false: settings made in it are undone.
     pub fn end(&mut self, commit: bool) {
         if commit {
-            for (name, before) in std::mem::take(&mut self.local).into_iter().rev() {
-                match before {
-                    Some(setting) => self.settings.insert(name, setting),
-                    None => self.settings.remove(&name),
-                };
-            }
+            self.end_local();
         } else if let Some(before) = self.at_begin.take() {
             self.settings = before;
             self.local.clear();
@@ -202,6 +211,16 @@ impl Session {
         self.opened = None;
         self.held.clear();
         self.number();
+    }
+
+    /// What SET LOCAL had set is as before.
+    fn end_local(&mut self) {
+        for (name, before) in std::mem::take(&mut self.local).into_iter().rev() {
+            match before {
+                Some(setting) => self.settings.insert(name, setting),
+                None => self.settings.remove(&name),
+            };
+        }
     }
 
     /// A statement has run outside any transaction: its locks are gone, and the next one is another transaction.

@@ -139,7 +139,7 @@ fn read(
     let mut at = list_at;
     for part in list.split([',', ' ', '\t']) {
         if !part.is_empty() {
-            suppression.codes.push((part.replace('-', "_"), Span::new(at, at + part.len())));
+            suppression.codes.push((crate::names::code(part), Span::new(at, at + part.len())));
         }
         at += part.len() + 1;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::catalog::{Born, Catalog};
+use super::catalog::{Born, Catalog, QName};
 use super::cost::Cost;
 use super::custom::{CustomRule, Noted, Surrounds};
 use super::effects::{self, Effects};
@@ -12,12 +12,14 @@ use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
+use super::rules::standstill::ends_waiting;
 use super::rules::{
     Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock, StatementContext,
 };
-use super::session::{HeldLock, Opened, Session};
+use super::session::{HeldLock, Opened, Session, Timeout};
 use super::statement::{
-    Body, Call, CreateRoutine, Ident, Inner, Query, Routine, Statement, TransactionControl,
+    ActionKind, Body, Call, CreateRoutine, Ident, Inner, Name, Problem, Query, Routine, Statement,
+    TransactionControl,
 };
 use crate::source::Span;
 
@@ -54,7 +56,23 @@ pub(super) struct Walk<'a> {
     calling: Vec<(u32, Span)>,
     /// How many more statements inside routines the statement at hand may have followed.
     budget: u32,
+    /// What the statement at hand makes or drops inside itself isn't all known: absence proves nothing behind it.
+    unsure: bool,
+    /// What it made inside itself whose name is known only at run time: nothing later can mean it by that name.
+    nameless: Vec<QName>,
 }
+
+/// What is met on following what a statement runs inside itself.
+enum Met<'r> {
+    Statement(&'r Inner),
+    /// Something that isn't followed: where, and what is said of it, behind the name of what it stands in.
+    Unread(Span, &'static str),
+    /// A part that can't be read.
+    Problem(&'r Problem),
+}
+
+/// What follows what a statement runs inside itself.
+type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Walk<'a>, Met<'_>, &mut Catalog, &InnerSource);
 
 /// Catalogs to come back to.
 #[derive(Default)]
@@ -75,6 +93,8 @@ impl<'a> Walk<'a> {
             read_late: FxHashMap::default(),
             calling: Vec::new(),
             budget: 0,
+            unsure: false,
+            nameless: Vec::new(),
         }
     }
 
@@ -182,9 +202,9 @@ impl<'a> Walk<'a> {
         let rolls_back = rolls_back(script);
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
-            self.run_inner(statement, catalog, index, &mut |walk, inner, catalog, source| {
-                let text = &walk.migrations[source.migration].text; // a migration of this project
-                catalog.apply(&inner.statement, text, &walk.session, Born::Before);
+            self.run_inner(statement, catalog, index, &mut |walk, met, catalog, source| match met {
+                Met::Statement(inner) => walk.after_inner(inner, source, catalog, Born::Before),
+                Met::Unread(..) | Met::Problem(_) => walk.unsure = true,
             });
             self.advance(
                 statement,
@@ -217,14 +237,15 @@ impl<'a> Walk<'a> {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
-            let inner_effects = self.judge_inner(script, catalog, index, place, rolls_back, &mut walked);
-            for inner in inner_effects {
+            let inside = self.judge_inner(script, catalog, index, place, rolls_back, &mut walked);
+            for inner in inside.effects {
                 effects.locks.extend(inner.locks);
                 effects.rewrites.extend(inner.rewrites);
                 effects.scans.extend(inner.scans);
                 effects.index_builds.extend(inner.index_builds);
                 effects.destroys.extend(inner.destroys);
                 effects.reversible &= inner.reversible;
+                effects.nameless |= inner.nameless;
             }
             let born = self.born(index);
             let context = StatementContext {
@@ -267,7 +288,7 @@ impl<'a> Walk<'a> {
                 span: statement.span,
                 in_transaction: self.session.in_transaction(),
                 transaction: self.session.transaction,
-                lock_timeout: self.session.lock_timeout(),
+                lock_timeout: inside.lock_timeout.unwrap_or_else(|| self.session.lock_timeout()),
                 statement_timeout: self.session.statement_timeout(),
                 cost,
                 slow,
@@ -335,21 +356,44 @@ impl<'a> Walk<'a> {
         place: usize,
         rolls_back: bool,
         walked: &mut Walked,
-    ) -> Vec<Effects> {
+    ) -> Inside {
         let Walked { said, small, .. } = walked;
-        let mut all = Vec::new();
+        let mut inside = Inside::default();
         let (rules, options) = (self.rules, self.options);
         let migrations = self.migrations;
         let statement = &script.statements[place]; // the caller enumerates them
-        self.run_inner(statement, catalog, index, &mut |walk, inner, catalog, source| {
-            let session = walk.session.in_block();
+        self.run_inner(statement, catalog, index, &mut |walk, met, catalog, source| {
             let text = &*migrations[source.migration].text; // a migration of this project
-            let effects = effects::compute(&inner.statement, catalog, &session, options.version);
+            let mut here = Vec::new();
+            let inner = match met {
+                Met::Statement(inner) => inner,
+                Met::Unread(span, what) => {
+                    walk.unsure = true;
+                    let name = if source.called { &source.name } else { "this DO block" };
+                    let mut one = Said::new(span, format!("{name} {what}"));
+                    one.help("Write the statement out, or check it by hand and say so: -- rollsafe: ignore dynamic_sql_not_checked -- …");
+                    here.push(("dynamic_sql_not_checked", one));
+                    source.place(&mut here, index, statement);
+                    return said.extend(here);
+                }
+                Met::Problem(problem) => {
+                    walk.unsure = true;
+                    let name = if source.called { &source.name } else { "this DO block" };
+                    let message =
+                        format!("a part of {name} could not be read, so it was not checked: {}", problem.message);
+                    here.push(("statement_not_understood", Said::new(problem.span, message)));
+                    source.place(&mut here, index, statement);
+                    return said.extend(here);
+                }
+            };
+            let session = &walk.session;
+            let mut effects = effects::compute(&inner.statement, catalog, session, options.version);
+            effects.nameless = inner.partial;
             let context = StatementContext {
                 statement: &inner.statement,
                 effects: &effects,
                 before: catalog,
-                session: &session,
+                session,
                 text,
                 migration: index as u32,
                 index: place,
@@ -361,116 +405,84 @@ impl<'a> Walk<'a> {
                 rolls_back,
                 kept: Kept::default(),
             };
-            let mut here = Vec::new();
             ask(rules, &context, &mut here, small);
-            for problem in inner.statement.problems.iter().filter(|_| !inner.partial) {
-                here.push((
-                    "statement_not_understood",
-                    Said {
-                        span: problem.span,
-                        migration: None,
-                        message: format!(
-                            "this statement could not be read, so it was not checked: {}",
-                            problem.message
-                        ),
-                        help: None,
-                        fix: None,
-                    },
-                ));
+            if context.strong_locks().next().is_some() {
+                inside.waits(session.lock_timeout(), options);
             }
-            if source.migration != index || source.called {
-                // The body stands elsewhere: what is said of it is said of the call.
-                for (_, one) in &mut here {
-                    if source.migration != index {
-                        one.span = statement.span;
-                        one.fix = None;
-                    }
-                    one.message = format!("in {}: {}", source.name, one.message);
-                }
+            if inner.partial {
+                here.iter_mut().for_each(|(code, one)| at_run_time(code, one));
             }
+            for (_, one) in here.iter_mut().filter(|_| source.called) {
+                one.message = format!("in {}: {}", source.name, one.message);
+            }
+            source.place(&mut here, index, statement);
             said.extend(here);
             let noted = (!walk.custom.is_empty())
-                .then(|| Noted::before(&inner.statement, &effects, catalog, &session));
+                .then(|| (Noted::before(&inner.statement, &effects, catalog, session), session.clone()));
             let born = Born::Here {
                 migration: index as u32,
                 transaction: walk.session.transaction,
                 maybe_old: inner.conditional,
             };
-            catalog.apply(&inner.statement, text, &session, born);
-            if let Some(noted) = noted {
+            walk.after_inner(inner, source, catalog, born);
+            if let Some((noted, session)) = noted {
                 let migration = &migrations[index]; // the caller enumerates them
                 let path = crate::place::slashed(&migration.path);
                 let surrounds = walk.surrounds(migration, &path, text, &session);
                 let mut here = noted.judge(walk.custom, &inner.statement, &effects, catalog, &surrounds);
-                if source.migration != index {
-                    here.iter_mut().for_each(|(_, one)| one.span = statement.span);
-                }
+                source.place(&mut here, index, statement);
                 said.extend(here);
             }
-            all.push(effects);
+            inside.effects.push(effects);
         });
         if self.budget == 0 {
-            said.push((
-                "dynamic_sql_not_checked",
-                Said {
-                    span: statement.span,
-                    migration: None,
-                    message: format!(
-                        "this runs more than {MAX_INNER} statements inside functions that call each other; the rest was not checked"
-                    ),
-                    help: None,
-                    fix: None,
-                },
-            ));
+            let message = format!(
+                "this runs more than {MAX_INNER} statements inside functions that call each other; the rest was not checked"
+            );
+            said.push(("dynamic_sql_not_checked", Said::new(statement.span, message)));
         }
-        for (span, name) in unread(statement, catalog) {
-            said.push((
-                "dynamic_sql_not_checked",
-                Said {
-                    span,
-                    migration: None,
-                    message: format!("{name} builds SQL at run time, which can't be checked here"),
-                    help: Some("Write the statement out, or check it by hand and say so: -- rollsafe: ignore dynamic_sql_not_checked -- …".to_owned()),
-                    fix: None,
-                },
-            ));
-        }
-        all
+        inside
     }
 
-    /// Calls `visit` for each statement that `statement`, one of the migration's own, runs inside itself.
+    /// Calls `visit` for all that `statement`, one of the migration's own, runs inside itself.
     fn run_inner(
         &mut self,
         statement: &Statement,
         catalog: &mut Catalog,
         index: usize,
-        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+        visit: Visit<'_, 'a>,
     ) {
         self.budget = MAX_INNER;
-        self.run_inner_of(statement, catalog, index, visit);
-        if self.budget == 0 {
-            // What the rest would have made or dropped isn't known.
+        self.unsure = false;
+        self.session.enter_block();
+        let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
+        self.run_inner_of(statement, catalog, &source, visit);
+        self.session.leave_block();
+        for made in std::mem::take(&mut self.nameless) {
+            catalog.forget(&made);
+        }
+        if self.budget == 0 || self.unsure {
             catalog.set_incomplete();
         }
     }
 
+    /// `source`: where the statement stands.
     fn run_inner_of(
         &mut self,
         statement: &Statement,
         catalog: &mut Catalog,
-        index: usize,
-        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+        source: &InnerSource,
+        visit: Visit<'_, 'a>,
     ) {
-        if self.calling.len() >= MAX_CALLS as usize {
-            return;
-        }
-        if let Body::Do(block) = &statement.body
-            && let Some(routine) = &block.routine
-        {
-            let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
-            self.calling.push((index as u32, statement.span));
-            self.run_routine(routine, catalog, index, &source, visit);
-            self.calling.pop();
+        if let Body::Do(block) = &statement.body {
+            let place = (source.migration as u32, statement.span);
+            match &block.routine {
+                Some(routine) => self.run_routine(routine, place, catalog, source, visit),
+                None => {
+                    let what = "is in another language than PL/pgSQL, which can't be checked here";
+                    visit(self, Met::Unread(statement.span, what), catalog, source);
+                }
+            }
         }
         for call in calls(statement) {
             let name = catalog.resolve_function(&call.name, &self.session.search_path);
@@ -489,9 +501,7 @@ impl<'a> Walk<'a> {
             let Some(routine) = late.as_deref().or(definition.body.as_deref()) else { continue };
             let source =
                 InnerSource { migration: migration as usize, called: true, name: format!("{name}()") };
-            self.calling.push(place);
-            self.run_routine(routine, catalog, index, &source, visit);
-            self.calling.pop();
+            self.run_routine(routine, place, catalog, &source, visit);
         }
     }
 
@@ -503,21 +513,63 @@ impl<'a> Walk<'a> {
         Some(read.or_insert_with(|| Arc::new(parse::routine(text, source))).clone())
     }
 
+    /// `place`: which routine it is.
     fn run_routine(
         &mut self,
         routine: &Routine,
+        place: (u32, Span),
         catalog: &mut Catalog,
-        index: usize,
         source: &InnerSource,
-        visit: &mut dyn FnMut(&mut Self, &Inner, &mut Catalog, &InnerSource),
+        visit: Visit<'_, 'a>,
     ) {
+        if self.calling.len() >= MAX_CALLS as usize {
+            let what = "runs inside too many others to be followed, so it was not checked";
+            return visit(self, Met::Unread(place.1, what), catalog, source);
+        }
+        for &span in &routine.dynamic {
+            let what = "builds SQL at run time, which can't be checked here";
+            visit(self, Met::Unread(span, what), catalog, source);
+        }
+        for problem in &routine.problems {
+            visit(self, Met::Problem(problem), catalog, source);
+        }
+        self.calling.push(place);
         for inner in &routine.statements {
             if self.budget == 0 {
-                return;
+                break;
             }
             self.budget -= 1;
-            self.run_inner_of(&inner.statement, catalog, index, visit);
-            visit(self, inner, catalog, source);
+            self.run_inner_of(&inner.statement, catalog, source, visit);
+            visit(self, Met::Statement(inner), catalog, source);
+        }
+        self.calling.pop();
+    }
+
+    /// The session and the catalog after a statement inside a routine.
+    fn after_inner(&mut self, inner: &Inner, source: &InnerSource, catalog: &mut Catalog, born: Born) {
+        let text = &self.migrations[source.migration].text; // a migration of this project
+        catalog.apply(&inner.statement, text, &self.session, born);
+        self.set(&inner.statement, text);
+        if inner.partial {
+            self.unsure |= renames(&inner.statement.body);
+            let made =
+                made_by(&inner.statement.body).map(|name| catalog.resolve(name, &self.session.search_path));
+            self.nameless.extend(made.filter(QName::is_put_in));
+        }
+    }
+
+    /// What a statement sets in the session: SET, RESET, `SELECT set_config(…)`.
+    fn set(&mut self, statement: &Statement, text: &str) {
+        match &statement.body {
+            Body::Set(set) => self.session.set(set),
+            Body::Discard { all: true } => self.session.set(&super::statement::SetSetting {
+                name: None,
+                scope: super::statement::SetScope::Session,
+                value: None,
+                transaction: false,
+            }),
+            Body::Query(query) => self.set_config(query, text),
+            _ => {}
         }
     }
 
@@ -534,7 +586,6 @@ impl<'a> Walk<'a> {
         exported: bool,
     ) {
         match &statement.body {
-            Body::Set(set) => self.session.set(set),
             Body::Transaction(control) => {
                 match control {
                     TransactionControl::Begin if rolls_back && returns.begin.is_none() => {
@@ -572,25 +623,13 @@ impl<'a> Walk<'a> {
                     _ => self.session.control(control),
                 }
             }
-            Body::Discard { all: true } => self.session.set(&super::statement::SetSetting {
-                name: None,
-                scope: super::statement::SetScope::Session,
-                value: None,
-                transaction: false,
-            }),
             Body::Prepare { name, query } => {
                 self.session.prepared.insert(name.value.clone(), (**query).clone());
             }
-            Body::Query(query) => self.set_config(query, text),
             // Whatever it made or dropped isn't known.
             Body::NotUnderstood => catalog.set_incomplete(),
-            Body::Do(_) if !unread(statement, catalog).is_empty() => catalog.set_incomplete(),
-            Body::MetaCommand { name, .. }
-                if matches!(name.as_str(), "i" | "ir" | "include" | "include_relative") =>
-            {
-                catalog.set_incomplete();
-            }
-            _ => {}
+            Body::MetaCommand { name, .. } if runs_unread(name) => catalog.set_incomplete(),
+            _ => self.set(statement, text),
         }
         catalog.apply(statement, text, &self.session, born);
     }
@@ -648,6 +687,36 @@ pub(super) struct InnerSource {
     name: String,
 }
 
+impl InnerSource {
+    /// Where the body stands in another file than migration `index`, what is said of it is said of the call.
+    fn place(&self, said: &mut [(&'static str, Said)], index: usize, call: &Statement) {
+        if self.migration == index {
+            return;
+        }
+        for (_, one) in said {
+            one.span = call.span;
+            one.fix = None;
+        }
+    }
+}
+
+/// What the statements inside one do.
+#[derive(Default)]
+struct Inside {
+    effects: Vec<Effects>,
+    /// `lock_timeout` at the first that takes strong locks, or at one that would wait without an end.
+    lock_timeout: Option<Timeout>,
+}
+
+impl Inside {
+    /// One of them takes strong locks while this timeout is in force.
+    fn waits(&mut self, timeout: Timeout, options: &RuleOptions) {
+        if self.lock_timeout.is_none() || !ends_waiting(timeout, options) {
+            self.lock_timeout = Some(timeout);
+        }
+    }
+}
+
 fn rolls_back(script: &Script) -> bool {
     script.statements.iter().any(|statement| {
         matches!(
@@ -671,14 +740,71 @@ fn calls(statement: &Statement) -> &[Call] {
     }
 }
 
-/// Dynamic SQL of a block that could not be read.
-fn unread(statement: &Statement, _catalog: &Catalog) -> Vec<(Span, &'static str)> {
-    match &statement.body {
-        Body::Do(block) => match &block.routine {
-            Some(routine) => routine.dynamic.iter().map(|&span| (span, "this DO block")).collect(),
-            None => vec![(statement.span, "a DO block in another language than PL/pgSQL")],
-        },
-        _ => Vec::new(),
+/// Whether a command of psql runs SQL that isn't in the file.
+fn runs_unread(command: &str) -> bool {
+    matches!(command, "i" | "ir" | "include" | "include_relative" | "gexec")
+}
+
+/// The relation that a statement makes.
+fn made_by(body: &Body) -> Option<&Name> {
+    match body {
+        Body::CreateTable(create) => Some(&create.name),
+        Body::CreateTableAs(create) => Some(&create.name),
+        Body::CreateView(create) => Some(&create.name),
+        Body::CreateSequence { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// Whether a statement of which parts are known only at run time may make, drop or rename what nobody can name.
+fn renames(body: &Body) -> bool {
+    match body {
+        Body::AlterTable(alter) => alter.actions.iter().any(|action| {
+            matches!(action.kind, ActionKind::AddColumn { .. } | ActionKind::DropColumn { .. })
+        }),
+        Body::Query(_)
+        | Body::Truncate(_)
+        | Body::Lock(_)
+        | Body::Cluster { .. }
+        | Body::Vacuum(_)
+        | Body::Analyze { .. }
+        | Body::Reindex(_)
+        | Body::RefreshMaterializedView { .. }
+        | Body::Copy(_)
+        | Body::Grant(_)
+        | Body::Comment { .. }
+        | Body::Set(_)
+        | Body::AlterRole { .. }
+        | Body::AlterSequence { .. }
+        | Body::AlterDatabase { .. }
+        | Body::AlterPublication { .. } => false,
+        _ => true,
+    }
+}
+
+/// What is said of a statement whose names are partly known only at run time.
+fn at_run_time(code: &str, one: &mut Said) {
+    let mut names: Vec<&str> = Vec::new();
+    let mut rest = one.message.as_str();
+    while let Some((_, behind)) = rest.split_once("${") {
+        let Some((name, behind)) = behind.split_once('}') else { break };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        rest = behind;
+    }
+    if !names.is_empty() {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let holds = if names.len() == 1 { "holds" } else { "hold" };
+        let suffix = format!("; what {} {holds} is known only at run time", super::rules::joined(&names));
+        one.message.push_str(&suffix);
+    }
+    if one.help.as_ref().is_some_and(|help| help.contains("${")) {
+        one.help(format!(
+            "Write out what it runs, so that each statement can be checked; or check it by hand and say so: \
+             -- rollsafe: ignore {code} -- …"
+        ));
+        one.fix = None;
     }
 }
 
@@ -736,7 +862,9 @@ fn problems(
     said: &mut Vec<(&'static str, Said)>,
 ) {
     let mut say = |code, span, message: String, help: Option<&str>| {
-        said.push((code, Said { span, migration: None, message, help: help.map(str::to_owned), fix: None }));
+        let mut one = Said::new(span, message);
+        one.help = help.map(str::to_owned);
+        said.push((code, one));
     };
     for problem in &statement.problems {
         if problem.certain {
@@ -762,21 +890,22 @@ fn problems(
             ),
             None,
         ),
-        Body::Do(block) => {
-            if let Some(routine) = &block.routine {
-                for problem in &routine.problems {
-                    say(
-                        "statement_not_understood",
-                        problem.span,
-                        format!(
-                            "a part of this DO block could not be read, so it was not checked: {}",
-                            problem.message
-                        ),
-                        None,
-                    );
-                }
-            }
-        }
+        Body::MetaCommand { name, .. } if name == "gexec" => say(
+            "dynamic_sql_not_checked",
+            statement.span,
+            "`\\gexec` runs what the query gives as SQL, which can't be checked here".to_owned(),
+            Some(
+                "Write the statements out, or check them by hand and say so: -- rollsafe: ignore dynamic_sql_not_checked -- …",
+            ),
+        ),
+        Body::MetaCommand { name, arguments } if runs_unread(name) => say(
+            "dynamic_sql_not_checked",
+            statement.span,
+            format!(
+                "`\\{name}` runs another file, which is not read from here: what {arguments} does is not checked"
+            ),
+            Some(&format!("rollsafe lint {arguments}")),
+        ),
         _ => {}
     }
 }

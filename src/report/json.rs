@@ -12,6 +12,7 @@ use crate::migration::catalog::QName;
 use crate::migration::cost::Cost;
 use crate::migration::effects::Effects;
 use crate::migration::lock_mode::LockMode;
+use crate::migration::statement::has_placeholder;
 use crate::place::slashed;
 use crate::source::Location;
 
@@ -238,7 +239,10 @@ fn costs(cost: &Cost) -> Costs {
 }
 
 fn effects(effects: &Effects) -> Done<'_> {
-    let sorted = |mut names: Vec<String>| {
+    // A name that is put together at run time is none to look anything up by.
+    let told = |name: &str| !(effects.nameless && has_placeholder(name));
+    let sorted = |names: &mut dyn Iterator<Item = String>| {
+        let mut names: Vec<String> = names.filter(|name| told(name)).collect();
         names.sort();
         names.dedup();
         names
@@ -248,9 +252,10 @@ fn effects(effects: &Effects) -> Done<'_> {
             .strongest_locks()
             .into_iter()
             .map(|(relation, mode)| Locked { relation: relation.to_string(), mode: mode.as_str() })
+            .filter(|locked| told(&locked.relation))
             .collect(),
-        rewrites: sorted(effects.rewrites.iter().map(|rewrite| rewrite.relation.to_string()).collect()),
-        scans: sorted(effects.scans.iter().map(|scan| scan.relation.to_string()).collect()),
+        rewrites: sorted(&mut effects.rewrites.iter().map(|rewrite| rewrite.relation.to_string())),
+        scans: sorted(&mut effects.scans.iter().map(|scan| scan.relation.to_string())),
         index_builds: effects
             .index_builds
             .iter()
@@ -259,10 +264,12 @@ fn effects(effects: &Effects) -> Done<'_> {
                 index: build.index.as_deref(),
                 concurrently: build.concurrently,
             })
+            .filter(|built| told(&built.relation))
             .collect(),
         destroys: effects
             .destroys
             .iter()
+            .filter(|gone| told(&gone.name))
             .map(|gone| Gone { kind: gone.what.as_str(), name: &gone.name, cascaded: gone.cascaded })
             .collect(),
         reversible: effects.reversible,

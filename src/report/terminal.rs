@@ -16,6 +16,7 @@ use super::fingerprint::Statements;
 use super::snippet::Text;
 use crate::finding::{Finding, Severity};
 use crate::migration::lint::{LintReport, StatementReport};
+use crate::source::Span;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug)]
@@ -244,10 +245,10 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (span, _) = (self.finding.span?, self.source?);
-        let length = (span.end - span.start) as usize;
+        let place = self.finding.span?;
+        let underlined = self.source?.underlined(Span { start: place.start, end: place.end });
         let text = (!self.label.is_empty()).then(|| self.label.clone());
-        Some(Box::new(std::iter::once(LabeledSpan::new(text, span.start as usize, length))))
+        Some(Box::new(std::iter::once(LabeledSpan::new(text, underlined.start, underlined.len()))))
     }
 }
 
@@ -276,33 +277,16 @@ impl SourceCode for Text {
                 1,
             )));
         }
-        // Back to the beginning of the span's own line, then `before` lines more.
-        let mut from_line = memchr::memrchr(b'\n', &bytes[..start]).map_or(0, |at| at + 1);
-        for _ in 0..before {
-            if from_line == 0 {
-                break;
-            }
-            from_line = memchr::memrchr(b'\n', &bytes[..from_line - 1]).map_or(0, |at| at + 1);
-        }
-        let mut to = end;
-        for _ in 0..=after {
-            match memchr::memchr(b'\n', &bytes[to.min(bytes.len())..]) {
-                Some(at) => to = to + at + 1,
-                None => {
-                    to = bytes.len();
-                    break;
-                }
-            }
-        }
-        let (line, _) = self.lines.position(&self.text, from_line as u32);
+        let shown = self.shown(start..end, before, after);
+        let (line, _) = self.lines.position(&self.text, shown.start as u32);
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
-            &bytes[from_line..to],
-            (from_line, to - from_line).into(),
+            &bytes[shown.clone()],
+            (shown.start, shown.len()).into(),
             line as usize - 1,
             0,
             // Only an estimate is asked for.
-            self.text[from_line..to].lines().count(),
+            self.text[shown].lines().count(),
         )))
     }
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use rustc_hash::FxHashSet;
 
-use super::statement::{CreateRoutine, Expr, Name, TypeName, quote_ident};
+use super::statement::{CreateRoutine, Expr, Name, TypeName, has_placeholder, quote_ident};
 
 use map::SharedMap;
 
@@ -58,6 +58,11 @@ impl QName {
     /// `schema.name`.
     pub fn new(schema: &str, name: &str) -> Self {
         QName { schema: schema.into(), name: name.into() }
+    }
+
+    /// Whether a part of it is put in only when it runs: nobody knows yet what it names.
+    pub fn is_put_in(&self) -> bool {
+        has_placeholder(&self.name) || has_placeholder(&self.schema)
     }
 }
 
@@ -222,12 +227,14 @@ impl Catalog {
         self.elsewhere = names;
     }
 
+    /// Whether something of that name does not exist if it is absent here.
+    pub fn would_hold(&self, name: &QName) -> bool {
+        self.complete && !name.is_put_in() && !self.elsewhere.contains(name)
+    }
+
     /// Whether it is certain that there is no relation and no index of that name.
     pub fn lacks(&self, name: &QName) -> bool {
-        self.complete
-            && self.relation(name).is_none()
-            && !self.indexes.contains_key(name)
-            && !self.elsewhere.contains(name)
+        self.would_hold(name) && self.relation(name).is_none() && !self.indexes.contains_key(name)
     }
 
     /// The same without the texts of expressions, which a server writes otherwise than people: what has one still has

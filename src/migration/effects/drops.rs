@@ -190,7 +190,7 @@ impl Computation<'_> {
     fn drop_index(&mut self, drop: &Drop, object: &DropName) {
         let name = self.resolve(&object.name);
         let Some((table, _)) = self.catalog.index(&name) else {
-            if !(drop.if_exists && self.catalog.complete()) {
+            if !(drop.if_exists && self.catalog.would_hold(&name)) {
                 self.destroy_object(ObjectKind::Index, name.to_string(), None, false);
             }
             return;
@@ -316,7 +316,7 @@ impl Computation<'_> {
                 ObjectKind::Policy => relation.policies.iter().any(|policy| policy.name == *name),
                 _ => relation.rules.iter().any(|rule| rule == name),
             });
-            if !there && self.catalog.complete() {
+            if !there && self.catalog.would_hold(&table) {
                 return;
             }
         }

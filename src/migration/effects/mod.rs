@@ -25,6 +25,8 @@ pub struct Effects {
     pub destroys: Vec<Destroyed>,
     /// Whether plain SQL can undo it without a backup.
     pub reversible: bool,
+    /// Some of the names are put together at run time (dynamic SQL), and stand here as `${what they are made of}`.
+    pub nameless: bool,
 }
 
 /// A lock taken on a relation.

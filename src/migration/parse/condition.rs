@@ -1,7 +1,9 @@
 //! What a condition means for the rows it lets through. The one place that names the SQL parser crate:
 //! a tree is wanted here, and only here.
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArguments, InTarget, Query, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArguments, InTarget, LimitClause, Query, UnaryOperator, Value,
+};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
@@ -11,6 +13,9 @@ use super::lex::{Lexer, TokenKind};
 /// Longer conditions are lists of constants or machine-made; their trees would be as deep as they are
 /// long, and dropping one recurses.
 const LONGEST: usize = 4096;
+
+/// More rows than this are no batch.
+const LARGEST_BATCH: f64 = 100_000.0;
 
 /// What is known of a WHERE clause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,8 +267,23 @@ fn is_subquery(expr: &Expr) -> bool {
     matches!(bare(expr), Expr::Subquery(_))
 }
 
+/// Whether a query gives a batch of rows at most. What isn't a constant is taken to be the size of one.
 fn is_limited(query: &Query) -> bool {
-    query.limit_clause.is_some() || query.fetch.is_some()
+    let few = |count: &Expr| match bare(count) {
+        Expr::Value(value) => match &value.value {
+            Value::Number(number, _) => number.parse::<f64>().is_ok_and(|number| number <= LARGEST_BATCH),
+            Value::Null => false,
+            _ => true,
+        },
+        _ => true,
+    };
+    let limit = match &query.limit_clause {
+        Some(LimitClause::LimitOffset { limit, .. }) => limit.as_ref(),
+        Some(LimitClause::OffsetCommaLimit { limit, .. }) => Some(limit),
+        None => None,
+    };
+    let fetch = query.fetch.as_ref().map(|fetch| fetch.quantity.as_ref().is_none_or(few));
+    limit.map(few).or(fetch).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -314,6 +334,9 @@ mod tests {
             "x IS NULL",
             "id > 5",
             "id IN (SELECT id FROM other)",
+            "id IN (SELECT id FROM t LIMIT 100000000)",
+            "id IN (SELECT id FROM t LIMIT ALL)",
+            "id IN (SELECT id FROM t OFFSET 10)",
             "id = 5 OR x IS NULL",
             "a = b",
             "true",

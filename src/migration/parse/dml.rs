@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Parsed};
 use super::expression::{a_expr, expr_list, indirection, primary, subscripts};
 use super::facts::{Facts, PendingChange, Shape};
 use super::lex::TokenKind;
-use crate::migration::statement::{Access, Change, Ident, Name, QueryKind};
+use crate::migration::statement::{Access, Beside, Change, Ident, Name, QueryKind};
 
 use super::from::{from_list, relation, table_ref};
 use super::query::{
@@ -33,6 +33,7 @@ pub(super) fn begin_change(f: &mut Facts, target: &Name, only: bool, access: Acc
         rows: None,
         sources: Vec::new(),
         arms: Vec::new(),
+        beside: Beside::Nothing,
         on_conflict: false,
         in_cte: f.in_cte,
     };
@@ -260,14 +261,24 @@ fn changed_rows(
     act(c, f, &mut pending)?;
     if c.eat(sources) {
         let start = f.uses.len();
+        pending.change.beside = beside(c);
         from_list(c, f)?;
         pending.sources = start..f.uses.len();
+        if !pending.sources.is_empty() {
+            pending.change.beside = Beside::Anything;
+        }
     }
     where_or_current_of(c, f, &mut pending)?;
     returning(c, f)?;
     end_change(c, f, pending, first);
     in_front(f, slot);
     Ok(())
+}
+
+/// What begins here, behind FROM or USING.
+fn beside(c: &Cursor<'_>) -> Beside {
+    let written = c.at(TokenKind::LeftParen) && c.is_nth(1, "values");
+    if written { Beside::Written } else { Beside::Anything }
 }
 
 pub(super) fn merge(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
@@ -279,6 +290,7 @@ pub(super) fn merge(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
     pending.change.alias = target_table_alias(c)?;
     c.expect("using")?;
     let start = f.uses.len();
+    pending.change.beside = beside(c);
     table_ref(c, f)?;
     pending.sources = start..f.uses.len();
     c.expect("on")?;

@@ -1,6 +1,7 @@
 //! Dynamic SQL whose text is known: what EXECUTE runs when its argument is a literal, `format('…')`, or
 //! pieces put together with `||`.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::cursor::{Cursor, string_value};
@@ -57,8 +58,11 @@ fn verbatim(c: &Cursor<'_>, token: Token) -> Option<Range<usize>> {
     (range.len() >= 2 * quote).then(|| range.start + quote..range.end - quote)
 }
 
+/// Variables that are declared CONSTANT, folded, with their values.
+pub type Constants = HashMap<String, String>;
+
 /// The text that the expression here makes, all of its tokens; `None` where nothing of it is constant.
-pub fn constant_text(c: &mut Cursor<'_>) -> Option<Text> {
+pub fn constant_text(c: &mut Cursor<'_>, constants: &Constants) -> Option<Text> {
     // Parentheses around all of it.
     while c.at(TokenKind::LeftParen) && closes_at_end(c) {
         let inner = c.rest();
@@ -72,7 +76,7 @@ pub fn constant_text(c: &mut Cursor<'_>) -> Option<Text> {
     let first = c.index();
     let mut made = Made::default();
     loop {
-        piece(c, &mut made)?;
+        piece(c, &mut made, constants)?;
         if c.is_done() {
             break;
         }
@@ -110,7 +114,8 @@ impl Made {
             self.anything.push(self.text.len());
         }
         self.partial = true;
-        let name: String = name.chars().filter(|c| c.is_alphanumeric() || *c == '_').take(30).collect();
+        let name: String =
+            name.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).take(40).collect();
         self.text.push_str("${");
         self.text.push_str(&name);
         self.text.push('}');
@@ -199,7 +204,7 @@ impl Made {
 }
 
 /// One operand of `||`.
-fn piece(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
+fn piece(c: &mut Cursor<'_>, made: &mut Made, constants: &Constants) -> Option<()> {
     if c.at_string() {
         made.text.push_str(&c.string("").ok()?);
         made.constant = true;
@@ -212,11 +217,16 @@ fn piece(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
         c.skip_parens().ok()?;
         arguments.open().ok()?;
         match name.as_str() {
-            "format" => format(&mut arguments, made)?,
-            "quote_ident" | "quote_literal" | "quote_nullable" => {
-                let written = c.str(arguments.peek()?);
-                made.unknown(written, false);
-            }
+            "format" => format(&mut arguments, made, constants)?,
+            "quote_ident" | "quote_literal" | "quote_nullable" => match value(&mut arguments, constants)? {
+                Value::Constant(text) => {
+                    let quoted =
+                        if name == "quote_ident" { quote_ident(&text).into() } else { quoted(&text) };
+                    made.text.push_str(&quoted);
+                    made.constant = true;
+                }
+                Value::Unknown(written) => made.unknown(&written, false),
+            },
             "chr" => made.unknown("chr", false),
             _ => made.unknown(&name, true),
         }
@@ -228,11 +238,18 @@ fn piece(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
         return cast(c);
     }
     // A variable, maybe of a record.
-    let mut name = c.label("").ok()?.value;
+    let first = c.index();
+    let name = c.label("").ok()?.value;
     while c.eat_kind(TokenKind::Dot) {
-        name = c.label("").ok()?.value;
+        c.label("").ok()?;
     }
-    made.unknown(&name, true);
+    match constants.get(name.as_str()).filter(|_| c.index() == first + 1) {
+        Some(text) => {
+            made.text.push_str(text);
+            made.constant = true;
+        }
+        None => made.unknown(c.written_since(first), true),
+    }
     cast(c)
 }
 
@@ -245,14 +262,14 @@ fn cast(c: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// `format('…', …)`, behind the parenthesis: the manual, "format" in "String Functions".
-fn format(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
+fn format(c: &mut Cursor<'_>, made: &mut Made, constants: &Constants) -> Option<()> {
     if !c.at_string() {
         return None;
     }
     let pattern = c.string("").ok()?;
     let mut values: Vec<Value> = Vec::new();
     while c.comma() {
-        values.push(value(c)?);
+        values.push(value(c, constants)?);
     }
     made.constant = true;
     let mut next = 0usize;
@@ -278,11 +295,7 @@ fn format(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
         let value = values.get(index);
         match (kind, value) {
             ('I', Some(Value::Constant(text))) => made.text.push_str(&quote_ident(text)),
-            ('L', Some(Value::Constant(text))) => {
-                made.text.push('\'');
-                made.text.push_str(&text.replace('\'', "''"));
-                made.text.push('\'');
-            }
+            ('L', Some(Value::Constant(text))) => made.text.push_str(&quoted(text)),
             ('s', Some(Value::Constant(text))) => made.text.push_str(text),
             ('I' | 'L', Some(Value::Unknown(name))) => made.unknown(name, false),
             ('s', Some(Value::Unknown(name))) => made.unknown(name, true),
@@ -294,24 +307,34 @@ fn format(c: &mut Cursor<'_>, made: &mut Made) -> Option<()> {
     Some(())
 }
 
-/// An argument of `format`.
+/// A text as a literal of SQL.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// An argument of `format` and its kin.
 enum Value {
     Constant(String),
-    /// By the first word of its expression.
+    /// By its expression.
     Unknown(String),
 }
 
-fn value(c: &mut Cursor<'_>) -> Option<Value> {
+fn value(c: &mut Cursor<'_>, constants: &Constants) -> Option<Value> {
     let start = *c;
     let token = c.peek()?;
-    if let Some(text) = string_value(c.str(token), token.kind) {
+    let constant = match token.kind {
+        TokenKind::Word => constants.get(&c.str(token).to_ascii_lowercase()).cloned(),
+        kind => string_value(c.str(token), kind),
+    };
+    if let Some(text) = constant {
         c.bump();
+        cast(c)?;
         if c.is_done() || c.at(TokenKind::Comma) || c.at(TokenKind::RightParen) {
             return Some(Value::Constant(text));
         }
         *c = start;
     }
-    let written = c.str(token).to_owned();
+    let first = c.index();
     super::expression::expr(c).ok()?;
-    Some(Value::Unknown(written))
+    Some(Value::Unknown(c.written_since(first).to_owned()))
 }

@@ -193,8 +193,8 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self, start: usize) -> Token {
-        let mut at = start + 1;
+    /// Where the name that goes on at `at` ends; it may hold placeholders: `t_${name}`, `${schema}_old`, `${a}_${b}`.
+    fn word_end(&self, mut at: usize) -> usize {
         loop {
             while matches!(CLASS[self.byte(at) as usize], Class::Word | Class::Digit) {
                 at += 1;
@@ -202,17 +202,21 @@ impl<'a> Lexer<'a> {
             match self.byte(at) {
                 b'$' if self.byte(at + 1) == b'{' => match self.placeholder_end(at) {
                     Some(end) => at = end,
-                    None => break,
+                    None => return at,
                 },
                 // An identifier may hold dollars, but not begin with one.
                 b'$' => at += 1,
                 b'{' if self.byte(at + 1) == b'{' => match self.placeholder_end(at) {
                     Some(end) => at = end,
-                    None => break,
+                    None => return at,
                 },
-                _ => break,
+                _ => return at,
             }
         }
+    }
+
+    fn word(&mut self, start: usize) -> Token {
+        let at = self.word_end(start + 1);
         self.pos = at;
         let first = self.bytes[start] | 0x20; // in bounds: the caller looked at it
         let next = self.byte(at);
@@ -269,7 +273,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn quoted_identifier(&mut self, at: usize, kind: TokenKind) -> TokenKind {
-        match quoted_end(self.bytes, at, b'"') {
+        match self.identifier_end(at) {
             Some(end) => {
                 self.pos = end;
                 kind
@@ -277,6 +281,22 @@ impl<'a> Lexer<'a> {
             None => {
                 self.pos = self.end;
                 TokenKind::Invalid(LexError::UnterminatedIdentifier)
+            }
+        }
+    }
+
+    /// One past the closing double quote; quotes inside a template's braces, `"{{ index .Options "Schema" }}"`, are the
+    /// template's.
+    fn identifier_end(&self, mut at: usize) -> Option<usize> {
+        let mut end = quoted_end(self.bytes, at, b'"')?;
+        loop {
+            let inside = self.bytes.get(at..end)?;
+            let open = memchr::memmem::rfind(inside, b"{{")
+                .filter(|open| memchr::memmem::find(&inside[*open..], b"}}").is_none()); // found there
+            let behind = open.and_then(|open| self.placeholder_end(at + open));
+            match behind.and_then(|behind| Some((behind, quoted_end(self.bytes, behind, b'"')?))) {
+                Some(next) => (at, end) = next,
+                None => return Some(end),
             }
         }
     }
@@ -316,8 +336,7 @@ impl<'a> Lexer<'a> {
         if self.byte(start + 1) == b'{'
             && let Some(end) = self.placeholder_end(start)
         {
-            self.pos = end;
-            self.word_after_placeholder();
+            self.pos = self.word_end(end);
             return TokenKind::Placeholder;
         }
         let mut at = start + 1;
@@ -356,20 +375,12 @@ impl<'a> Lexer<'a> {
         Some(at + found + close.len())
     }
 
-    /// A name may go on behind a placeholder: `${schema}_old`.
-    fn word_after_placeholder(&mut self) {
-        while matches!(CLASS[self.byte(self.pos) as usize], Class::Word | Class::Digit) {
-            self.pos += 1;
-        }
-    }
-
     fn brace(&mut self) -> TokenKind {
         if self.byte(self.pos) == b'{'
             && self.byte(self.pos + 1) == b'{'
             && let Some(end) = self.placeholder_end(self.pos)
         {
-            self.pos = end;
-            self.word_after_placeholder();
+            self.pos = self.word_end(end);
             return TokenKind::Placeholder;
         }
         self.pos += 1;
@@ -452,8 +463,9 @@ impl<'a> Lexer<'a> {
             },
             // In brackets it is an array slice: a[lower:upper].
             b if self.brackets == 0 && CLASS[b as usize] == Class::Word => {
-                self.pos += 1;
-                self.word_after_placeholder();
+                while matches!(CLASS[self.byte(self.pos) as usize], Class::Word | Class::Digit) {
+                    self.pos += 1;
+                }
                 TokenKind::Placeholder
             }
             _ => TokenKind::Colon,

@@ -25,7 +25,7 @@ mod tests;
 pub mod type_name;
 mod utility;
 
-use crate::migration::statement::{Body, Problem, Query, QueryKind, Routine, Statement};
+use crate::migration::statement::{Body, Name, Problem, Query, QueryKind, Routine, Statement};
 use crate::source::Span;
 use cursor::{Cursor, Parsed};
 use lex::TokenKind;
@@ -49,6 +49,15 @@ pub fn parse(text: &str, range: std::ops::Range<usize>) -> Script {
 /// called ([`routine`]), and of INSERT, UPDATE and DELETE that call no function only the kind is told.
 pub fn parse_history(text: &str, range: std::ops::Range<usize>) -> Script {
     parse_as(text, range, None, 0, true)
+}
+
+/// What a text names to `regclass`: `'shop."Orders_id_seq"'`. Its spans are those of the text.
+pub fn name_of(text: &str) -> Option<Name> {
+    let mut lexer = lex::Lexer::new(text, 0..text.len());
+    let tokens: Vec<_> = std::iter::from_fn(|| lexer.next_token()).collect();
+    let mut c = Cursor::new(text, &tokens);
+    let name = c.name("a name").ok()?;
+    c.is_done().then_some(name)
 }
 
 /// The body of a PL/pgSQL routine which stands at `source` in `text`.

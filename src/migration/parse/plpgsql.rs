@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::cursor::{Cursor, MAX_DEPTH};
-use super::dynamic::{self, Text};
+use super::cursor::{Cursor, MAX_DEPTH, string_value};
+use super::dynamic::{self, Constants, Text};
 use super::lex::{Lexer, Token, TokenKind};
 use super::query::select_behind;
 use super::split::Piece;
@@ -117,6 +117,8 @@ struct Reader<'a> {
     last_arm: u32,
     /// The expression that was last assigned to a variable, and the arm where that happened.
     assigned: HashMap<&'a str, (Range<usize>, u32)>,
+    /// Variables that can't be assigned anything else.
+    constants: Constants,
     /// How many of the frames are conditional, and how many are loops.
     conditions: usize,
     loops: usize,
@@ -143,6 +145,7 @@ fn plpgsql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> 
         arms: Vec::new(),
         last_arm: 0,
         assigned: HashMap::new(),
+        constants: Constants::new(),
         conditions: 0,
         loops: 0,
         may_have_returned: false,
@@ -488,10 +491,25 @@ impl<'a> Reader<'a> {
                         let arm = self.arms.last().copied().unwrap_or(0);
                         self.assigned.insert(variable.span.of(self.text), (value + 1..end, arm));
                     }
+                    if self.word(self.at + 1, "constant") && value + 2 == end {
+                        self.constant(self.at, value + 1);
+                    }
                     self.expression(value + 1..end);
                 }
             }
             self.at = end + 1;
+        }
+    }
+
+    /// Remembers the value of a variable that is declared CONSTANT.
+    fn constant(&mut self, variable: usize, value: usize) {
+        let (Some(variable), Some(value)) = (self.tokens.get(variable), self.tokens.get(value)) else {
+            return;
+        };
+        if let (TokenKind::Word, Some(text)) =
+            (variable.kind, string_value(value.span.of(self.text), value.kind))
+        {
+            self.constants.insert(variable.span.of(self.text).to_ascii_lowercase(), text);
         }
     }
 
@@ -737,7 +755,7 @@ impl<'a> Reader<'a> {
         let source = self.value_of(&(range.start..text_end)).unwrap_or(range.start..text_end);
         let mut cursor = self.cursor(source);
         let whole = self.cursor(0..self.tokens.len()).at_index(text_end).span_since(range.start);
-        let text = dynamic::constant_text(&mut cursor);
+        let text = dynamic::constant_text(&mut cursor, &self.constants);
         let mut flow = self.flow();
         flow.dynamic = true;
         if self.depth + NESTED > MAX_DEPTH {

@@ -349,7 +349,7 @@ fn variables_are_told_from_tables() {
 
 #[test]
 fn dynamic_text_is_read_where_it_is_known() {
-    let body = "DECLARE q text := 'DROP TABLE d'; r record;
+    let body = "DECLARE q text := 'DROP TABLE d'; r record; k CONSTANT text := 'K';
          BEGIN
            EXECUTE 'DROP TABLE a';
            EXECUTE 'ALTER TABLE ' || quote_ident(x) || ' ADD COLUMN c int';
@@ -361,6 +361,7 @@ fn dynamic_text_is_read_where_it_is_known() {
            EXECUTE something;
            EXECUTE 'DELETE FROM t ' || condition;
            EXECUTE 'it''s';
+           EXECUTE 'DROP TABLE ' || quote_ident(k) || format('%I', k) || quote_ident('l');
          END";
     let text = format!("DO $do$ {body} $do$");
     let Body::Do(block) = one(&text) else { panic!() };
@@ -382,13 +383,42 @@ fn dynamic_text_is_read_where_it_is_known() {
             ("TRUNCATE".into(), true, formatted),
             ("DROP TABLE".into(), false, "DROP TABLE d"),
             ("SELECT".into(), true, "'SELECT a FROM b WHERE c = ' || quote_literal(v)"),
+            (
+                "DROP TABLE".into(),
+                false,
+                "'DROP TABLE ' || quote_ident(k) || format('%I', k) || quote_ident('l')"
+            ),
         ]
     );
+    let Body::AlterObject(renamed) = &routine.statements[3].statement.body else {
+        panic!("{:?}", routine.statements[3])
+    };
+    assert_eq!(renamed.name.to_string(), "${r.name}", "written as it is known");
     let Body::Drop(drop) = &routine.statements[2].statement.body else { panic!() };
     assert_eq!(drop.names[0].name.to_string(), "\"S\".i");
     let unread: Vec<&str> = routine.dynamic.iter().map(|span| span.of(&text)).collect();
     assert_eq!(unread, ["something", "'DELETE FROM t ' || condition"]);
     assert_eq!(routine.problems.len(), 1, "`it's` is no SQL: {:?}", routine.problems);
+}
+
+#[test]
+fn names_may_hold_placeholders() {
+    let name = |text: &str| match one(text) {
+        Body::Drop(drop) => drop.names[0].name.to_string(),
+        other => panic!("{other:?}"),
+    };
+    for (written, read) in [
+        ("${schema}.users", "${schema}.users"),
+        ("${a}_${b}", "${a}_${b}"),
+        ("t_${env}_x", "t_${env}_x"),
+        (":old", ":old"),
+        (":\"old\"", ":\"old\""),
+        ("\"${schema}\".users", "${schema}.users"),
+        ("\"{{ index .Options \"Namespace\" }}\".\"users\"", "{{ index .Options \"Namespace\" }}.users"),
+        ("\"a {{ b\"", "a {{ b"),
+    ] {
+        assert_eq!(name(&format!("DROP TABLE {written}")), read);
+    }
 }
 
 #[test]

@@ -166,7 +166,14 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
     // Folders that are asked about as such, not only files in them.
     let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut streams: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
+        if is_stream(path) {
+            let bytes = std::fs::read(path)
+                .map_err(|error| ProjectError::Unreadable { path: path.clone(), error })?;
+            streams.push((path.clone(), bytes));
+            continue;
+        }
         for file in find(path)? {
             let root = root_of(&file);
             if !path.is_file() {
@@ -245,17 +252,18 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         project.parts.push(part);
     }
     project.notes.extend(project.others.notes());
-    if let Some(stdin) = &request.stdin {
-        let path = PathBuf::from("<stdin>");
-        let (text, problem) = decode(stdin.clone());
+    streams.extend(request.stdin.iter().map(|text| (PathBuf::from("<stdin>"), text.clone())));
+    for (path, bytes) in streams {
+        let (text, problem) = decode(bytes);
         project.problems.extend(problem.map(|(span, message)| (path.clone(), span, message)));
         let runner = match request.runner {
             Some(runner) => Some(Detected { runner, because: "--runner", certain: true }),
             None => detect::by_text(&text),
         };
         let mut part = Part { runner, ..Part::default() };
+        let shown = path.to_string_lossy().into_owned();
         match runner {
-            Some(found) => add(&mut part, path, "<stdin>", text, true, found.runner, None, request),
+            Some(found) => add(&mut part, path, &shown, text, true, found.runner, None, request),
             None => add_plain(&mut part, path, text, true, request),
         }
         pair(&mut part.migrations);
@@ -277,6 +285,12 @@ pub fn elsewhere(part: &Part) -> Vec<Vec<Migration>> {
         part.migrations.into_iter().filter(|migration| migration.direction != Direction::Down).collect()
     };
     parts.filter(|part| part.runner.is_some()).map(forward).collect()
+}
+
+/// Whether a path is there and neither a file nor a folder: a pipe, `<(…)` of a shell, `/dev/null`. It can be read once, and
+/// has no neighbours.
+fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// A folder's migrations with another text for one of its files: what an editor holds, say. Nothing else is read anew. Also
@@ -426,13 +440,21 @@ fn with_runner(
         }
     }
     ups_first(&mut named);
-    if !left.is_empty() {
-        let shown: Vec<String> = left.iter().take(3).map(|file| file.display().to_string()).collect();
-        let more = if left.len() > 3 { format!(" and {} more", left.len() - 3) } else { String::new() };
+    // What is named outright is checked, whatever its name.
+    let asked = |file: &PathBuf| request.paths.contains(file);
+    let (unfit, left): (Vec<PathBuf>, Vec<PathBuf>) = left.into_iter().partition(asked);
+    if !unfit.is_empty() {
         project.notes.push(format!(
-            "left aside, since {} doesn't run files of such names: {}{more}",
+            "{} doesn't run files of such names, so this is checked as if it came last: {}",
             runner.title,
-            shown.join(", ")
+            some_of(&unfit)
+        ));
+    }
+    if !left.is_empty() {
+        project.notes.push(format!(
+            "left aside, since {} doesn't run files of such names: {}",
+            runner.title,
+            some_of(&left)
         ));
     }
     let mut part = Part { root, runner: Some(found), ..Part::default() };
@@ -444,9 +466,22 @@ fn with_runner(
             .extend(problem.filter(|_| judged).map(|(span, message)| (file.clone(), span, message)));
         add(&mut part, file, &relative, text, judged, runner, Some(name), request);
     }
+    for file in unfit {
+        let (text, problem) = text_of(&file, request)?;
+        project.problems.extend(problem.map(|(span, message)| (file.clone(), span, message)));
+        let relative = relative_to(&file, &part.root);
+        add(&mut part, file, &relative, text, true, runner, None, request);
+    }
     pair(&mut part.migrations);
     mark_changes(&mut part, request);
     Ok(part)
+}
+
+/// The first few of some files, for a note.
+fn some_of(files: &[PathBuf]) -> String {
+    let shown: Vec<String> = files.iter().take(3).map(|file| file.display().to_string()).collect();
+    let more = if files.len() > 3 { format!(" and {} more", files.len() - 3) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Puts each way back behind what it undoes, where both have the same version.

@@ -1,7 +1,7 @@
 //! Changes of many rows in one transaction: which parts of a statement have no bound.
 
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
-use crate::migration::statement::{Access, Body, Change, Filter};
+use crate::migration::statement::{Access, Beside, Body, Change, Filter};
 
 use super::StatementContext;
 
@@ -65,20 +65,24 @@ impl<'a> StatementContext<'a> {
     }
 
     fn is_bounded(&self, change: &Change, table: &QName) -> bool {
-        // MERGE changes at most what its source has: rows that the statement itself spells out are few.
+        // MERGE changes at most what its source has: rows that the statement itself spells out are few, unless each of
+        // them is paired with every row.
+        let paired = change.filter.as_ref().is_some_and(|filter| filter.always_true);
         if change.access == Access::Merge && change.sources.is_empty() {
-            return true;
+            return !paired || change.columns.is_empty();
         }
-        let bounded = change
-            .filter
-            .as_ref()
-            .is_some_and(|filter| filter.bounded && !filter.always_true && self.names_rows(filter, table));
+        let bounded = change.filter.as_ref().is_some_and(|filter| {
+            // Each of a few written rows means one of the table by its key.
+            (filter.bounded || change.beside == Beside::Written)
+                && !filter.always_true
+                && self.names_rows(filter, table)
+        });
         match self.inner {
             Some(inner) if inner.in_loop && inner.loop_commits => {
                 bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
             }
             // A loop without COMMIT is one transaction, however small its steps.
-            Some(inner) if inner.in_loop => false,
+            Some(inner) if inner.in_loop && !table.is_put_in() => false,
             _ => bounded,
         }
     }

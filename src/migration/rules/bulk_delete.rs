@@ -1,6 +1,6 @@
 //! DELETE without a bound on a table in use.
 
-use crate::migration::statement::Access;
+use crate::migration::statement::{Access, Beside};
 
 use super::{Check, Rule, Sink, StatementContext, plans};
 
@@ -31,7 +31,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 context.sized(&table)
             ),
         );
-        let plain = change.sources.is_empty() && context.verbatim() && !looped;
+        let plain = change.beside == Beside::Nothing && context.verbatim() && !looped;
         said.help(match condition.filter(|_| plain) {
             Some(filter) => format!(
                 "-- outside a transaction\n{}",

@@ -1,7 +1,7 @@
 //! UPDATE (or MERGE) without a bound on a table in use.
 
 use crate::migration::catalog::QName;
-use crate::migration::statement::{Access, Change};
+use crate::migration::statement::{Access, Beside, Change};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext, plans};
@@ -43,7 +43,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Option<String> {
     let (first, last) = (change.columns.first()?, change.values.last()?);
     let plain = change.access == Access::Update
-        && change.sources.is_empty()
+        && change.beside == Beside::Nothing
         && change.columns.len() == change.values.len()
         && context.verbatim()
         && !context.inner.is_some_and(|inner| inner.in_loop);

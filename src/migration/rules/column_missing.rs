@@ -2,7 +2,8 @@
 
 use crate::migration::catalog::Relation;
 use crate::migration::statement::{
-    ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, Name, ObjectKind, quote_ident,
+    ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, Name, ObjectKind, has_placeholder,
+    quote_ident,
 };
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -83,7 +84,7 @@ fn known<'a>(cx: &StatementContext<'a>, name: &Name) -> Option<&'a Relation> {
 fn ask(table: &Relation, column: &Ident, sink: &mut Sink) {
     // The server looks for the name as it would keep it.
     let wanted = crate::migration::catalog::naming::cut(column.as_str());
-    if table.column(wanted).is_some() || SYSTEM.contains(&wanted) {
+    if table.column(wanted).is_some() || SYSTEM.contains(&wanted) || has_placeholder(wanted) {
         return;
     }
     let near = table

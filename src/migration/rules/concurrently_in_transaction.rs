@@ -37,6 +37,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         .is_some_and(|table| cx.relation(table).is_some_and(|relation| !cx.in_use(&relation.name)));
     let help = if new_here {
         "Leave out CONCURRENTLY: the table is new in this change, so nobody waits for the index.".to_owned()
+    } else if cx.inner.is_some() && !cx.verbatim() {
+        "Run it as a statement of its own, outside a transaction.".to_owned()
     } else if cx.inner.is_some() {
         format!("-- as a statement of its own, outside a transaction\n{};", cx.sql(cx.statement.span))
     } else {

@@ -19,9 +19,9 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(down) = &cx.down else { return };
     let unread = cx.statements.iter().chain(down.statements).any(|statement| !statement.understood());
     let dynamic = cx.statements.iter().chain(down.statements).any(|statement| match &statement.body {
-        Body::Do(block) => {
-            block.routine.as_ref().is_none_or(|r| !r.dynamic.is_empty() || !r.problems.is_empty())
-        }
+        Body::Do(block) => block.routine.as_ref().is_none_or(|r| {
+            !r.dynamic.is_empty() || !r.problems.is_empty() || r.statements.iter().any(|s| s.partial)
+        }),
         Body::MetaCommand { .. } => true,
         _ => false,
     });

@@ -32,7 +32,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                     tables.push(table.name.clone());
                 }
             }
-            None if context.before.complete() => continue,
+            None if context.before.would_hold(&name) => continue,
             None => {}
         }
         indexes.push(name);

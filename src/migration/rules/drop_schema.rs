@@ -1,6 +1,6 @@
 //! `drop_schema`: DROP SCHEMA … CASCADE removes a schema with every table in it.
 
-use crate::migration::statement::{Body, ObjectKind, quote_ident};
+use crate::migration::statement::{Body, ObjectKind, has_placeholder, quote_ident};
 
 use super::{Check, Rule, Sink, StatementContext, joined};
 
@@ -15,7 +15,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     }
     for dropped in &drop.names {
         let schema = dropped.name.name.as_str();
-        if cx.before.complete() && !cx.before.has_schema(schema) {
+        let is_known = cx.before.complete() && !has_placeholder(schema);
+        if is_known && !cx.before.has_schema(schema) {
             continue;
         }
         let inside: Vec<_> = cx
@@ -30,7 +31,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             .map(|relation| relation.name.to_string())
             .collect();
         // Whether it is empty is only known where all of history is; with nothing but new tables in it, it is new.
-        if used.is_empty() && cx.before.complete() {
+        if used.is_empty() && is_known {
             continue;
         }
         let shown = quote_ident(schema);

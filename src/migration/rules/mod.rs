@@ -433,13 +433,18 @@ pub enum Mend {
 impl Sink {
     /// Says something about the part `span` of the file.
     pub fn say(&mut self, span: Span, message: impl Into<String>) -> &mut Said {
-        self.said.push(Said { span, migration: None, message: message.into(), help: None, fix: None });
+        self.said.push(Said::new(span, message));
         let last = self.said.len() - 1;
         &mut self.said[last] // just pushed
     }
 }
 
 impl Said {
+    /// About the part `span` of the file.
+    pub fn new(span: Span, message: impl Into<String>) -> Said {
+        Said { span, migration: None, message: message.into(), help: None, fix: None }
+    }
+
     /// What to do instead: SQL or a command to paste.
     pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());

@@ -25,7 +25,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             ("the migration tool has opened one", "Leave out BEGIN and COMMIT: the tool begins and commits.")
         }
         // In an implicit transaction BEGIN makes it an ordinary one, and nothing is nested.
-        Some(Opened::Implicit) | None => return,
+        Some(Opened::Implicit | Opened::Block) | None => return,
     };
     sink.say(
         cx.statement.span,

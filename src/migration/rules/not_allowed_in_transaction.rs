@@ -16,24 +16,58 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     if cx.inner.is_none() && cx.in_transaction() != Some(true) {
         return;
     }
+    if cx.inner.is_some()
+        && let Body::Transaction(control) = &cx.statement.body
+    {
+        return ends_transaction(cx, control, sink);
+    }
     let Some(what) = lone(cx) else { return };
     let (reason, help) = if cx.inner.is_some() {
         ("a DO block or function always runs in one", "Take it out of the block.".to_owned())
     } else {
-        match cx.session.opened() {
-            Some(Opened::Begin) => ("BEGIN has opened one", "Move the statement behind COMMIT.".to_owned()),
-            Some(Opened::Runner) => {
-                ("the migration tool runs this file in one", switches::without_transaction(cx.run.runner))
-            }
-            _ => (
-                "the tool sends the file as one query string, and its statements together are one",
-                switches::without_transaction(cx.run.runner),
-            ),
-        }
+        around(cx, "the statement")
     };
     let said = sink.say(cx.statement.span, format!("{what} fails inside a transaction, and {reason}"));
     said.help(help);
     cx.mend_switch(said);
+}
+
+/// Which transaction is open, and how to get `what` out of it.
+fn around(cx: &StatementContext<'_>, what: &str) -> (&'static str, String) {
+    match cx.session.opened() {
+        Some(Opened::Begin) => ("BEGIN has opened one", format!("Move {what} behind COMMIT.")),
+        Some(Opened::Runner) => {
+            ("the migration tool runs this file in one", switches::without_transaction(cx.run.runner))
+        }
+        _ => (
+            "the tool sends the file as one query string, and its statements together are one",
+            switches::without_transaction(cx.run.runner),
+        ),
+    }
+}
+
+/// A block may COMMIT where its own statement is all of the transaction (manual, "Transaction Management" in the chapter on
+/// PL/pgSQL: "invalid transaction termination").
+fn ends_transaction(cx: &StatementContext<'_>, control: &TransactionControl, sink: &mut Sink) {
+    let what = match control {
+        TransactionControl::Commit { .. } => "COMMIT",
+        TransactionControl::Rollback { .. } => "ROLLBACK",
+        _ => return,
+    };
+    let by_query = matches!(cx.statements.get(cx.index).map(|s| &s.body), Some(Body::Query(_)));
+    let (why, help) = if by_query {
+        ("a query calls it".to_owned(), "Make it a procedure, and CALL it outside a transaction.".to_owned())
+    } else if cx.session.opened() == Some(Opened::Block) {
+        return;
+    } else {
+        let (reason, help) = around(cx, "the block or CALL");
+        (format!("a transaction is open around the block or procedure: {reason}"), help)
+    };
+    sink.say(
+        cx.statement.span,
+        format!("{what} fails here (\"invalid transaction termination\"), since {why}"),
+    )
+    .help(help);
 }
 
 /// The statement as it is called, where PostgreSQL refuses it in a transaction block

@@ -4,7 +4,7 @@
 use crate::migration::catalog::{QName, Relation};
 use crate::migration::statement::{
     Action, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query, Statement,
-    TransactionControl,
+    TransactionControl, has_placeholder,
 };
 
 use super::StatementContext;
@@ -89,10 +89,6 @@ impl<'a> StatementContext<'a> {
         if relation.schema == "pg_temp" {
             return false;
         }
-        // The name is put together at run time: nobody knows whose it is.
-        if self.inner.is_some_and(|inner| inner.partial) && relation.name.contains("${") {
-            return false;
-        }
         match self.before.relation(relation) {
             None => !self.before.lacks(relation),
             Some(known) => known.persistence != Persistence::Temporary && self.in_use(relation),
@@ -134,7 +130,9 @@ impl<'a> StatementContext<'a> {
             None => true,
             Some(relation) => match relation.column(column.as_str()) {
                 Some(column) => self.in_use_since(column.born),
-                None => !relation.columns_known || !self.before.complete(),
+                None => {
+                    !relation.columns_known || !self.before.complete() || has_placeholder(column.as_str())
+                }
             },
         }
     }

@@ -140,7 +140,7 @@ impl StatementContext<'_> {
                 if self.sent_whole() { "the file" } else { "what stands together with it" },
                 if self.sent_whole() { "a file" } else { "a part" }
             )),
-            (_, None) => Outside::Not("it runs in a transaction".to_owned()),
+            (_, None | Some(Opened::Block)) => Outside::Not("it runs in a transaction".to_owned()),
             (_, Some(Opened::Runner)) => match runner {
                 None => Outside::Not("a transaction is said to be around each migration".to_owned()),
                 Some(runner) => self.switched(runner, becomes),

@@ -17,7 +17,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let (heavy, what) = match (reindex.target, &named) {
         (ReindexTarget::Index, Some(name)) => match context.before.index(name) {
             Some((table, _)) => (context.heavy(&table.name), context.sized(&table.name)),
-            None => (!context.before.complete(), format!("the table of {name}")),
+            None => (!context.before.would_hold(name), format!("the table of {name}")),
         },
         (ReindexTarget::Table, Some(name)) => (context.heavy(name), context.sized(name)),
         (ReindexTarget::Schema, _) => (true, "each table of the schema in turn".to_owned()),

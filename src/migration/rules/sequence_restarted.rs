@@ -1,7 +1,8 @@
 //! `sequence_restarted`: a sequence or identity column starts again and gives out numbers twice.
 
 use crate::migration::catalog::{QName, Relation};
-use crate::migration::statement::{ActionKind, Body, SequenceOption, quote_ident};
+use crate::migration::parse;
+use crate::migration::statement::{ActionKind, Body, Call, Name, SequenceOption, quote_ident};
 use crate::source::Span;
 
 use super::{Check, Rule, Sink, StatementContext};
@@ -15,11 +16,13 @@ pub static RULE: Rule = Rule {
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     match &cx.statement.body {
         Body::AlterSequence { name, options, .. } => {
-            let sequence = cx.resolve(name);
-            if restart(options).is_some() && cx.may_be_used(&sequence) && cx.lasts() {
-                let owner = cx.before.relation(&sequence).and_then(|sequence| sequence.owned_by.clone());
-                let column = owner.map(|(table, column)| (table, column.to_string()));
-                say(sink, cx.statement.span, &sequence.to_string(), &sequence.to_string(), column, options);
+            sequence(cx, sink, cx.statement.span, name, options);
+        }
+        Body::Query(query) => {
+            for call in query.calls.iter().filter(|call| call.name.name == "setval") {
+                if let Some((name, start)) = set_to(cx, call) {
+                    sequence(cx, sink, call.span, &name, &[SequenceOption::Restart(Some(start))]);
+                }
             }
         }
         Body::AlterTable(_) => {
@@ -37,6 +40,25 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         _ => {}
     }
+}
+
+fn sequence(cx: &StatementContext<'_>, sink: &mut Sink, span: Span, name: &Name, options: &[SequenceOption]) {
+    let sequence = cx.resolve(name);
+    if restart(options).is_none() || !cx.may_be_used(&sequence) || !cx.lasts() {
+        return;
+    }
+    let owner = cx.before.relation(&sequence).and_then(|sequence| sequence.owned_by.clone());
+    let column = owner.map(|(table, column)| (table, column.to_string()));
+    say(sink, span, &sequence.to_string(), &sequence.to_string(), column, options);
+}
+
+/// The sequence of `setval('s', 1, false)`, and the number that comes next; `None` where that isn't a constant.
+fn set_to(cx: &StatementContext<'_>, call: &Call) -> Option<(Name, i64)> {
+    let name = parse::name_of(call.strings.first()?.as_deref()?)?;
+    let (_, arguments) = cx.sql(call.span).strip_suffix(')')?.split_once(',')?;
+    let (value, called) = arguments.split_once(',').unwrap_or((arguments, "true"));
+    let called = !called.trim().eq_ignore_ascii_case("false");
+    Some((name, value.trim().parse::<i64>().ok()?.checked_add(i64::from(called))?))
 }
 
 /// RESTART, with where it starts if that is written.

@@ -21,7 +21,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let reached = if truncate.cascade { referencing(cx.before, &table) } else { Vec::new() };
         let cascade = match (truncate.cascade, reached.is_empty()) {
             (false, _) => String::new(),
-            (true, true) if cx.before.complete() => String::new(),
+            (true, true) if cx.before.would_hold(&table) => String::new(),
             (true, true) => ", and CASCADE those of every table that references it".to_owned(),
             (true, false) => {
                 format!(", and through CASCADE those of {}, which reference it", joined(&reached))

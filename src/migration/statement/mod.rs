@@ -92,12 +92,21 @@ impl std::fmt::Display for Name {
 
 /// `name` with double quotes where PostgreSQL needs them (`quote_ident`).
 pub fn quote_ident(name: &str) -> std::borrow::Cow<'_, str> {
+    if has_placeholder(name) {
+        return name.into(); // as it is written: quotes would make another name of what is put in
+    }
     let plain = !name.is_empty()
         && name.bytes().enumerate().all(|(at, b)| {
             b == b'_' || b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'$'))
         })
         && !crate::migration::parse::keywords::must_be_quoted(name);
     if plain { name.into() } else { format!("\"{}\"", name.replace('"', "\"\"")).into() }
+}
+
+/// Whether a part of the name is put in only when it runs: `${schema}` and `{{ name }}` of migration tools, `:name`
+/// of psql, and what stands for the parts of dynamic SQL that aren't constant.
+pub fn has_placeholder(name: &str) -> bool {
+    name.contains("${") || name.contains("{{") || (name.starts_with(':') && name.len() > 1)
 }
 
 /// A type as written: `numeric(10,2)[]`. Two are equal when they are written alike, wherever that is.

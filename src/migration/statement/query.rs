@@ -61,10 +61,24 @@ pub struct Change {
     pub sources: Vec<Name>,
     /// MERGE: what it does to rows of the target, `Insert`, `Update` and `Delete`.
     pub arms: Vec<Access>,
+    /// UPDATE … FROM, DELETE … USING, MERGE USING: what stands there.
+    pub beside: Beside,
     /// INSERT: ON CONFLICT.
     pub on_conflict: bool,
     /// It is in a CTE.
     pub in_cte: bool,
+}
+
+/// What a change reads beside the rows that it changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Rows that the statement spells out: `(VALUES (1, 2), (3, 4))`.
+    Written,
+    /// Tables, queries, functions.
+    Anything,
 }
 
 /// A WHERE clause.
