@@ -153,7 +153,8 @@ fn a_failed_dump_leaves_nothing_and_replaces_nothing() {
     let mut client = shop.cluster.connect(SUPERUSER, "shop").unwrap();
     client.batch_execute("CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader; ALTER TABLE users ENABLE ROW LEVEL SECURITY").unwrap();
     let output = shop.directory.path().join("shop.dump");
-    fs::write(&output, "the backup of yesterday").unwrap();
+    let yesterday = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/dumps/15-custom.dump");
+    fs::copy(&yesterday, &output).unwrap();
     let options = TakeOptions {
         connection: Connection::new(Some(&shop.url("reader"))).unwrap(),
         replace: true,
@@ -169,7 +170,7 @@ fn a_failed_dump_leaves_nothing_and_replaces_nothing() {
     let error = take(&options).unwrap_err();
     assert!(matches!(error, TakeError::PgDump { .. }), "{error}");
     assert!(error.to_string().contains("nonsense"), "{error}");
-    assert_eq!(fs::read_to_string(&output).unwrap(), "the backup of yesterday");
+    assert_eq!(fs::read(&output).unwrap(), fs::read(&yesterday).unwrap());
     assert_eq!(shop.files(), ["shop.dump"]);
 }
 
@@ -182,9 +183,28 @@ fn what_is_there_is_replaced_only_on_demand() {
         let error = take(&options).unwrap_err();
         assert!(matches!(error, TakeError::Exists(_)), "{error}");
         assert!(error.hint().unwrap().contains("--replace"));
-        shop.take(&TakeOptions { replace: true, ..options });
+        // A shell completes the name of a directory with a slash.
+        let mut output = options.output.clone().into_os_string();
+        output.push(if format == DumpFormat::Directory { "/" } else { "" });
+        shop.take(&TakeOptions { replace: true, output: output.into(), ..options });
     }
     assert_eq!(shop.files(), ["custom", "directory"]);
+    // What is no dump is left alone, and nothing is dumped in vain.
+    let there = |name: &str| shop.directory.path().join(name);
+    fs::create_dir_all(there("precious/sub")).unwrap();
+    fs::write(there("precious/thesis.txt"), "x").unwrap();
+    fs::write(there("directory/notes.txt"), "x").unwrap();
+    fs::write(there("readme"), "how to pg_dump").unwrap();
+    for (name, why) in [
+        ("precious", "isn't part of a dump"),
+        ("directory", "notes.txt"),
+        ("readme", "doesn't begin as a dump"),
+    ] {
+        let error = take(&TakeOptions { replace: true, ..shop.options(name) }).unwrap_err();
+        assert!(matches!(error, TakeError::NoDump { .. }) && error.to_string().contains(why), "{error}");
+    }
+    assert_eq!(fs::read_to_string(there("precious/thesis.txt")).unwrap(), "x");
+    assert_eq!(shop.files(), ["custom", "directory", "precious", "readme"]);
 }
 
 #[test]
@@ -193,6 +213,28 @@ fn what_the_users_own_arguments_leave_out_is_told() {
     let extra = vec!["--exclude-table-data=public.users".to_owned()];
     let taken = shop.take(&TakeOptions { extra, ..shop.options("part.dump") });
     assert_eq!(taken.left_out, ["public.users"]);
+}
+
+#[test]
+fn partitions_written_through_their_root_are_counted_together() {
+    let shop = Shop::open();
+    let mut client = shop.cluster.connect(SUPERUSER, "shop").unwrap();
+    // pg_dump itself writes these through their root: the hash of an enum's value isn't the same everywhere.
+    client
+        .batch_execute(
+            "CREATE TYPE en AS ENUM ('a', 'b', 'c'); CREATE TABLE pe (e en, v int) PARTITION BY HASH (e);
+             CREATE TABLE pe0 PARTITION OF pe FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+             CREATE TABLE pe1 PARTITION OF pe FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY LIST (e);
+             CREATE TABLE pe1_rest PARTITION OF pe1 DEFAULT;
+             INSERT INTO pe SELECT (ARRAY['a', 'b', 'c']::en[])[1 + n % 3], n FROM generate_series(1, 50) n",
+        )
+        .unwrap();
+    for format in [DumpFormat::Custom, DumpFormat::Plain] {
+        shop.take(&TakeOptions { format, ..shop.options(format.as_str()) });
+    }
+    let extra = vec!["--load-via-partition-root".to_owned(), "--exclude-table-data=pe0".to_owned()];
+    let taken = shop.take(&TakeOptions { extra, ..shop.options("root.dump") });
+    assert_eq!(taken.left_out, ["public.pe0"]);
 }
 
 #[test]
@@ -236,6 +278,9 @@ fn the_command_says_what_it_did_and_what_it_refused() {
     let again = command(&shop, "shop.dump").output().unwrap();
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("shop.dump is there already"));
+    let part = command(&shop, "part.dump").args(["--", "--schema-only"]).output().unwrap();
+    let stdout = String::from_utf8_lossy(&part.stdout).into_owned();
+    assert!(!stdout.contains(": every row") && stdout.contains("left out as asked: "), "{stdout}");
     let nowhere = command(&shop, "no/such/directory/shop.dump").output().unwrap();
     let stderr = String::from_utf8_lossy(&nowhere.stderr).into_owned();
     // What, on what, and why.
@@ -249,7 +294,19 @@ fn interrupted_or_killed_it_leaves_nothing() {
         // A table that somebody has locked makes pg_dump wait.
         let mut locker = shop.cluster.connect(SUPERUSER, "shop").unwrap();
         locker.batch_execute("BEGIN; LOCK TABLE users").unwrap();
-        let mut running = command(&shop, "never.dump").spawn().unwrap();
+        // What another killed run has left goes as well, unless somebody holds it.
+        for (name, age) in [(".never.dump.unfinished-1", 60), (".never.dump.unfinished-x", 60)] {
+            let file = fs::File::create(shop.directory.path().join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+        let mut running = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
+            // By a relative name, which means nothing to who cleans up from elsewhere.
+            .args(["backup", "--output", "never.dump"])
+            .current_dir(shop.directory.path())
+            .env("DATABASE_URL", shop.url(SUPERUSER))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut admin = shop.cluster.connect(SUPERUSER, "postgres").unwrap();
         let mut sessions = |waiting: &str| -> i64 {
             let sql = format!(
@@ -259,7 +316,8 @@ fn interrupted_or_killed_it_leaves_nothing() {
             admin.query_one(&sql, &[]).unwrap().get(0)
         };
         eventually("pg_dump never came to the lock", || sessions("AND wait_event_type = 'Lock'") > 0);
-        assert_eq!(shop.files().len(), 1, "{:?}", shop.files());
+        assert_eq!(shop.files().len(), 2, "{:?}", shop.files());
+        fs::remove_file(shop.directory.path().join(".never.dump.unfinished-x")).unwrap();
         let kill =
             Command::new("kill").args([&format!("-{signal}"), &running.id().to_string()]).status().unwrap();
         assert!(kill.success());

@@ -12,7 +12,9 @@ use rollsafe::backup::archive::plain::read_text;
 use rollsafe::backup::archive::text_reader::TextSink;
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
 use rollsafe::backup::checksum::RowSum;
+use rollsafe::backup::options::{Restore, VerifyOptions};
 use rollsafe::backup::restore::{ErrorClass, Expected, LargeObjects, Options, Restored, restore};
+use rollsafe::backup::verify::{Verdict, VerifyError, verify};
 use rollsafe::postgres::child::Run;
 use rollsafe::postgres::cluster::{NewDatabase, Options as ClusterOptions, SUPERUSER, ScratchCluster};
 use rollsafe::postgres::tools::Tool;
@@ -304,6 +306,119 @@ fn code_in_a_dump_runs_no_program_and_reads_no_file() {
 }
 
 #[test]
+fn what_is_refused_here_is_told_and_hides_no_damage() {
+    let source = Source::new(
+        "CREATE TABLE t (id int, x text); INSERT INTO t SELECT n, n FROM generate_series(1, 9) n;
+         CREATE INDEX ix ON t (x COLLATE \"C\");
+         CREATE FUNCTION ord(int) RETURNS int LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT $1';
+         CREATE VIEW leaky AS SELECT ord(id) FROM t; CREATE INDEX leaky_ix ON t (ord(id));
+         CREATE FUNCTION lp() RETURNS int LANGUAGE sql SET log_min_duration_statement = 0 AS 'SELECT 1';
+         CREATE MATERIALIZED VIEW logging AS SELECT lp();
+         CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler;
+         CREATE SCHEMA other; CREATE TABLE other.am2 (id int) USING heap2; INSERT INTO other.am2 VALUES (1);
+         CREATE FUNCTION internal(int4) RETURNS int4 LANGUAGE internal IMMUTABLE STRICT AS 'int4abs';
+         CREATE TABLE defaults (id int DEFAULT internal(-1)); INSERT INTO defaults VALUES (1);
+         CREATE TYPE q;
+         CREATE FUNCTION q_in(cstring) RETURNS q LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
+         CREATE FUNCTION q_out(q) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+         CREATE TYPE q (INPUT = q_in, OUTPUT = q_out, LIKE = int4);
+         CREATE TABLE own_type (a q); INSERT INTO own_type VALUES ('7');
+         CREATE TABLE calls (f regproc); INSERT INTO calls VALUES ('lp');
+         CREATE VIEW open_orders AS SELECT id FROM t; CREATE VIEW big_orders AS SELECT id FROM open_orders;
+         CREATE TABLE parts (id int, k text) PARTITION BY RANGE (id);
+         CREATE TABLE part1 (k text, id int); ALTER TABLE parts ATTACH PARTITION part1 FOR VALUES FROM (0) TO (5);
+         CREATE TABLE part2 (id int, k text); ALTER TABLE parts ATTACH PARTITION part2 FOR VALUES FROM (5) TO (10);
+         INSERT INTO parts SELECT n, 'k' FROM generate_series(0, 9) n;",
+    );
+    let undamaged = |path: &Path| {
+        let restored = restore_of(path);
+        assert!(restored.is_whole(), "{restored:#?}");
+        assert!(restored.errors.iter().all(|error| error.class == ErrorClass::Privilege), "{restored:#?}");
+        let told = restored.refused_here();
+        for object in ["ord", "lp"] {
+            assert!(told.iter().any(|it| it.starts_with("FUNCTION") && it.contains(object)), "{told:#?}");
+        }
+        restored
+    };
+    for (name, format) in [("refused.custom", "--format=custom"), ("refused.sql", "--format=plain")] {
+        // With -n, pg_dump creates the schema that is there.
+        undamaged(&source.dump(name, &[format, "--schema=public"]));
+        let path = source.dump(name, &[format, "--load-via-partition-root"]);
+        let restored = undamaged(&path);
+        // Rows in two orders of columns can be counted together, and no more.
+        assert_eq!(rows_of(&restored, "public.parts"), (10, Some(10), None));
+        // One bit more or less, and the index isn't made: nobody knows whether another server has that collation.
+        replace_in(&path, "COLLATE \"C\"", "COLLATE \"B\"");
+        let restored = restore_of(&path);
+        assert!(restored.is_partial() && restored.errors_of_backup().count() == 0, "{restored:#?}");
+        let told = restored.refused_here();
+        assert!(told.iter().any(|it| it.starts_with("INDEX") && it.contains("collation")), "{told:#?}");
+    }
+    // A function called `ord` that was refused explains no missing `open_orders`.
+    let path = source.dump("renamed.sql", &["--format=plain"]);
+    replace_in(&path, "VIEW public.open_orders", "VIEW public.opeo_orders");
+    let restored = restore_of(&path);
+    let against: Vec<_> = restored.errors_of_backup().filter_map(|it| it.object.as_deref()).collect();
+    assert!(against.contains(&"VIEW public.big_orders"), "{restored:#?}");
+}
+
+#[test]
+fn rows_of_inserts_are_counted_after_the_restore() {
+    let source = Source::new(
+        "CREATE TABLE a (id int); INSERT INTO a SELECT generate_series(1, 9); CREATE TABLE c (id int); INSERT INTO c VALUES (1);
+         CREATE TABLE \"new\nline\" (id int); INSERT INTO \"new\nline\" VALUES (1); CREATE TABLE none (id int);
+         CREATE TABLE parts (id int) PARTITION BY HASH (id); CREATE TABLE part0 PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         INSERT INTO parts VALUES (1), (2)",
+    );
+    for arguments in [
+        &["--format=custom", "--inserts"][..],
+        &["--format=plain", "--column-inserts", "--load-via-partition-root"],
+        &["--format=custom", "--rows-per-insert=4", "--load-via-partition-root"],
+    ] {
+        let path = source.dump("inserts", arguments);
+        let mut options = VerifyOptions::new(&path);
+        (options.limits.min_size, options.limits.min_tables) = (0, 0);
+        options.restore = Restore::Always;
+        let report = verify(&options, &Arc::default()).unwrap();
+        assert_eq!(report.verdict, Verdict::Verified, "{arguments:?}: {:#?}", report.findings);
+        let restored = report.evidence.restored.unwrap();
+        for table in &report.evidence.tables {
+            let name = table.name.as_str();
+            let of = restored.tables.iter().find(|it| it.name.replace('"', "") == name);
+            let of = of.unwrap_or_else(|| panic!("{arguments:?}: {name} was not compared"));
+            assert_eq!(
+                (of.expected_rows, of.found_rows),
+                (table.rows, Some(table.rows)),
+                "{arguments:?}: {name}"
+            );
+        }
+        // A row fewer than the dump holds.
+        let (archive, mut expected) = (Archive::open(&path, &Arc::default()).unwrap(), Expected::default());
+        expected.add_inserted("", "public.a", 10);
+        let restored = restore_with(&archive, &expected, &Options::default());
+        assert!(!restored.is_whole(), "{restored:#?}");
+    }
+}
+
+#[test]
+fn a_dump_that_changes_while_it_is_restored_proves_nothing() {
+    let source = Source::new("CREATE TABLE t (id int); INSERT INTO t VALUES (1)");
+    let path = source.dump("changing.custom", &["--format=custom"]);
+    let mut options = VerifyOptions::new(&path);
+    options.restore = Restore::Always;
+    let found = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Reading it takes a moment, starting a server much longer.
+            std::thread::sleep(Duration::from_millis(300));
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        });
+        verify(&options, &Arc::default())
+    });
+    assert!(matches!(found, Err(VerifyError::Changed(_))), "{:?}", found.map(|it| it.verdict));
+}
+
+#[test]
 fn rows_that_break_their_constraints_tell_against_the_dump() {
     let source = Source::new(
         "CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1);
@@ -501,12 +616,22 @@ fn a_dump_of_a_cluster_comes_back_database_by_database() {
         .unwrap()
         .batch_execute("CREATE EXTENSION hstore; CREATE TABLE users (bag hstore); INSERT INTO users VALUES ('a=>1'); GRANT SELECT ON users TO shop_app")
         .unwrap();
+    let latin = NewDatabase { name: "latin", encoding: Some("LATIN1"), ..Default::default() };
+    source.cluster.create_database(&latin).unwrap();
+    source
+        .cluster
+        .connect(SUPERUSER, "latin")
+        .unwrap()
+        .batch_execute("CREATE TABLE words (word text); INSERT INTO words VALUES ('été')")
+        .unwrap();
     let path = source.directory.path().join("all.sql");
     let program = source.cluster.installation().directory().join("pg_dumpall");
     let mut arguments = source.cluster.arguments(SUPERUSER, "postgres");
     arguments.truncate(arguments.len() - 2);
+    // The rows are then in another encoding than a database.
     let ended = Run::new(program, Duration::from_secs(120))
         .args(arguments)
+        .args(["--encoding", "UTF8"])
         .arg("--file")
         .arg(&path)
         .to_end()
@@ -523,7 +648,7 @@ fn a_dump_of_a_cluster_comes_back_database_by_database() {
     assert!(restored.is_whole(), "{restored:#?}");
     assert_eq!(restored.errors, []);
     let rows: Vec<_> = restored.tables.iter().map(|it| (it.name.as_str(), it.found_rows)).collect();
-    assert_eq!(rows, [("public.users", Some(1)), ("public.users", Some(2))]);
+    assert_eq!(rows, [("public.users", Some(1)), ("public.words", Some(1)), ("public.users", Some(2))]);
 }
 
 /// The server of the user's own that `--restore-url` names.
@@ -625,6 +750,29 @@ fn killed_in_the_middle_it_leaves_neither_server_nor_pg_restore() {
         eventually("the server is still there", || processes_with(&scratch) == 0);
         eventually("its directory is still there", || fs::read_dir(&scratch).unwrap().next().is_none());
     }
+}
+
+#[test]
+fn a_signal_ends_it_unless_nohup_had_it_ignored() {
+    use std::os::unix::process::ExitStatusExt;
+    let path = shop().dump("signalled.custom", &["--format=custom"]);
+    let ended = |script: &str, signal: &str| {
+        let mut running = Command::new("sh")
+            .args(["-c", &format!("{script} exec \"$0\" verify-backup \"$1\" --min-size 1B --min-tables 1")])
+            .arg(env!("CARGO_BIN_EXE_rollsafe"))
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // While the server is being made.
+        std::thread::sleep(Duration::from_millis(700));
+        let kill = Command::new("kill").args([signal, &running.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        running.wait().unwrap()
+    };
+    assert_eq!(ended("trap '' HUP;", "-HUP").code(), Some(0));
+    assert_eq!(ended("", "-TERM").signal(), Some(15));
 }
 
 /// How many processes have `path` among their arguments; the one that restores here has it in its

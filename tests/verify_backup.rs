@@ -72,6 +72,113 @@ fn intact_dumps_give_no_alarm() {
     }
 }
 
+/// The fixture `name` with one stretch of bytes replaced, and what is found in it.
+fn altered(name: &str, find: &str, with: &str) -> (Report, Vec<String>) {
+    let mut content = std::fs::read(fixtures().join(name)).expect("readable");
+    let at =
+        memchr::memmem::find(&content, find.as_bytes()).unwrap_or_else(|| panic!("{find:?} is in {name}"));
+    content.splice(at..at + find.len(), with.bytes());
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = folder.path().join(name);
+    std::fs::write(&dump, content).expect("written");
+    let report = run(&options(&dump));
+    let found = described(&report);
+    (report, found)
+}
+
+#[test]
+fn what_only_a_restore_would_have_seen_is_seen_without_one() {
+    for (name, find, with, what) in [
+        (
+            "17.sql",
+            "--\n-- PostgreSQL",
+            "pg_dump: warning: circular\n--\n-- PostgreSQL",
+            "messages of pg_dump",
+        ),
+        ("17.sql", "client_encoding = 'UTF8'", "client_encoding = 'UTF9'", "\"UTF9\""),
+        ("17-custom-none.dump", "client_encoding = 'UTF8'", "client_encoding = 'UTF9'", "\"UTF9\""),
+        ("17.sql", "COPY billing.orders_2025", "COPY billing.orders_2026", "fills billing.orders_2026"),
+        (
+            "17-custom-none.dump",
+            "COPY billing.orders_2025",
+            "COPY billing.orders_2026",
+            "fills billing.orders_2026",
+        ),
+        (
+            "15-inserts.sql",
+            "INSERT INTO billing.orders_2025",
+            "INSERT INTO billing.orders_2026",
+            "an INSERT into billing.orders_2026",
+        ),
+    ] {
+        let (report, found) = altered(name, find, with);
+        assert_eq!(report.verdict, Verdict::Failed, "{name} {with}");
+        assert!(found.iter().any(|it| it.contains(what)), "{name} {with}: {found:#?}");
+    }
+    // What follows the last large object takes nothing away from it.
+    let (_, found) = altered("17-custom-none.dump", "PGDMP", "PGDMP");
+    assert_eq!(found, Vec::<String>::new());
+    let mut content = std::fs::read(fixtures().join("17-custom-none.dump")).expect("readable");
+    content.push(0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = folder.path().join("longer.dump");
+    std::fs::write(&dump, content).expect("written");
+    let found = described(&run(&options(&dump)));
+    assert!(found.len() == 1 && found[0].contains("1 bytes before the end of the file"), "{found:#?}");
+}
+
+#[test]
+fn names_in_other_encodings_are_read_in_text_as_well() {
+    let names = |name: &str| -> Vec<String> {
+        run(&options(&fixtures().join(name))).evidence.tables.into_iter().map(|table| table.name).collect()
+    };
+    assert_eq!(names("17-LATIN1.sql"), names("17-LATIN1.dump"));
+    assert!(names("17-LATIN1.sql").iter().any(|name| !name.is_ascii() && !name.contains('\u{fffd}')));
+}
+
+#[test]
+fn two_backups_are_compared_table_by_table() {
+    let with_previous = |dump: &str, previous: &Path| {
+        let mut options = options(&fixtures().join(dump));
+        options.previous = Some(previous.to_owned());
+        verify(&options, &Arc::<Gauge>::default())
+    };
+    let before = fixtures().join("17-custom-none.dump");
+    let report = with_previous("17-excluded-data.dump", &before).expect("it can be read");
+    let found = described(&report);
+    assert!(found.iter().any(|it| it.starts_with("rows_fewer_than_before")), "{found:#?}");
+    let shown = rollsafe::backup::report::terminal(
+        &report,
+        rollsafe::backup::report::Look { color: false, tables: None },
+    );
+    assert!(shown.contains("      before "), "{shown}");
+    // A text isn't as large as an archive of the same, which says nothing.
+    let report = with_previous("17-custom-zstd.dump", &fixtures().join("17.sql")).expect("it can be read");
+    assert_eq!(described(&report), Vec::<String>::new());
+    assert!(report.evidence.notes.iter().any(|note| note.contains("sizes are not compared")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let foreign = folder.path().join("shop.mysql");
+    std::fs::write(&foreign, "-- MySQL dump 10.13\n").expect("written");
+    let error = with_previous("17-custom-zstd.dump", &foreign).expect_err("it is no dump");
+    assert!(error.to_string().contains("MySQL"), "{error}");
+}
+
+#[test]
+fn a_table_that_must_hold_rows_may_be_named_without_public() {
+    let mut options = options(&fixtures().join("17-custom-none.dump"));
+    let line = VerifyArgs {
+        not_empty: vec!["child".into(), "nowhere".into()],
+        table: vec!["child".into()],
+        ..VerifyArgs::default()
+    };
+    options.limits.not_empty = line.options().limits.not_empty;
+    options.expected_tables = line.options().expected_tables;
+    assert_eq!(
+        described(&run(&options)),
+        ["table_empty: public.nowhere isn't in the backup, and must hold rows"]
+    );
+}
+
 /// The damage that a page describes.
 #[derive(serde::Deserialize, Debug)]
 #[serde(deny_unknown_fields)]

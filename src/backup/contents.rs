@@ -50,6 +50,8 @@ pub struct Selection {
     pub schema_only: bool,
     /// Data alone.
     pub data_only: bool,
+    /// Statistics alone.
+    pub statistics_only: bool,
     /// Tables whose rows were left out (`--exclude-table-data`).
     pub excluded: Vec<String>,
     /// Signs that only some tables or schemas were dumped (`-t`, `-n`, `-T`, `-N`), in words.
@@ -114,7 +116,14 @@ pub fn contents(entries: &[TocEntry], schema: &Schema) -> Contents {
             matches!(entry.kind.as_str(), "TABLE" | "VIEW" | "FUNCTION" | "TYPE" | "SCHEMA" | "SEQUENCE");
         contents.runs_code.extend(runs_code(entry));
     }
-    roles.retain(|role| !role.eq_ignore_ascii_case("public"));
+    // The roles of the server's own are everywhere, and nobody can create them.
+    roles.retain(|role| !role.eq_ignore_ascii_case("public") && !role.starts_with("pg_"));
+    // The heading of a plain dump's data has the table's name in one line.
+    for name in schema.tables.keys().filter(|name| name.contains(['\n', '\r'])) {
+        if with_data.remove(&one_line(name)) {
+            with_data.insert(name.clone());
+        }
+    }
     for (name, table) in &schema.tables {
         contents.tables.push(TableContents {
             name: name.clone(),
@@ -133,6 +142,11 @@ pub fn contents(entries: &[TocEntry], schema: &Schema) -> Contents {
     contents
 }
 
+/// The name as pg_dump's comments have it (`sanitize_line` in `dumputils.c`).
+pub(super) fn one_line(name: &str) -> String {
+    name.replace(['\n', '\r'], " ")
+}
+
 fn selection(contents: &Contents, with_data: &BTreeSet<String>, has_definitions: bool) -> Selection {
     let wanting: Vec<&TableContents> = contents.tables.iter().filter(|table| table.wants_data).collect();
     let schema_only = with_data.is_empty() && !wanting.is_empty();
@@ -142,7 +156,11 @@ fn selection(contents: &Contents, with_data: &BTreeSet<String>, has_definitions:
     } else {
         wanting.iter().filter(|table| !table.has_data).map(|table| table.name.clone()).collect()
     };
-    Selection { schema_only, data_only, excluded, filtered: vec![] }
+    let statistics_only = contents.kinds.contains_key("STATISTICS DATA")
+        && contents.tables.is_empty()
+        && with_data.is_empty()
+        && !has_definitions;
+    Selection { schema_only, data_only, statistics_only, excluded, filtered: vec![] }
 }
 
 /// Signs of `-t` and `-n`: things that other things in the dump need and that aren't in it.

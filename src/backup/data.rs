@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 use super::archive::text_reader::{End, Measure, TextReader, TextSink};
 use super::archive::{Archive, Block, BlockKind, BlockSink, Place, Problem, ProblemKind};
 use super::checksum::{RowHasher, RowSum};
-use super::contents::Contents;
+use super::contents::{Contents, one_line};
+use super::encoding::Encoding;
 use super::evidence::{KeyFacts, LargeObjectFacts, SequenceFacts, TableFacts};
 use super::gathered::{Gathered, KEY_BUDGET};
 use super::restore::Expected;
 use super::rows::{Depth, RowReader};
-use super::schema::{Schema, copy_target};
+use super::schema::{Schema, copy_target, table_named};
 use super::wanted::{Wanted, row_plan};
+use crate::postgres::sql_text::quote_identifier;
 
 /// How much is kept of an INSERT statement: its first words are looked at.
 const INSERT_HEAD: usize = 4096;
@@ -154,8 +156,23 @@ fn read_one(
         let mut sink = InsertSink { reader: TextReader::new(INSERT_HEAD), rows: InsertRows::default() };
         let mut problems = read(&mut sink);
         sink.reader.finish(&mut sink.rows);
-        sink.rows.add_problems(&entry.qualified(), &mut problems);
-        lock().inserted(entry.qualified(), sink.rows, problems, block);
+        let target = sink.rows.end(&entry.qualified(), &archive.toc.encoding, schema, &mut problems);
+        // Of a table without rows there is no statement to say how it is written.
+        let target = target.or_else(|| {
+            let is_part =
+                schema.tables.get(&entry.qualified()).is_some_and(|table| !table.parents.is_empty());
+            let relation = quote_identifier(&entry.tag);
+            let relation = match &entry.schema {
+                Some(schema) => format!("{}.{relation}", quote_identifier(schema)),
+                None => relation,
+            };
+            (!is_part && problems.is_empty()).then(|| (entry.qualified(), relation))
+        });
+        let (name, relation) = match target {
+            Some((name, relation)) => (name, Some(relation)),
+            None => (entry.qualified(), None),
+        };
+        lock().inserted("", name, relation, sink.rows, problems);
         return;
     }
     let Some(target) = copy_target(&entry.copy) else {
@@ -164,6 +181,10 @@ fn read_one(
         gathered.problem(Problem { kind: ProblemKind::Toc, place: block.place.clone(), what });
         return;
     };
+    if !schema.may_fill(&entry.qualified(), &target.table) {
+        let what = format!("its COPY statement fills {}", target.table);
+        lock().problem(Problem { kind: ProblemKind::Toc, place: block.place.clone(), what });
+    }
     let count = wanted.keys.get(&target.table).map_or(1, |keys| keys.len().max(1));
     let budget = 2048 + budget / count;
     let plan = Arc::new(row_plan(&target, schema, wanted, &archive.toc.encoding, options.depth, budget));
@@ -233,6 +254,10 @@ impl BlockSink for ObjectSink {
             hasher.write(bytes);
         }
     }
+
+    fn whole(&mut self) {
+        self.end(true);
+    }
 }
 
 struct InsertSink {
@@ -255,41 +280,130 @@ pub(super) struct InsertRows {
     pub(super) bytes: u64,
     cut: u64,
     strange: Option<String>,
+    /// The table that they fill, as the first of them writes it.
+    target: Option<Vec<u8>>,
+    /// A statement that fills another one.
+    other: Option<Vec<u8>>,
     pub(super) meta_commands: Vec<String>,
 }
 
 impl InsertRows {
-    pub(super) fn add_problems(&self, table: &str, problems: &mut Vec<Problem>) {
+    /// What is wrong with the data of `table`; and the table that it fills, which may be one that `table` is a partition of:
+    /// its name, and as it is written.
+    pub(super) fn end(
+        &self,
+        table: &str,
+        encoding: &Encoding,
+        schema: &Schema,
+        problems: &mut Vec<Problem>,
+    ) -> Option<(String, String)> {
         let place = || Place { object: Some(table.to_owned()), ..Place::default() };
         if let Some(strange) = &self.strange {
-            let what = format!("its data holds a statement that is no INSERT: {strange:?}");
+            let what = format!("its data holds a statement that is no INSERT of values: {strange:?}");
             problems.push(Problem { kind: ProblemKind::Row, place: place(), what });
         }
         if self.cut > 0 {
             let what = "its data stops in the middle of an INSERT statement".to_owned();
             problems.push(Problem { kind: ProblemKind::Truncated, place: place(), what });
         }
+        let relation = encoding.read(self.target.as_deref()?).into_owned();
+        let name = table_named(&relation)?;
+        // A plain dump's heading has the name in one line.
+        let fits = schema.may_fill(table, &name) || one_line(&name) == table;
+        let other = self.other.as_deref().map(|other| encoding.read(other).into_owned());
+        if let Some(stray) = if fits { other } else { Some(relation.clone()) } {
+            let what = format!("its data holds an INSERT into {stray}");
+            problems.push(Problem { kind: ProblemKind::Row, place: place(), what });
+        }
+        // Before 10.3 pg_dump named tables without their schema, which the restore can't look up.
+        (fits && name.contains('.')).then_some((name, relation))
     }
 }
 
 impl TextSink for InsertRows {
     fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.bytes += 1 + if measure.end == End::Whole { sql.len() as u64 } else { measure.bytes };
-        if !sql.starts_with(b"INSERT INTO ") {
-            if self.strange.is_none() {
+        let rest = sql.strip_prefix(b"INSERT INTO ");
+        let relation = rest.and_then(|rest| Some((rest, rest.get(..end_of_relation(rest)?)?)));
+        // DEFAULT VALUES has no group, and is one row.
+        let has_values = |rest: &[u8], relation: &[u8]| {
+            let behind = rest.get(relation.len()..).unwrap_or(&[]);
+            measure.groups > 0 || behind.starts_with(b" DEFAULT VALUES")
+        };
+        match relation {
+            Some(_) if measure.end == End::Missing => self.cut += 1,
+            Some((rest, relation)) if has_values(rest, relation) => {
+                let target = self.target.get_or_insert_with(|| relation.to_owned());
+                if target != relation && self.other.is_none() {
+                    self.other = Some(relation.to_owned());
+                }
+                self.rows += measure.groups.max(1);
+            }
+            _ if self.strange.is_none() => {
                 self.strange = Some(String::from_utf8_lossy(sql.get(..60).unwrap_or(sql)).into_owned());
             }
-            return;
+            _ => {}
         }
-        if measure.end == End::Missing {
-            self.cut += 1;
-            return;
-        }
-        // DEFAULT VALUES has no group, and is one row.
-        self.rows += measure.groups.max(1);
     }
 
     fn meta_command(&mut self, line: &str) {
         self.meta_commands.push(line.to_owned());
+    }
+}
+
+/// Where the name of a table ends that `sql` begins with.
+fn end_of_relation(sql: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        if sql.get(at) == Some(&b'"') {
+            // A doubled quote is one in the name.
+            loop {
+                at += 2 + memchr::memchr(b'"', sql.get(at + 1..)?)?;
+                if sql.get(at) != Some(&b'"') {
+                    break;
+                }
+            }
+        } else {
+            at += sql.get(at..)?.iter().position(|byte| matches!(byte, b'.' | b' ' | b'(' | b'"'))?;
+        }
+        if sql.get(at) != Some(&b'.') {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(table: &str, text: &str) -> (u64, Vec<String>) {
+        let mut schema = Schema::default();
+        for table in ["a", "c", "\"a b\""] {
+            schema.read("TABLE", &format!("CREATE TABLE public.{table} (\n    id integer\n);\n"));
+        }
+        let mut rows = InsertRows::default();
+        let mut reader = TextReader::new(INSERT_HEAD);
+        reader.push(text.as_bytes(), &mut rows);
+        reader.finish(&mut rows);
+        let mut problems = vec![];
+        rows.end(table, &Encoding::default(), &schema, &mut problems);
+        (rows.rows, problems.into_iter().map(|problem| problem.what).collect())
+    }
+
+    #[test]
+    fn inserts_are_held_against_the_table_that_they_are_of() {
+        let text = "INSERT INTO public.a VALUES (1);\nINSERT INTO public.a (id) OVERRIDING SYSTEM VALUE VALUES\n\t(2),\n\t(3);\n\
+                    INSERT INTO public.a DEFAULT VALUES;\n";
+        assert_eq!(told("public.a", text), (4, vec![]));
+        assert_eq!(told("public.a b", "INSERT INTO public.\"a b\" VALUES (1);\n"), (1, vec![]));
+        let stray = "INSERT INTO public.a VALUES (1);\nINSERT INTO public.c VALUES (2);\n";
+        assert_eq!(told("public.a", stray).1, ["its data holds an INSERT into public.c"]);
+        assert_eq!(
+            told("public.c", "INSERT INTO public.a VALUES (1);\n").1,
+            ["its data holds an INSERT into public.a"]
+        );
+        let (rows, wrong) = told("public.a", "INSERT INTO public.a SELECT 3 WHERE false;\n");
+        assert!(rows == 0 && wrong[0].contains("no INSERT of values"), "{wrong:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Character encodings as PostgreSQL names and checks them (`src/common/wchar.c`).
 
+use std::borrow::Cow;
+
 /// How an encoding's characters are built, as far as checking and splitting needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
@@ -58,14 +60,17 @@ impl Encoding {
             "BIG5" | "WIN950" | "WINDOWS950" | "GBK" | "WIN936" | "WINDOWS936" | "UHC" | "WIN949"
             | "WINDOWS949" | "JOHAB" => Shape::Embedding(Embedding::Two),
             "GB18030" => Shape::Embedding(Embedding::Gb18030),
-            "SQLASCII" => Shape::Single,
-            _ if ["LATIN", "ISO8859", "WIN", "KOI8", "ABC", "TCVN", "ALT"]
-                .iter()
-                .any(|start| plain.starts_with(start)) =>
-            {
-                Shape::Single
+            "SQLASCII" | "ABC" | "ALT" | "KOI8" | "KOI8R" | "KOI8U" | "TCVN" | "TCVN5712" | "VSCII"
+            | "WIN" => Shape::Single,
+            _ => {
+                let number =
+                    |start: &str| plain.strip_prefix(start).and_then(|rest| rest.parse::<u16>().ok());
+                let windows = number("WIN").or_else(|| number("WINDOWS"));
+                let known = number("LATIN").is_some_and(|number| (1..=10).contains(&number))
+                    || number("ISO8859").is_some_and(|number| (1..=16).contains(&number))
+                    || windows.is_some_and(|page| matches!(page, 866 | 874 | 1250..=1258));
+                if known { Shape::Single } else { Shape::Unknown }
             }
-            _ => Shape::Unknown,
         };
         Encoding { name: name.to_owned(), shape }
     }
@@ -73,6 +78,11 @@ impl Encoding {
     /// Whether text in it is valid wherever it is valid UTF-8, and checked as such.
     pub fn is_utf8(&self) -> bool {
         self.shape == Shape::Utf8
+    }
+
+    /// Whether PostgreSQL has an encoding of this name.
+    pub fn is_known(&self) -> bool {
+        self.shape != Shape::Unknown || self.name.eq_ignore_ascii_case("MULE_INTERNAL")
     }
 
     /// Whether its bytes are checked at all.
@@ -170,6 +180,14 @@ impl Encoding {
                 }
                 None
             }
+        }
+    }
+
+    /// `bytes` as [`Encoding::text`] has them, without a copy where none is needed.
+    pub fn read<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if self.shape != Shape::Single || text.is_ascii() => Cow::Borrowed(text),
+            _ => Cow::Owned(self.text(bytes.to_vec())),
         }
     }
 

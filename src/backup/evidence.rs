@@ -36,7 +36,7 @@ pub struct Evidence {
     pub problem_rows: u64,
     /// The manifest of this very dump: everything must be equal.
     pub manifest: Option<Before>,
-    /// The manifest of the backup before this one.
+    /// The backup before this one.
     pub previous: Option<Before>,
     /// Whether the data stage was reached and ran to its end.
     pub data_read: bool,
@@ -54,6 +54,11 @@ impl Evidence {
     /// Whether rows were read, so that their numbers mean something.
     pub fn data_was_read(&self) -> bool {
         self.data_read
+    }
+
+    /// Whether the backup is SQL text, which pg_restore doesn't read.
+    pub fn is_text(&self) -> bool {
+        self.archive.as_ref().is_some_and(|archive| archive.format.is_text())
     }
 
     /// Whether the backup is a directory.
@@ -235,15 +240,17 @@ pub struct SequenceFacts {
     pub largest: i64,
 }
 
-/// What a manifest says.
+/// What a manifest says, or an earlier dump.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Before {
-    /// The manifest.
+    /// The manifest, or the dump.
     pub path: PathBuf,
     /// Its whole-file SHA-256.
     pub sha256: Option<String>,
     /// Its size in bytes.
     pub size: Option<u64>,
+    /// Format and compression, as far as they are known: sizes say something only where both are the same.
+    pub layout: (Option<String>, Option<String>),
     /// Rows and checksums by table.
     pub tables: BTreeMap<String, TableFacts>,
     /// Large objects.

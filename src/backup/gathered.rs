@@ -160,17 +160,15 @@ impl Gathered {
         }
     }
 
+    /// Takes in what INSERT statements write into `relation`, the table `name`.
     pub(super) fn inserted(
         &mut self,
+        database: &str,
         name: String,
+        relation: Option<String>,
         rows: InsertRows,
         problems: Vec<Problem>,
-        _block: &Block,
     ) {
-        self.add_inserted(name, rows, problems);
-    }
-
-    pub(super) fn add_inserted(&mut self, name: String, rows: InsertRows, problems: Vec<Problem>) {
         let whole = problems.is_empty();
         if !whole {
             self.broken.insert(name.clone());
@@ -178,6 +176,10 @@ impl Gathered {
         problems.into_iter().for_each(|problem| self.problem(problem));
         self.result.meta_commands.extend(rows.meta_commands);
         self.inserted += rows.rows;
+        if let Some(relation) = relation {
+            self.result.expected.add_inserted(database, &relation, rows.rows);
+        }
+        let name = if database.is_empty() { name } else { format!("{database}.{name}") };
         let facts = TableFacts { name, rows: rows.rows, bytes: rows.bytes, checksum: None, whole };
         self.table(facts, RowSum::default(), false);
     }

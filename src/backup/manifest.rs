@@ -36,6 +36,8 @@ struct Tool {
 struct Archive {
     path: PathBuf,
     format: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compression: Option<String>,
     size_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
@@ -93,6 +95,7 @@ pub fn render(evidence: &Evidence) -> String {
         archive: Archive {
             path: evidence.file.path.clone(),
             format: archive.map_or(String::new(), |archive| archive.format.as_str().to_owned()),
+            compression: archive.map(|archive| archive.compression.to_string()),
             size_bytes: evidence.file.size,
             created_at: archive.and_then(|archive| archive.created_at.clone()),
             database: archive.and_then(|archive| archive.database.clone()),
@@ -173,6 +176,7 @@ pub fn read(path: &Path) -> Result<Before, ManifestError> {
         path: path.to_owned(),
         sha256: manifest.archive.sha256,
         size: Some(manifest.archive.size_bytes),
+        layout: (Some(manifest.archive.format), manifest.archive.compression),
         tables,
         large_objects: manifest.large_objects.map(|objects| (objects.count, objects.checksum)),
     })

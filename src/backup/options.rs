@@ -164,7 +164,7 @@ impl VerifyArgs {
         let mut expected_tables = vec![];
         if !self.table.is_empty() {
             expected_tables
-                .push(ExpectedTables { by: "the flags (--table)".to_owned(), tables: self.table.clone() });
+                .push(ExpectedTables { by: "the flags (--table)".to_owned(), tables: in_full(&self.table) });
         }
         VerifyOptions {
             dump: self.dump.clone(),
@@ -175,8 +175,8 @@ impl VerifyArgs {
                 max_age: self.max_age,
                 free_space_factor: self.free_space_factor.unwrap_or(default.free_space_factor),
                 shrink: default.shrink,
-                not_empty: self.not_empty.clone(),
-                without_data: self.without_data.clone(),
+                not_empty: in_full(&self.not_empty),
+                without_data: in_full(&self.without_data),
                 target_version: self.target_version,
                 restore_seconds: self.restore_limit.unwrap_or(default.restore_seconds),
                 restore_stop_seconds: stop,
@@ -203,6 +203,19 @@ impl VerifyArgs {
             severities: Severities::new(),
         }
     }
+}
+
+/// Tables named as regclass writes them, with the schema of each and without quotes, as reports have them.
+pub fn in_full(names: &[String]) -> Vec<String> {
+    let full = |name: &String| {
+        let plain = match name.contains('"') {
+            true => super::schema::table_named(name).unwrap_or_else(|| name.clone()),
+            false => name.clone(),
+        };
+        let has_schema = if name.starts_with('"') { name.contains("\".") } else { name.contains('.') };
+        if has_schema { plain } else { format!("public.{plain}") }
+    };
+    names.iter().map(full).collect()
 }
 
 /// `1MB`, `500 kB`, `2GiB`, `1000`: bytes, thousands unless written with an i.
@@ -246,6 +259,29 @@ pub fn parse_time(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_without_a_schema_are_those_of_public() {
+        let names = [
+            "users",
+            "billing.orders",
+            "\"Order's\"",
+            "public.\"Order's\"",
+            "\"My s\".t",
+            "\"a.b\"",
+            "shop.public.users",
+        ];
+        let full = [
+            "public.users",
+            "billing.orders",
+            "public.Order's",
+            "public.Order's",
+            "My s.t",
+            "public.a.b",
+            "shop.public.users",
+        ];
+        assert_eq!(in_full(&names.map(str::to_owned)), full);
+    }
 
     #[test]
     fn sizes_and_times() {

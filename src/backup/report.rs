@@ -117,10 +117,18 @@ fn tables(report: &Report, look: Look) -> String {
     let width =
         order.iter().take(shown).map(|table| table.name.chars().count()).max().unwrap_or(5).clamp(5, 50);
     let with_restore = evidence.restored.as_ref().is_some_and(|restored| !restored.stopped);
-    let mut out = format!("\n  {:<width$} {:>12} {:>9}", "table", "rows", "size");
+    let mut out = format!("\n  {:<width$} {:>12}", "table", "rows");
+    if evidence.previous.is_some() {
+        out += &format!(" {:>12}", "before");
+    }
+    out += &format!(" {:>9}", "size");
     out += if with_restore { "  restored\n" } else { "\n" };
     for table in order.iter().take(shown) {
-        out += &format!("  {:<width$} {:>12} {:>9}", table.name, table.rows, size(table.bytes));
+        out += &format!("  {:<width$} {:>12}", table.name, table.rows);
+        if evidence.previous.is_some() {
+            out += &format!(" {:>12}", rows_before(report, &table.name).unwrap_or_else(|| "-".to_owned()));
+        }
+        out += &format!(" {:>9}", size(table.bytes));
         if with_restore {
             out += &format!("  {}", restored(table).map_or("not compared", |of| told(of)));
         }
@@ -142,6 +150,11 @@ fn tables(report: &Report, look: Look) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Rows of the table in the backup before this one.
+fn rows_before(report: &Report, table: &str) -> Option<String> {
+    Some(report.evidence.previous.as_ref()?.tables.get(table)?.rows.to_string())
 }
 
 fn told(of: &TableComparison) -> &'static str {
@@ -219,6 +232,10 @@ pub fn json(report: &Report) -> String {
             "sha256": evidence.sha256,
         },
         "tables": evidence.tables,
+        "previous": evidence.previous.as_ref().map(|before| json!({
+            "path": before.path,
+            "tables": before.tables.values().map(|table| json!({"name": table.name, "rows": table.rows})).collect::<Vec<_>>(),
+        })),
         "large_objects": evidence.large_objects.count,
         "large_object_bytes": evidence.large_objects.bytes,
         "extensions": evidence.contents.as_ref().map(|contents| &contents.extensions),
@@ -293,10 +310,24 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     if !evidence.tables.is_empty() {
-        out += "\n## Tables\n\n| table | rows | bytes | checksum |\n| --- | ---: | ---: | --- |\n";
+        let with_before = evidence.previous.is_some();
+        let (before, line) = if with_before { (" before |", " ---: |") } else { ("", "") };
+        out += &format!(
+            "\n## Tables\n\n| table | rows |{before} bytes | checksum |\n| --- | ---: |{line} ---: | --- |\n"
+        );
         for table in &evidence.tables {
             let checksum = table.checksum.as_deref().unwrap_or("");
-            out += &format!("| {} | {} | {} | `{checksum}` |\n", cell(&table.name), table.rows, table.bytes);
+            let before = if with_before {
+                format!(" {} |", rows_before(report, &table.name).unwrap_or_default())
+            } else {
+                String::new()
+            };
+            out += &format!(
+                "| {} | {} |{before} {} | `{checksum}` |\n",
+                cell(&table.name),
+                table.rows,
+                table.bytes
+            );
         }
     }
     if !evidence.notes.is_empty() {

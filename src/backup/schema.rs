@@ -196,6 +196,23 @@ impl Schema {
         leaves
     }
 
+    /// Whether rows of `table` may be written into `target`: it is the table, or one that this is a part of. Of tables that
+    /// aren't defined nobody knows.
+    pub fn may_fill(&self, table: &str, target: &str) -> bool {
+        let mut seen = HashSet::new();
+        let mut next = vec![table];
+        while let Some(name) = next.pop() {
+            if name == target {
+                return true;
+            }
+            let Some(table) = self.tables.get(name) else { return true };
+            if seen.insert(name) {
+                next.extend(table.parents.iter().map(String::as_str));
+            }
+        }
+        false
+    }
+
     fn table(&mut self, sql: &str) {
         let mut at = Tokens::of(sql);
         if !at.word("CREATE") {
@@ -500,6 +517,11 @@ fn type_name(at: &mut Tokens<'_>) -> String {
 /// A name as pg_dump writes it, quoted where it must be, without the quotes.
 fn unquoted(name: &str) -> String {
     if name.contains('"') { Tokens::of(name).qualified().unwrap_or_default() } else { name.to_owned() }
+}
+
+/// The qualified name, unquoted, of a table as SQL writes it: `public."Order's"`.
+pub(super) fn table_named(relation: &str) -> Option<String> {
+    Tokens::of(relation).qualified()
 }
 
 /// Table and columns of `COPY schema.table (a, "b c") FROM stdin;`.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -15,6 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::amount;
+use crate::backup::archive::directory::is_part;
+use crate::backup::archive::{Archive, OpenError};
 use crate::backup::evidence::Evidence;
 use crate::backup::manifest::{self, ManifestError};
 use crate::backup::options::{Restore, VerifyOptions};
@@ -23,7 +24,7 @@ use crate::finding::Severity;
 use crate::postgres::child::{Ended, Run, RunError};
 use crate::postgres::cluster::free_bytes;
 use crate::postgres::connection::Connection;
-use crate::postgres::ephemeral::Ephemeral;
+use crate::postgres::ephemeral::Unfinished;
 use crate::postgres::psql::{PsqlError, PsqlSession};
 use crate::postgres::sql_text::quote_identifier;
 use crate::postgres::tools::{Installations, Tool, ToolsError, Wanted};
@@ -117,6 +118,8 @@ pub struct Taken {
     pub warnings: String,
     /// Tables that the extra arguments left out.
     pub left_out: Vec<String>,
+    /// Large objects that they left out.
+    pub large_objects_left_out: u64,
     /// What reading it back gave.
     pub evidence: Evidence,
 }
@@ -141,6 +144,14 @@ pub enum TakeError {
     /// Something has that name already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
+    /// Something has that name that isn't a dump, and is not replaced by one.
+    #[error("{} is there already and is not replaced: {why}", path.display())]
+    NoDump {
+        /// What.
+        path: PathBuf,
+        /// What speaks against its being a dump.
+        why: String,
+    },
     /// It would not fit.
     #[error(
         "{} has {} free; the database is {}, and its dump may need {}",
@@ -203,6 +214,10 @@ impl TakeError {
                 "choose another name, or replace it once the new dump is verified:\n  --replace\nkept until then: {}",
                 path.display()
             )),
+            TakeError::NoDump { .. } => Some(
+                "--replace only replaces dumps; choose another name, or move away what has this one"
+                    .to_owned(),
+            ),
             TakeError::Space { .. } => Some(
                 "free some space, choose another place, or go on regardless with --ignore-space".to_owned(),
             ),
@@ -214,8 +229,17 @@ impl TakeError {
     }
 }
 
-/// The tables whose rows pg_dump dumps: ordinary ones, partitions among them, that belong to no extension.
-const TABLES: &str = "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(n.nspname, c.relname) ORDER BY c.relpages DESC), '[]')
+/// The tables whose rows pg_dump dumps: ordinary ones, partitions among them, that belong to no extension; a partition
+/// with the table that all of it is a part of, through which pg_dump may write its rows.
+const TABLES: &str = "WITH RECURSIVE above (leaf, relid, depth) AS (
+       SELECT i.inhrelid, i.inhparent, 1 FROM pg_catalog.pg_inherits i
+         JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
+       UNION ALL
+       SELECT a.leaf, i.inhparent, a.depth + 1 FROM above a JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.relid)
+  SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(n.nspname, c.relname,
+             (SELECT rn.nspname || '.' || r.relname FROM above a
+                JOIN pg_catalog.pg_class r ON r.oid = a.relid JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+               WHERE a.leaf = c.oid ORDER BY a.depth DESC LIMIT 1)) ORDER BY c.relpages DESC), '[]')
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -227,9 +251,13 @@ const TABLES: &str = "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_buil
 /// # Errors
 /// When there is no verified dump; then what had the output's name before still has it.
 pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
-    let output = &options.output;
-    if output.symlink_metadata().is_ok() && !options.replace {
-        return Err(TakeError::Exists(output.clone()));
+    // A slash at the end would make a name of every name that is put together with it: `shop/.replaced`.
+    let output = &options.output.components().collect::<PathBuf>();
+    if output.symlink_metadata().is_ok() {
+        if !options.replace {
+            return Err(TakeError::Exists(output.clone()));
+        }
+        is_dump(output).map_err(|why| TakeError::NoDump { path: output.clone(), why })?;
     }
     let deadline = Instant::now() + options.limit;
     let installations = Installations::find();
@@ -244,20 +272,15 @@ pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
     };
     check_space(&directory, &session, options)?;
 
-    let unfinished = unfinished_name(output);
-    if options.format != DumpFormat::Directory {
-        // pg_dump would make it readable for everybody, as the umask has it.
-        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
-        made.map_err(|source| TakeError::io("write", &unfinished, source))?;
-    }
-    let ephemeral = Ephemeral::new(&unfinished);
+    let unfinished = Unfinished::create(output, options.format == DumpFormat::Directory)
+        .map_err(|source| TakeError::io("write", output, source))?;
     let mut run = Run::new(&pg_dump, deadline.saturating_duration_since(Instant::now()))
         .keep_pg_environment()
         .args(options.connection.arguments())
         .arg(format!("--format={}", options.format.as_str()))
         .arg(format!("--snapshot={}", session.snapshot))
         .arg("--file")
-        .arg(absolute(&unfinished)?);
+        .arg(unfinished.path());
     for (name, value) in options.connection.environment() {
         run = run.env(name, value);
     }
@@ -286,18 +309,20 @@ pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
     }
 
     let started = Instant::now();
-    let mut report = read_back(&unfinished)?;
-    let (reasons, left_out) = compare(&mut tables, session.large_objects, &report, !options.extra.is_empty());
+    let mut report = read_back(unfinished.path())?;
+    let (reasons, left_out) =
+        compare(&mut tables, &session.roots(), session.large_objects, &report, !options.extra.is_empty());
     if !reasons.is_empty() {
-        let kept = with_suffix(output, ".unverified");
+        let kept = beside(output, ".unverified");
         remove(&kept).map_err(|source| TakeError::io("replace", &kept, source))?;
-        fs::rename(&unfinished, &kept).map_err(|source| TakeError::io("rename", &unfinished, source))?;
-        ephemeral.keep();
+        fs::rename(unfinished.path(), &kept)
+            .map_err(|source| TakeError::io("rename", unfinished.path(), source))?;
+        unfinished.keep();
         return Err(TakeError::NotVerified { kept, reasons });
     }
     let verify_seconds = started.elapsed().as_secs_f64();
-    give_name(&unfinished, output, &directory)?;
-    ephemeral.keep();
+    give_name(unfinished.path(), output, &directory)?;
+    unfinished.keep();
     report.evidence.file.path.clone_from(output);
     if let Some(path) = &options.manifest {
         let sha256 = manifest::sha256(output).map_err(|source| TakeError::io("read", output, source))?;
@@ -314,6 +339,7 @@ pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
         pg_dump_version: installation.version(),
         tables,
         large_objects: session.large_objects,
+        large_objects_left_out: session.large_objects.saturating_sub(report.evidence.large_objects.count),
         warnings: ended.stderr.text(),
         left_out,
         evidence: report.evidence,
@@ -327,10 +353,23 @@ struct Session {
     database: String,
     snapshot: String,
     large_objects: u64,
-    /// Schema and name.
-    tables: Vec<(String, String)>,
+    tables: Vec<Relation>,
     /// Bytes of the database, indexes included.
     bytes: u64,
+}
+
+/// A table to be counted.
+struct Relation {
+    schema: String,
+    name: String,
+    /// The partitioned table that all of it is a part of.
+    root: Option<String>,
+}
+
+impl Relation {
+    fn qualified(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
 }
 
 impl Session {
@@ -360,7 +399,14 @@ impl Session {
             database: text(&facts[1]),
             snapshot: text(&facts[2]),
             large_objects: facts[3].as_u64().unwrap_or(0),
-            tables: rows.iter().map(|row| (text(&row[0]), text(&row[1]))).collect(),
+            tables: rows
+                .iter()
+                .map(|row| Relation {
+                    schema: text(&row[0]),
+                    name: text(&row[1]),
+                    root: row[2].as_str().map(str::to_owned),
+                })
+                .collect(),
             bytes: facts[4].as_u64().unwrap_or(0),
         })
     }
@@ -368,21 +414,26 @@ impl Session {
     /// Counts the rows of every table, unless it is `in_vain`.
     fn count(&mut self, in_vain: &AtomicBool) -> Result<Vec<CountedTable>, PsqlError> {
         let mut counted = vec![];
-        for (schema, name) in &self.tables {
+        for table in &self.tables {
             if in_vain.load(Ordering::Relaxed) {
                 break;
             }
-            let relation = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+            let relation = format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.name));
             let rows = self
                 .psql
                 .ask(&format!("SELECT pg_catalog.to_jsonb(pg_catalog.count(*)) FROM ONLY {relation}"))?;
             counted.push(CountedTable {
-                name: format!("{schema}.{name}"),
+                name: table.qualified(),
                 rows: rows.as_u64().unwrap_or(0),
                 in_dump: None,
             });
         }
         Ok(counted)
+    }
+
+    /// The root of each partition.
+    fn roots(&self) -> BTreeMap<String, String> {
+        self.tables.iter().filter_map(|table| Some((table.qualified(), table.root.clone()?))).collect()
     }
 }
 
@@ -416,6 +467,7 @@ fn read_back(path: &Path) -> Result<Report, VerifyError> {
 /// Why the dump doesn't hold what the database held, and which tables it leaves out on demand.
 fn compare(
     tables: &mut [CountedTable],
+    roots: &BTreeMap<String, String>,
     large_objects: u64,
     report: &Report,
     may_leave_out: bool,
@@ -431,17 +483,44 @@ fn compare(
     let mut left_out = vec![];
     let in_dump: BTreeMap<&str, u64> =
         evidence.tables.iter().map(|table| (table.name.as_str(), table.rows)).collect();
+    let defined: BTreeMap<&str, bool> = evidence
+        .contents
+        .iter()
+        .flat_map(|contents| &contents.tables)
+        .map(|table| (table.name.as_str(), table.has_data))
+        .collect();
+    // Partitions whose rows were written through their root (by --load-via-partition-root, and always where the hash of an
+    // enum tells the partition) are only counted together in the dump.
+    let mut through: BTreeMap<&str, u64> = BTreeMap::new();
     for table in tables {
+        let root = roots
+            .get(&table.name)
+            .filter(|root| in_dump.contains_key(root.as_str()))
+            .filter(|_| defined.get(table.name.as_str()).is_none_or(|has_data| *has_data));
         table.in_dump = in_dump.get(table.name.as_str()).copied();
-        match table.in_dump {
-            Some(rows) if rows == table.rows => {}
-            Some(rows) => {
+        match (table.in_dump, root) {
+            (Some(rows), _) if rows == table.rows => {}
+            (Some(rows), _) => {
                 reasons.push(format!("{} has {} rows, the dump holds {rows}", table.name, table.rows));
             }
+            (None, Some(root)) => {
+                *through.entry(root).or_default() += table.rows;
+                table.in_dump = Some(table.rows);
+            }
             // Of an empty table INSERT statements leave no trace.
-            None if table.rows == 0 => {}
-            None if may_leave_out => left_out.push(table.name.clone()),
-            None => reasons.push(format!("{} isn't in the dump", table.name)),
+            (None, None) if table.rows == 0 => {
+                if may_leave_out && !defined.is_empty() && !defined.contains_key(table.name.as_str()) {
+                    left_out.push(table.name.clone());
+                }
+            }
+            (None, None) if may_leave_out => left_out.push(table.name.clone()),
+            (None, None) => reasons.push(format!("{} isn't in the dump", table.name)),
+        }
+    }
+    for (root, rows) in through {
+        let held = in_dump.get(root).copied().unwrap_or(0);
+        if held != rows {
+            reasons.push(format!("the partitions of {root} have {rows} rows, the dump holds {held}"));
         }
     }
     if !may_leave_out && evidence.large_objects.count != large_objects {
@@ -453,9 +532,9 @@ fn compare(
 
 /// Puts the finished dump in the place of what had its name before.
 fn give_name(unfinished: &Path, output: &Path, directory: &Path) -> Result<(), TakeError> {
-    let old = with_suffix(output, ".replaced");
-    // A directory can't be renamed over another one.
-    let has_old = output.is_dir();
+    let old = beside(output, ".replaced");
+    // Of two directories, or a directory and a file, the one can't be renamed over the other.
+    let has_old = output.is_dir() || (unfinished.is_dir() && output.symlink_metadata().is_ok());
     if has_old {
         remove(&old).map_err(|source| TakeError::io("remove", &old, source))?;
         fs::rename(output, &old).map_err(|source| TakeError::io("rename", output, source))?;
@@ -469,6 +548,34 @@ fn give_name(unfinished: &Path, output: &Path, directory: &Path) -> Result<(), T
     Ok(())
 }
 
+/// Whether what is at `path` can be replaced by a dump: it is one, or holds nothing. Otherwise why not.
+fn is_dump(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        let entries = fs::read_dir(path).map_err(|error| format!("it can't be looked into ({error})"))?;
+        let mut names = vec![];
+        for entry in entries {
+            let entry = entry.map_err(|error| format!("it can't be looked into ({error})"))?;
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            names.push((entry.file_name().to_string_lossy().into_owned(), is_file));
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        if let Some((name, _)) = names.iter().find(|(name, is_file)| !is_file || !is_part(name)) {
+            return Err(format!("it holds {name}, which isn't part of a dump"));
+        }
+    }
+    match Archive::open(path, &Arc::default()) {
+        Ok(archive) if archive.without_heading => {
+            Err("it doesn't begin as a dump of pg_dump does".to_owned())
+        }
+        Ok(_) | Err(OpenError::Empty(_)) => Ok(()),
+        Err(OpenError::NotRecognised { what, .. }) => Err(what),
+        Err(OpenError::Missing(_)) => Err("it is a link to nothing, or no dump".to_owned()),
+        Err(error @ OpenError::Io { .. }) => Err(error.to_string()),
+    }
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
@@ -478,17 +585,14 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn unfinished_name(output: &Path) -> PathBuf {
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    output.with_file_name(format!(".{name}.unfinished-{}", std::process::id()))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+/// A name beside `output` that is free, or that a dump has which may go.
+fn beside(output: &Path, suffix: &str) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
     name.push(suffix);
+    let path = PathBuf::from(&name);
+    if path.symlink_metadata().is_err() || is_dump(&path).is_ok() {
+        return path;
+    }
+    name.push(format!("-{}", std::process::id()));
     PathBuf::from(name)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, TakeError> {
-    std::path::absolute(path).map_err(|source| TakeError::io("find", path, source))
 }

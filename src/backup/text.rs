@@ -9,7 +9,7 @@ use super::archive::plain::read_text;
 use super::archive::text_reader::{End, Measure, TextSink};
 use super::archive::toc::{DataPlace, Section, TocEntry};
 use super::archive::{Archive, Format, Place, Problem, ProblemKind};
-use super::contents::{Contents, contents};
+use super::contents::{Contents, contents, one_line};
 use super::data::{DataOptions, DataResult, InsertRows};
 use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
@@ -22,6 +22,8 @@ use super::wanted::{Wanted, row_plan};
 /// Longest definition that is kept. INSERT statements and function bodies may be longer; what counts is at
 /// their beginning.
 const LONGEST: usize = 4 << 20;
+/// What programs of Windows put in front of UTF-8; psql steps over it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Memory for all definitions together; more are counted and not kept.
 const DEFINITIONS: usize = 256 << 20;
 
@@ -74,6 +76,9 @@ struct PlainReader {
     /// What came behind the last ending.
     after_end: bool,
     last_cut: bool,
+    has_statements: bool,
+    /// Whether something was found that is no statement of a dump.
+    has_foreign_text: bool,
     /// The \restrict that holds now.
     restricted: Option<String>,
     objects: ObjectSum,
@@ -100,6 +105,8 @@ impl PlainReader {
             cluster_completed: false,
             after_end: false,
             last_cut: false,
+            has_statements: false,
+            has_foreign_text: false,
             restricted: None,
             objects: ObjectSum::default(),
             declared: vec![],
@@ -113,12 +120,20 @@ impl PlainReader {
 
     fn end_entry(&mut self) {
         let Some(entry) = self.entry.take() else { return };
-        if self.inserts.rows > 0 || !self.inserts.meta_commands.is_empty() {
+        if self.inserts.bytes > 0 || !self.inserts.meta_commands.is_empty() {
             let rows = std::mem::take(&mut self.inserts);
-            let name = self.scoped(&entry.qualified());
             let mut problems = vec![];
-            rows.add_problems(&name, &mut problems);
-            self.gathered.add_inserted(name, rows, problems);
+            let target = rows.end(&entry.qualified(), &self.result.encoding, &self.schema, &mut problems);
+            if !self.database.is_empty() {
+                for problem in &mut problems {
+                    problem.place.object = problem.place.object.take().map(|object| self.scoped(&object));
+                }
+            }
+            let (name, relation) = match target {
+                Some((name, relation)) => (name, Some(relation)),
+                None => (entry.qualified(), None),
+            };
+            self.gathered.inserted(&self.database, name, relation, rows, problems);
         }
         self.schema.read(&entry.kind, &entry.definition);
         if entry.kind != "TABLE DATA" && entry.kind != "SEQUENCE SET" {
@@ -260,6 +275,11 @@ impl PlainReader {
 }
 
 impl TextSink for PlainReader {
+    fn comment_bytes(&mut self, line: &[u8]) {
+        let encoding = self.result.encoding.clone();
+        self.comment(encoding.read(line).trim());
+    }
+
     fn comment(&mut self, line: &str) {
         match line {
             "" => return,
@@ -284,6 +304,22 @@ impl TextSink for PlainReader {
 
     fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.after_end = self.completed > 0 && (self.format == Format::Plain || self.cluster_completed);
+        let is_first = !std::mem::replace(&mut self.has_statements, true);
+        // pg_dump's and pg_dumpall's first statement is a SET; a message of theirs in front becomes a part of it.
+        let said = sql.starts_with(b"pg_dump: ") || sql.starts_with(b"pg_dumpall: ");
+        if (said
+            || (is_first
+                && !sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql).trim_ascii_start().starts_with(b"SET ")))
+            && !std::mem::replace(&mut self.has_foreign_text, true)
+        {
+            let line =
+                String::from_utf8_lossy(sql.split(|&byte| byte == b'\n').next().unwrap_or(sql)).into_owned();
+            let line: String = line.chars().take(100).collect();
+            let what = format!(
+                "the text holds {line:?} where a statement should begin: messages of pg_dump went into it (2>&1)"
+            );
+            self.gathered.problem(Problem { kind: ProblemKind::Toc, place: Place::default(), what });
+        }
         let in_data = self.entry.as_ref().is_some_and(|entry| entry.kind == "TABLE DATA");
         if in_data && sql.starts_with(b"INSERT INTO ") {
             self.last_cut = measure.end == End::Missing;
@@ -291,13 +327,19 @@ impl TextSink for PlainReader {
             return;
         }
         self.last_cut = measure.end == End::Missing;
-        let text = String::from_utf8_lossy(sql);
+        let encoding = self.result.encoding.clone();
+        let text = encoding.read(sql);
         if self.large_object(&text) {
             return;
         }
         if let Some(encoding) = text.strip_prefix("SET client_encoding = '") {
             let name = encoding.trim_end_matches('\'');
             self.result.encoding = Encoding::named(name);
+            if !self.result.encoding.is_known() {
+                let what =
+                    format!("it sets client_encoding to {name:?}, an encoding that PostgreSQL doesn't have");
+                self.gathered.problem(Problem { kind: ProblemKind::Toc, place: Place::default(), what });
+            }
             return;
         }
         if self.entry.is_none()
@@ -354,7 +396,25 @@ impl TextSink for PlainReader {
         }
     }
 
-    fn copy_begin(&mut self, statement: &str) {
+    fn copy_statement(&mut self, statement: &[u8]) {
+        let encoding = self.result.encoding.clone();
+        self.copy(&encoding.read(statement));
+    }
+
+    fn copy_data(&mut self, bytes: &[u8]) {
+        if let Some((reader, _, _)) = &mut self.rows {
+            reader.push(bytes);
+        }
+    }
+
+    fn copy_end(&mut self, marker: bool) {
+        self.end_copy(marker);
+    }
+}
+
+impl PlainReader {
+    /// `COPY … FROM stdin`: its rows follow.
+    fn copy(&mut self, statement: &str) {
         self.after_end = self.completed > 0 && (self.format == Format::Plain || self.cluster_completed);
         if let Some(entry) = &mut self.entry {
             entry.copy = statement.to_owned();
@@ -365,6 +425,15 @@ impl TextSink for PlainReader {
             self.gathered.problem(Problem { kind: ProblemKind::Toc, place: Place::default(), what });
             return;
         };
+        let heading = self.entry.as_ref().filter(|entry| entry.kind == "TABLE DATA").map(TocEntry::qualified);
+        if let Some(heading) = heading
+            && !self.schema.may_fill(&heading, &target.table)
+            && one_line(&target.table) != heading
+        {
+            let place = Place { object: Some(self.scoped(&heading)), ..Place::default() };
+            let what = format!("its COPY statement fills {}", self.scoped(&target.table));
+            self.gathered.problem(Problem { kind: ProblemKind::Toc, place, what });
+        }
         let schema = &self.schema;
         let wanted = self.wanted.get_or_insert_with(|| Wanted::of(schema, false));
         let mut depth = self.options.depth;
@@ -373,13 +442,7 @@ impl TextSink for PlainReader {
         self.rows = Some((RowReader::new(&plan, false), plan, statement.to_owned()));
     }
 
-    fn copy_data(&mut self, bytes: &[u8]) {
-        if let Some((reader, _, _)) = &mut self.rows {
-            reader.push(bytes);
-        }
-    }
-
-    fn copy_end(&mut self, marker: bool) {
+    fn end_copy(&mut self, marker: bool) {
         let Some((reader, plan, statement)) = self.rows.take() else { return };
         let rows = reader.finish();
         let mut problems = vec![];
@@ -422,7 +485,11 @@ fn merge(into: &mut Contents, mut found: Contents) {
         (_, true) => into.selection.schema_only,
         _ => into.selection.schema_only && found.selection.schema_only,
     };
-    into.selection.data_only &= found.selection.data_only;
+    into.selection.data_only = match (none_before, none_now) {
+        (true, _) => found.selection.data_only,
+        (_, true) => into.selection.data_only,
+        _ => into.selection.data_only && found.selection.data_only,
+    };
     into.tables.append(&mut found.tables);
     into.data_without_definition.append(&mut found.data_without_definition);
     into.selection.excluded.append(&mut found.selection.excluded);

@@ -13,11 +13,12 @@ use super::archive::input::Gauge;
 use super::archive::{Archive, OpenError, ProblemKind};
 use super::contents::read_contents;
 use super::data::{DataOptions, DataResult, read_data};
-use super::evidence::{ArchiveFacts, Evidence, FileFacts, Opened, Stage, StageResult, Status};
+use super::evidence::{ArchiveFacts, Before, Evidence, FileFacts, Opened, Stage, StageResult, Status};
 use super::location::{Location, LocationError, Reached};
 use super::manifest::{self, ManifestError};
 use super::options::{Restore, VerifyOptions};
 use super::restore::{Expected, RestoreFailure, Restored};
+use super::row_plan::Depth;
 use super::rules;
 use super::text::read_plain;
 
@@ -83,6 +84,14 @@ pub enum VerifyError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The backup to compare with is none.
+    #[error("the backup before, {path}: {what}")]
+    PreviousNoDump {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: String,
     },
     /// Somebody writes to it.
     #[error("{0}: the dump changed while it was read: is it still being written or copied?")]
@@ -165,7 +174,7 @@ impl Run<'_> {
         let opened_in = started.elapsed().as_secs_f64();
         let started = Instant::now();
         self.file_facts(archive.as_ref(), reached.path.as_deref(), reached.modified);
-        self.previous()?;
+        self.previous(archive.as_ref(), gauge)?;
         self.stage(Stage::File, started.elapsed().as_secs_f64(), None);
         let Some(archive) = archive else {
             for stage in [Stage::Contents, Stage::Data, Stage::Restore] {
@@ -182,7 +191,12 @@ impl Run<'_> {
         if hashed {
             self.hash(&reached, sha256);
         }
-        self.restore(&archive, &expected)
+        let restored = self.restore(&archive, &expected);
+        // Then what came of it, errors too, is of no dump that there ever was.
+        if reached.path.as_deref().map(state) != before {
+            return Err(VerifyError::Changed(name.to_owned()));
+        }
+        restored
     }
 
     /// Reads a stream to its end: only then is it known how long it is.
@@ -233,18 +247,77 @@ impl Run<'_> {
         }
     }
 
-    fn previous(&mut self) -> Result<(), VerifyError> {
+    /// What the backup before this one held.
+    fn previous(&mut self, archive: Option<&Archive>, gauge: &Gauge) -> Result<(), VerifyError> {
         let Some(path) = &self.options.previous else { return Ok(()) };
-        if path.is_file() && manifest::is_manifest(path) {
-            let before = manifest::read(path)?;
+        let before = match path.is_file() && manifest::is_manifest(path) {
+            true => manifest::read(path)?,
+            false => self.read_before(path, gauge)?,
+        };
+        let differs =
+            |before: &Option<String>, now: String| before.as_ref().is_some_and(|before| *before != now);
+        let (format, compression) = &before.layout;
+        let other_layout = archive.is_some_and(|archive| {
+            differs(format, archive.format.to_string())
+                || differs(compression, archive.compression.to_string())
+        });
+        if other_layout {
+            let layout: Vec<&str> = [format, compression].into_iter().flatten().map(String::as_str).collect();
+            self.evidence.notes.push(format!(
+                "sizes are not compared: {} is laid out otherwise ({})",
+                path.display(),
+                layout.join(", ")
+            ));
+        } else {
             self.evidence.file.previous = before.size.map(|size| (size, path.clone()));
-            self.evidence.previous = Some(before);
-            return Ok(());
         }
-        let size =
-            stored_size(path).map_err(|source| VerifyError::Previous { path: path.clone(), source })?;
-        self.evidence.file.previous = Some((size, path.clone()));
+        self.evidence.previous = Some(before);
         Ok(())
+    }
+
+    /// Counts the rows of a dump that nobody wrote a manifest of.
+    fn read_before(&mut self, path: &Path, gauge: &Gauge) -> Result<Before, VerifyError> {
+        let unreadable = |source| VerifyError::Previous { path: path.to_owned(), source };
+        let no_dump =
+            |what: &str| VerifyError::PreviousNoDump { path: path.to_owned(), what: what.to_owned() };
+        let archive = Archive::open(path, &Arc::new(Gauge::like(gauge))).map_err(|error| match error {
+            OpenError::Io { source, .. } => unreadable(source),
+            OpenError::Missing(_) => unreadable(std::io::Error::from(std::io::ErrorKind::NotFound)),
+            OpenError::Empty(_) => no_dump("the file is empty"),
+            OpenError::NotRecognised { what, .. } => no_dump(&what),
+        })?;
+        let depth = Depth { checksums: false, values: false, keys: false };
+        let options = DataOptions { depth, threads: self.options.threads };
+        let read = if archive.format.is_text() {
+            read_plain(&archive, options).data
+        } else {
+            let (contents, schema) = read_contents(&archive.toc);
+            read_data(&archive, &schema, &contents, options)
+        };
+        if read.tables.iter().any(|table| !table.whole) || !archive.problems.is_empty() {
+            self.evidence.notes.push(format!(
+                "the backup before, {}, is damaged itself: tables that aren't whole in it are not compared",
+                path.display()
+            ));
+        }
+        let tables = read.tables.into_iter().filter(|table| table.whole);
+        Ok(Before {
+            path: path.to_owned(),
+            size: Some(archive.size),
+            layout: (Some(archive.format.to_string()), Some(archive.compression.to_string())),
+            tables: tables.map(|table| (table.name.clone(), table)).collect(),
+            large_objects: Some((read.large_objects.count, None)),
+            ..Before::default()
+        })
+    }
+
+    /// Adds notes that aren't there yet.
+    fn note(&mut self, notes: impl IntoIterator<Item = String>) {
+        for note in notes {
+            if !self.evidence.notes.contains(&note) {
+                self.evidence.notes.push(note);
+            }
+        }
     }
 
     /// The contents and the data stage.
@@ -377,16 +450,21 @@ impl Run<'_> {
         let started = Instant::now();
         match super::restore::restore(archive, expected, &self.options.restore_options) {
             Ok(restored) => {
-                self.evidence.notes.extend(restored.notes.iter().cloned());
-                self.evidence.notes.extend(
+                self.note(restored.notes.iter().cloned());
+                self.note(
                     restored
                         .not_restored
                         .iter()
                         .map(|left| format!("not restored: {}: {}", left.what, left.why)),
                 );
-                self.evidence
-                    .notes
-                    .extend(restored.not_compared().into_iter().map(|what| format!("not compared: {what}")));
+                self.note(restored.refused_here().into_iter().map(|what| format!("not made here: {what}")));
+                self.note(restored.not_compared().into_iter().map(|what| format!("not compared: {what}")));
+                if archive.format.is_text() && !restored.stopped {
+                    self.note([
+                        "a plain dump has no table of contents: what its statements make is told by their errors alone, and only rows and large objects were compared"
+                            .to_owned(),
+                    ]);
+                }
                 self.evidence.restored = Some(restored);
                 self.stage(Stage::Restore, started.elapsed().as_secs_f64(), None);
                 Ok(())

@@ -118,22 +118,33 @@ fn with_causes(error: &TakeError) -> String {
 }
 
 fn told(taken: &Taken) -> String {
-    let rows: u64 = taken.tables.iter().map(|table| table.rows).sum();
+    let held: Vec<_> = taken.tables.iter().filter(|table| !taken.left_out.contains(&table.name)).collect();
+    let rows: u64 = held.iter().map(|table| table.rows).sum();
+    let large_objects = taken.large_objects - taken.large_objects_left_out;
+    let whole = taken.left_out.is_empty() && taken.large_objects_left_out == 0;
     let mut text = format!(
-        "{}: {}; {} tables, {rows} rows and {} large objects of {} (PostgreSQL {}, pg_dump {})\n\
-         dumped in {:.1} s, read back in {:.1} s: every row that the snapshot held is in it\n",
+        "{}: {}; {} tables, {rows} rows and {large_objects} large objects of {} (PostgreSQL {}, pg_dump {})\n\
+         dumped in {:.1} s, read back in {:.1} s: {}\n",
         taken.path.display(),
         amount::bytes(taken.bytes),
-        taken.tables.len(),
-        taken.large_objects,
+        held.len(),
         taken.database,
         taken.server_version,
         taken.pg_dump_version,
         taken.dump_seconds,
         taken.verify_seconds,
+        match (whole, held.is_empty()) {
+            (true, _) => "every row that the snapshot held is in it",
+            (false, true) => "no row of the snapshot is in it",
+            (false, false) => "of what wasn't left out, every row that the snapshot held is in it",
+        },
     );
-    if !taken.left_out.is_empty() {
-        text.push_str(&format!("left out as asked: {}\n", taken.left_out.join(", ")));
+    if !whole {
+        let mut left_out = taken.left_out.clone();
+        if taken.large_objects_left_out > 0 {
+            left_out.push(format!("{} large objects", taken.large_objects_left_out));
+        }
+        text.push_str(&format!("left out as asked: {}\n", left_out.join(", ")));
     }
     if !taken.warnings.trim().is_empty() {
         text.push_str(&format!("pg_dump said: {}\n", taken.warnings.trim()));

@@ -11,7 +11,7 @@ use super::{Outcome, Surroundings};
 use crate::backup::archive::input::Gauge;
 use crate::backup::evidence::ExpectedTables;
 use crate::backup::expected::{self, ExpectedError};
-use crate::backup::options::{VerifyArgs, VerifyOptions, parse_size, parse_time};
+use crate::backup::options::{VerifyArgs, VerifyOptions, in_full, parse_size, parse_time};
 use crate::backup::report::{self, Look};
 use crate::backup::rules;
 use crate::backup::verify::{self, Verdict};
@@ -151,7 +151,7 @@ pub(super) fn with_settings(mut flags: VerifyArgs, config: &BackupConfig) -> Res
     let mut options = flags.options();
     if !config.tables.is_empty() {
         let by = "the configuration (backup.tables)".to_owned();
-        options.expected_tables.push(ExpectedTables { by, tables: config.tables.clone() });
+        options.expected_tables.push(ExpectedTables { by, tables: in_full(&config.tables) });
     }
     for (code, word) in &config.rules {
         let name = crate::names::code(code);
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!((limits.min_size, limits.max_age), (5_000_000, Some(60)));
         assert_eq!((limits.restore_seconds, limits.restore_stop_seconds), (1800, 2400));
         assert_eq!(options.restore_options.hard_limit, Duration::from_secs(2400));
-        assert_eq!(options.expected_tables[0].tables, ["users"]);
+        assert_eq!(options.expected_tables[0].tables, ["public.users"]);
         assert_eq!(limits.without_data, ["audit.log"]);
         assert_eq!(options.severities["table_empty"], None);
         assert_eq!(options.severities["backup_shrank"], Some(Severity::Error));

@@ -115,6 +115,14 @@ fn is_abandoned(path: &Path) -> bool {
     }
 }
 
+/// Whether a killed run of this user left the file or directory at `path`, which its owner locks while it lives.
+pub(super) fn is_abandoned_file(path: &Path) -> bool {
+    let ours = fs::symlink_metadata(path)
+        .is_ok_and(|meta| !meta.is_symlink() && meta.uid() == rustix::process::geteuid().as_raw());
+    ours && is_older_than(path, 5)
+        && File::open(path).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+}
+
 fn is_older_than(path: &Path, seconds: u64) -> bool {
     fs::symlink_metadata(path)
         .and_then(|meta| meta.modified())

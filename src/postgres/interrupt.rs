@@ -1,6 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: clean up first, then end as the signal would have ended us.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -13,6 +14,7 @@ pub(super) trait Remains: Send + Sync {
 }
 
 static LIVE: Mutex<BTreeMap<u64, Arc<dyn Remains>>> = Mutex::new(BTreeMap::new());
+static ENDING: AtomicBool = AtomicBool::new(false);
 static STARTING: Mutex<()> = Mutex::new(());
 static LISTENING: Once = Once::new();
 
@@ -42,12 +44,25 @@ pub(super) fn starting() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Doesn't return once a signal has come: what failed since then failed because of what was removed, and is nothing to
+/// report.
+pub fn end_if_interrupted() {
+    while ENDING.load(Ordering::SeqCst) {
+        // The thread that cleans up ends the process.
+        std::thread::park();
+    }
+}
+
 fn listen() {
     // Without handlers the guard still cleans up, only a moment after we are gone.
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    // Ctrl-C and a kill are meant for us, whatever the shell does with signals to what it puts into the background.
+    let heeded =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(*signal));
+    let Ok(mut signals) = Signals::new(heeded) else { return };
     let thread = std::thread::Builder::new().name("rollsafe-signals".into());
     let _ = thread.spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            ENDING.store(true, Ordering::SeqCst);
             let _nothing_starts_now = starting();
             let remains: Vec<_> =
                 LIVE.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -58,4 +73,15 @@ fn listen() {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     });
+}
+
+/// Whether whoever started us had the signal ignored, as nohup does: then it isn't to end us. Told by Linux only.
+fn is_ignored(signal: i32) -> bool {
+    let read = || {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+        Some(mask >> (signal - 1) & 1 == 1)
+    };
+    read().unwrap_or(false)
 }

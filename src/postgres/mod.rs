@@ -10,7 +10,7 @@ mod directory;
 pub mod ephemeral;
 mod guard;
 pub mod guest;
-mod interrupt;
+pub mod interrupt;
 pub mod psql;
 pub mod snapshot;
 pub mod sql_text;

@@ -467,6 +467,7 @@ pub(super) fn read_block(
     let mut problems = vec![];
     match result {
         Ok(()) => {
+            sink.whole();
             let end = reader.cursor.position();
             if extent.end == UNKNOWN {
                 // A stream's last block: nothing may follow it.

@@ -44,6 +44,8 @@ struct Files<'a> {
     folder: Arc<dyn Folder>,
     gauge: &'a Arc<Gauge>,
     lengths: BTreeMap<String, u64>,
+    /// What else is there: links, directories.
+    others: Vec<String>,
     used: BTreeSet<String>,
 }
 
@@ -81,10 +83,10 @@ pub(super) fn open_folder(
     gauge: &Arc<Gauge>,
 ) -> Result<Archive, OpenError> {
     let io_error = |source| OpenError::Io { path: path.to_owned(), source };
-    let mut files = Files { folder, gauge, lengths, used: BTreeSet::new() };
+    let mut files = Files { folder, gauge, lengths, others, used: BTreeSet::new() };
     let mut archive = Archive::new(path, Format::Directory, files.lengths.values().sum(), gauge);
     let Some((name, compression)) = files.find("toc.dat", &mut archive.problems) else {
-        return Err(not_a_dump(path, &files, &others));
+        return Err(not_a_dump(path, &files));
     };
     let input = match files.whole(&name, compression) {
         Ok(input) => input,
@@ -109,13 +111,13 @@ pub(super) fn open_folder(
         find_blocks(&mut archive, &mut files);
     }
     if archive.toc.whole {
-        files.report_left_over(&mut archive, others);
+        files.report_left_over(&mut archive);
     }
     Ok(archive)
 }
 
-fn not_a_dump(path: &Path, files: &Files<'_>, others: &[String]) -> OpenError {
-    let has = |name: &str| files.lengths.contains_key(name) || others.iter().any(|other| other == name);
+fn not_a_dump(path: &Path, files: &Files<'_>) -> OpenError {
+    let has = |name: &str| files.lengths.contains_key(name) || files.others.iter().any(|other| other == name);
     let what = if has("PG_VERSION") && has("global") {
         "it is a data directory or a base backup (pg_basebackup), which pg_verifybackup checks; pg_dump writes logical dumps"
     } else if has("base.tar") || has("base.tar.gz") || has("backup_manifest") {
@@ -149,6 +151,12 @@ impl Files<'_> {
             self.used.insert(second);
         }
         Some(first)
+    }
+
+    /// Why there is no file called `name`.
+    fn why_not(&self, name: &str) -> &'static str {
+        let is_other = SUFFIXES.iter().any(|(suffix, _)| self.others.contains(&format!("{name}{suffix}")));
+        if is_other { "is a link or no regular file, and isn't followed" } else { "isn't there" }
     }
 
     fn source(&self, name: &str) -> Source {
@@ -186,8 +194,8 @@ impl Files<'_> {
     }
 
     /// Files that no entry names: of pg_dump's own names they tell that the table of contents lost entries.
-    fn report_left_over(&self, archive: &mut Archive, others: Vec<String>) {
-        let mut strange = others;
+    fn report_left_over(&self, archive: &mut Archive) {
+        let mut strange = self.others.clone();
         for name in self.lengths.keys().filter(|name| !self.used.contains(*name)) {
             if is_data_file(name) {
                 let place = Place { file: Some(name.clone()), ..Place::default() };
@@ -208,7 +216,7 @@ impl Files<'_> {
 }
 
 /// Whether pg_dump names files of a dump so.
-fn is_part(name: &str) -> bool {
+pub(in crate::backup) fn is_part(name: &str) -> bool {
     let stem = SUFFIXES.iter().rev().find_map(|(suffix, _)| name.strip_suffix(suffix)).unwrap_or(name);
     stem == "toc.dat" || is_data_file(name)
 }
@@ -267,7 +275,7 @@ fn find_blocks(archive: &mut Archive, files: &mut Files<'_>) {
             continue;
         }
         let Some((name, compression)) = files.find(&name, &mut archive.problems) else {
-            let what = "its data file isn't there".into();
+            let what = format!("its data file {}", files.why_not(&name));
             archive.problems.push(Problem { kind: ProblemKind::BlockMissing, place, what });
             continue;
         };
@@ -319,7 +327,7 @@ fn read_list(archive: &mut Archive, entry: usize, list: &Input, list_name: &str,
             continue;
         }
         let Some((name, compression)) = files.find(&name, &mut archive.problems) else {
-            let what = "its file isn't there".into();
+            let what = format!("its file {}", files.why_not(&name));
             archive.problems.push(Problem { kind: ProblemKind::LargeObject, place, what });
             continue;
         };

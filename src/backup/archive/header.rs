@@ -84,6 +84,16 @@ impl fmt::Display for LocalTime {
     }
 }
 
+impl fmt::Display for HeaderFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HeaderFormat::Custom => f.write_str("1, custom"),
+            HeaderFormat::Tar => f.write_str("3, tar or directory"),
+            HeaderFormat::Other(number) => write!(f, "{number}, which pg_dump doesn't write"),
+        }
+    }
+}
+
 /// The format that an archive's header names. A directory's `toc.dat` says tar, on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderFormat {

@@ -209,6 +209,8 @@ pub trait BlockSink {
     fn large_object(&mut self, oid: u32);
     /// Decoded bytes, in order and in pieces of no particular size.
     fn data(&mut self, bytes: &[u8]);
+    /// The block ends as it should, whatever comes behind it.
+    fn whole(&mut self) {}
 }
 
 /// Is shown a block, and how to read it into a sink.
@@ -238,6 +240,8 @@ pub struct Archive {
     pub notes: Vec<String>,
     /// The text of a plain dump.
     pub text: Option<Input>,
+    /// Whether that text lacks the heading of a dump, and is one by the look of the rest.
+    pub without_heading: bool,
     /// The whole, where it can be read forward only: then blocks are read by [`Archive::read_in_order`].
     pub stream: Option<Input>,
     /// Counts what is read.
@@ -283,7 +287,7 @@ impl Archive {
             return directory::open(path, gauge);
         }
         if !metadata.is_file() {
-            let what = "it is neither a file nor a directory; save the dump to a file first".to_owned();
+            let what = "it is neither a file nor a directory; read a pipe as standard input, by the name -, or save the dump to a file first".to_owned();
             return Err(OpenError::NotRecognised { path: path.to_owned(), what });
         }
         let input = Input::open(path).map_err(io_error)?.on(gauge);
@@ -341,6 +345,7 @@ impl Archive {
             problems: vec![],
             notes: vec![],
             text: None,
+            without_heading: false,
             stream: None,
             gauge: Arc::clone(gauge),
         }
@@ -385,7 +390,7 @@ impl Archive {
                         kind: ProblemKind::Header,
                         place: Place { file: file.clone(), offset: Some(10), ..Place::default() },
                         what: format!(
-                            "the header's format is {:?}, which isn't that of a {} archive",
+                            "the header's format is {}, which isn't that of a {} archive",
                             header.format, self.format
                         ),
                     });

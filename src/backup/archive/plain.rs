@@ -41,6 +41,7 @@ pub(super) fn open(path: &Path, input: Input, head: &[u8]) -> Result<Archive, Op
         return Err(not_recognised(what));
     }
     let has = |needle: &[u8]| memchr::memmem::find(&text, needle).is_some();
+    let without_heading = !has(b"PostgreSQL database dump") && !has(b"PostgreSQL database cluster dump");
     let format = if has(b"PostgreSQL database cluster dump") {
         Format::Cluster
     } else if has(b"PostgreSQL database dump") {
@@ -60,6 +61,7 @@ pub(super) fn open(path: &Path, input: Input, head: &[u8]) -> Result<Archive, Op
     let mut archive = Archive::new(path, format, input.len(), input.gauge());
     archive.compression = compression;
     archive.text = Some(input);
+    archive.without_heading = without_heading;
     Ok(archive)
 }
 

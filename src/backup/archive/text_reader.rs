@@ -33,6 +33,10 @@ pub struct Measure {
 pub trait TextSink {
     /// A line of comment, without the dashes and the blanks around it.
     fn comment(&mut self, _line: &str) {}
+    /// The same as it is stored, for who knows its encoding.
+    fn comment_bytes(&mut self, line: &[u8]) {
+        self.comment(String::from_utf8_lossy(line).trim());
+    }
     /// A statement, without the semicolon; only its beginning when it is longer than asked for.
     fn statement(&mut self, _sql: &[u8], _measure: Measure) {}
     /// A psql meta-command: `\connect shop`.
@@ -305,11 +309,10 @@ impl TextReader {
             return end;
         }
         let line = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(&line);
         if self.state == State::Meta {
-            sink.meta_command(text.trim());
+            sink.meta_command(String::from_utf8_lossy(&line).trim());
         } else {
-            sink.comment(text.trim());
+            sink.comment_bytes(line.trim_ascii());
         }
         self.back_to_normal(b'\n');
         end + 1

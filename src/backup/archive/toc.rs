@@ -249,7 +249,15 @@ impl TocReader<'_> {
             }
             if entry.kind == "ENCODING" {
                 match entry.definition.split('\'').nth(1) {
-                    Some(name) => self.toc.encoding = Encoding::named(name),
+                    Some(name) => {
+                        self.toc.encoding = Encoding::named(name);
+                        if !self.toc.encoding.is_known() {
+                            let what = format!(
+                                "the ENCODING entry names {name:?}, an encoding that PostgreSQL doesn't have"
+                            );
+                            self.problem(ProblemKind::Toc, entry.offset, what);
+                        }
+                    }
                     None => self.problem(
                         ProblemKind::Toc,
                         entry.offset,
@@ -466,6 +474,20 @@ const DEFINED_BY_NAME: &[&str] = &[
     "VIEW",
 ];
 
+/// Kinds that every pg_dump since 9.2 puts into one section.
+const SECTIONS: &[(&str, Section)] = &[
+    ("BLOBS", Section::Data),
+    ("CONSTRAINT", Section::PostData),
+    ("FK CONSTRAINT", Section::PostData),
+    ("INDEX", Section::PostData),
+    ("SCHEMA", Section::PreData),
+    ("SEQUENCE", Section::PreData),
+    ("TABLE", Section::PreData),
+    ("TABLE DATA", Section::Data),
+    ("TRIGGER", Section::PostData),
+    ("TYPE", Section::PreData),
+];
+
 /// Kinds that are dropped by `DROP` and the kind's own words. A view may have been put off to break a loop.
 const DROPPED_BY_KIND: &[&str] = &[
     "DOMAIN",
@@ -497,6 +519,19 @@ impl TocEntry {
     /// What the entry's own parts say about it that can't all be true: one of them is damaged.
     fn disagreement(&self) -> Option<String> {
         let kind = self.kind.as_str();
+        if let Some((_, section)) = SECTIONS.iter().find(|(of, _)| *of == kind)
+            && self.section != *section
+        {
+            let place = match section {
+                Section::None => "nowhere",
+                Section::PreData => "before the data",
+                Section::Data => "with the data",
+                Section::PostData => "behind the data",
+            };
+            return Some(format!(
+                "it is a {kind}, which pg_dump puts {place}, and its section is another one"
+            ));
+        }
         if let Some(word) = self.missing_name(&self.definition) {
             return Some(format!("it is named {:?}, and {word:?} isn't in its definition", self.qualified()));
         }
@@ -544,7 +579,10 @@ mod tests {
             has_data: false,
             tag: tag.into(),
             kind: kind.into(),
-            section: Section::PreData,
+            section: SECTIONS
+                .iter()
+                .find(|(of, _)| *of == kind)
+                .map_or(Section::PreData, |(_, section)| *section),
             definition: definition.into(),
             drop: String::new(),
             copy: String::new(),
@@ -578,6 +616,10 @@ mod tests {
         let damaged =
             entry("FUNCTION", "add(a intecer)", Some("public"), "CREATE FUNCTION public.add(a integer)");
         assert!(damaged.disagreement().is_some_and(|what| what.contains("\"intecer\"")));
+        let mut misplaced = entry("TABLE DATA", "t", Some("public"), "");
+        assert_eq!(misplaced.disagreement(), None);
+        misplaced.section = Section::PreData;
+        assert!(misplaced.disagreement().is_some_and(|what| what.contains("with the data")));
         let mut table = entry("TABLE", "t", Some("publik"), "CREATE TABLE public.t ();");
         assert!(table.disagreement().is_some_and(|what| what.contains("\"publik\"")));
         table.schema = Some("public".into());

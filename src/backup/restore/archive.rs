@@ -1,5 +1,6 @@
 //! Restores an archive with pg_restore.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::postgres::tools::Tool;
 use crate::postgres::unprivileged::RunAs;
 
 use super::errors::{self, ErrorClass, RestoreError};
+use super::names::speaks_of;
 use super::plan::Plan;
 use super::target::Target;
 use super::{Options, RestoreFailure, Restored};
@@ -98,7 +100,8 @@ fn name_entries(archive: &Archive, errors: &mut [RestoreError]) {
         let mut candidates = archive.toc.entries.iter().filter(|entry| match (copied, statement) {
             (Some(table), _) => entry.kind == "TABLE DATA" && entry.tag == table,
             (None, Some(statement)) => {
-                !statement.is_empty() && entry.definition.trim().starts_with(statement)
+                let is_of = |sql: &str| sql.trim().starts_with(statement);
+                !statement.is_empty() && (is_of(&entry.definition) || is_of(&entry.copy))
             }
             (None, None) => false,
         });
@@ -112,14 +115,47 @@ fn name_entries(archive: &Archive, errors: &mut [RestoreError]) {
 
 /// Errors of entries that depend on what was left out don't tell against the dump.
 fn forgive_dependents(archive: &Archive, plan: &Plan, target: &Target, errors: &mut [RestoreError]) {
-    let missing = plan.skipped.keys().copied().chain(target.missing_extension_entries(plan));
-    let gone = Plan::dependents(archive, missing);
+    let of_class = |errors: &[RestoreError], class: ErrorClass| -> Vec<i32> {
+        errors.iter().filter(|error| error.class == class).filter_map(|error| error.entry).collect()
+    };
+    let mut refused: Vec<i32> = plan.skipped.keys().copied().collect();
+    refused.extend(of_class(errors, ErrorClass::Privilege));
+    let refused = Plan::dependents(archive, refused);
+    let mut lacking = target.missing_extension_entries(plan);
+    lacking.extend(of_class(errors, ErrorClass::Environment));
+    let lacking = Plan::dependents(archive, lacking);
+    // pg_restore chooses the access method of a table by a setting, before the table's own statement.
+    let is_skipped_method = |message: &str| {
+        let mut methods = archive
+            .toc
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "ACCESS METHOD" && plan.skipped.contains_key(&entry.dump_id));
+        message.starts_with("could not set ")
+            && methods.any(|method| message.contains(&format!("\"{}\"", method.tag)))
+    };
+    // Values may name functions and the like, of which the table of contents says nothing: regproc columns.
+    let refused_names: Vec<(String, String)> = archive
+        .toc
+        .entries
+        .iter()
+        .filter(|entry| refused.contains(&entry.dump_id))
+        .map(|entry| {
+            let name = entry.tag.split('(').next().unwrap_or(&entry.tag).to_owned();
+            (entry.schema.clone().unwrap_or_default(), name)
+        })
+        .collect();
+    let names_refused = |message: &str| {
+        message.contains("does not exist") && refused_names.iter().any(|name| speaks_of(message, name))
+    };
     for error in errors.iter_mut().filter(|error| error.class == ErrorClass::Backup) {
-        let depends = error.entry.is_some_and(|id| gone.contains(&id));
+        let is_in = |gone: &BTreeSet<i32>| error.entry.is_some_and(|id| gone.contains(&id));
         // Function bodies, expressions and triggers use things of extensions without saying so.
         let may_use_extension = target.lacks_extension() && error.message.contains("does not exist");
-        if depends || may_use_extension {
+        if is_in(&lacking) || may_use_extension {
             error.class = ErrorClass::Environment;
+        } else if is_in(&refused) || is_skipped_method(&error.message) || names_refused(&error.message) {
+            error.class = ErrorClass::Privilege;
         }
     }
 }
@@ -136,7 +172,8 @@ fn write_list(
     for entry in &archive.toc.entries {
         let of_extension = entry.kind == "EXTENSION"
             || (entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION "))
-            || (entry.kind == "SCHEMA" && target.made_schemas.contains(&entry.tag));
+            // With -n, pg_dump writes out the schema that every new database has.
+            || (entry.kind == "SCHEMA" && (entry.tag == "public" || target.made_schemas.contains(&entry.tag)));
         let of_database = matches!(entry.kind.as_str(), "DATABASE" | "DATABASE PROPERTIES");
         if !of_extension && !of_database && !plan.skipped.contains_key(&entry.dump_id) {
             text.push_str(&format!("{};\n", entry.dump_id));

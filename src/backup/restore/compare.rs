@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::backup::archive::toc::TocEntry;
 use crate::backup::archive::{Archive, Block, BlockKind, BlockSink};
 use crate::backup::checksum::{RowHasher, RowSum};
+use crate::backup::encoding::Encoding;
 use crate::postgres::sql_text::quote_literal;
 
 use super::errors::{ErrorClass, server_message};
@@ -81,14 +82,15 @@ const TOO_LATE: &str = "the comparison's time limit was reached (--restore-stop)
 /// What looking into the catalogs may take in any case.
 const LEAST: Duration = Duration::from_secs(60);
 
+const REORDERED: &str =
+    "its partitions have their columns in different orders, so that rows are counted and no more";
 const UNREADABLE_NAME: &str = "its name is written in an encoding that isn't read";
 
 /// A name of the table of contents as the server knows it; none where the reader could not tell.
 ///
 /// The reader gives names of single-byte encodings one character for each byte.
-fn real_name(client: &mut Client, archive: &Archive, name: &str) -> Option<String> {
-    let encoding = &archive.toc.encoding;
-    if name.is_ascii() || archive.format.is_text() || encoding.is_utf8() || encoding.name == "LATIN1" {
+fn real_name(client: &mut Client, encoding: &Encoding, name: &str) -> Option<String> {
+    if name.is_ascii() || encoding.is_utf8() || encoding.name == "LATIN1" {
         return (!name.contains(char::REPLACEMENT_CHARACTER)).then(|| name.to_owned());
     }
     let bytes: Vec<u8> = name.chars().map(u8::try_from).collect::<Result<_, _>>().ok()?;
@@ -99,9 +101,13 @@ fn real_name(client: &mut Client, archive: &Archive, name: &str) -> Option<Strin
 }
 
 /// The table with the names of its columns as the server knows them.
-fn with_real_columns(client: &mut Client, archive: &Archive, table: &ExpectedTable) -> Option<ExpectedTable> {
-    let columns = real_name(client, archive, &table.columns)?;
-    Some(ExpectedTable { columns, sum: table.sum, hashed: table.hashed })
+fn with_real_columns(
+    client: &mut Client,
+    encoding: &Encoding,
+    table: &ExpectedTable,
+) -> Option<ExpectedTable> {
+    let columns = real_name(client, encoding, &table.columns)?;
+    Some(ExpectedTable { columns, ..table.clone() })
 }
 
 /// Compares everything and writes what it finds into `restored`.
@@ -125,10 +131,9 @@ pub(super) fn compare(
             .batch_execute(AS_PG_DUMP)
             .map_err(|error| RestoreFailure::server("set up the session", error))?;
         let encoding = match archive.format.is_text() {
-            true => plan.encoding(&database),
-            false => archive.toc.encoding.name.as_str(),
+            true => Encoding::named(plan.encoding(&database)),
+            false => archive.toc.encoding.clone(),
         };
-        let encoding = format!("ENCODING {}", quote_literal(encoding));
         compare_tables(archive, &tables, &doubtful, &mut client, &samples, &encoding, deadline, restored);
         allow(&mut client, deadline);
         match sequences_behind(&mut client) {
@@ -188,7 +193,7 @@ fn compare_tables(
     doubtful: &BTreeSet<i32>,
     client: &mut Client,
     samples: &Samples,
-    encoding: &str,
+    encoding: &Encoding,
     deadline: Instant,
     restored: &mut Restored,
 ) {
@@ -208,7 +213,7 @@ fn compare_tables(
             expected_rows: table.sum.rows,
             ..TableComparison::default()
         };
-        let Some(name) = real_name(client, archive, name) else {
+        let Some(name) = real_name(client, encoding, name) else {
             comparison.not_compared = Some(UNREADABLE_NAME.to_owned());
             compared.push(comparison);
             continue;
@@ -220,15 +225,33 @@ fn compare_tables(
             compared.push(comparison);
             continue;
         }
-        let Some(table) = with_real_columns(client, archive, table) else {
+        let Some(table) = with_real_columns(client, encoding, table) else {
             comparison.not_compared = Some(UNREADABLE_NAME.to_owned());
             compared.push(comparison);
             continue;
         };
         let table = &table;
+        let is_doubtful = split_relation(name)
+            .is_some_and(|(schema, name)| doubtful_tables.contains(&(schema.as_str(), name.as_str())));
+        // What was refused here of this table: it itself, or its rows alone.
+        let refused = |kinds: &str| {
+            restored
+                .errors
+                .iter()
+                .filter(|error| error.class != ErrorClass::Backup)
+                .filter_map(|error| error.object.as_deref()?.strip_suffix(name)?.strip_suffix(' '))
+                .any(|kind| kind.ends_with(kinds))
+        };
         match read_table(client, name, table, encoding) {
+            Ok(found) if found.rows != table.sum.rows && (is_doubtful || refused("TABLE DATA")) => {
+                comparison.not_compared =
+                    Some("its rows could not be loaded here, for lack of a right or an extension".to_owned());
+            }
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);
+                if table.reordered && found.rows == table.sum.rows {
+                    comparison.not_compared = Some(REORDERED.to_owned());
+                }
                 if table.hashed {
                     let same = found.checksum() == table.sum.checksum();
                     comparison.same_content = Some(same);
@@ -240,23 +263,13 @@ fn compare_tables(
             Err(_) if Instant::now() >= deadline => {
                 comparison.not_compared = Some(TOO_LATE.to_owned());
             }
+            Err(_) if is_doubtful || refused("") => {
+                comparison.not_compared =
+                    Some("the table could not be made here, for lack of a right or an extension".to_owned());
+            }
             Err(why) => {
-                let is_doubtful = split_relation(name).is_some_and(|(schema, name)| {
-                    doubtful_tables.contains(&(schema.as_str(), name.as_str()))
-                });
-                let of_the_place = restored
-                    .errors
-                    .iter()
-                    .filter(|error| error.class != ErrorClass::Backup)
-                    .any(|error| error.object.as_deref().is_some_and(|object| object.ends_with(name)));
-                if is_doubtful || of_the_place {
-                    comparison.not_compared = Some(
-                        "the table could not be made here, for lack of a right or an extension".to_owned(),
-                    );
-                } else {
-                    comparison.found_rows = Some(0);
-                    comparison.not_compared = (comparison.expected_rows == 0).then_some(why);
-                }
+                comparison.found_rows = Some(0);
+                comparison.not_compared = (comparison.expected_rows == 0).then_some(why);
             }
         }
         compared.push(comparison);
@@ -285,7 +298,7 @@ fn compare_again(
     tables: &BTreeMap<&str, &ExpectedTable>,
     client: &mut Client,
     samples: &Samples,
-    encoding: &str,
+    encoding: &Encoding,
     differing: &[(usize, &str)],
     compared: &mut [TableComparison],
     restored: &mut Restored,
@@ -317,7 +330,7 @@ fn compare_again(
                 continue;
             };
             let Some(table) = tables.get(key) else { continue };
-            let Some(table) = with_real_columns(client, archive, table) else { continue };
+            let Some(table) = with_real_columns(client, encoding, table) else { continue };
             if let Ok(found) = read_table(client, &comparison.name, &table, encoding)
                 && found.rows == table.sum.rows
                 && found.checksum() == table.sum.checksum()
@@ -369,7 +382,7 @@ fn read_table(
     client: &mut Client,
     relation: &str,
     table: &ExpectedTable,
-    encoding: &str,
+    encoding: &Encoding,
 ) -> Result<RowSum, String> {
     let said = |error: postgres::Error| server_message(&error);
     // Names come from the dump, so they are parsed before they become part of a statement.
@@ -405,7 +418,8 @@ fn read_table(
         sum.rows = rows.unsigned_abs();
         return Ok(sum);
     }
-    let sql = format!("COPY (SELECT {columns} FROM {only}{relation}) TO STDOUT WITH ({encoding})");
+    let encoding = quote_literal(&encoding.name);
+    let sql = format!("COPY (SELECT {columns} FROM {only}{relation}) TO STDOUT WITH (ENCODING {encoding})");
     let mut reader = client.copy_out(&sql).map_err(said)?;
     let mut rows = Rows::default();
     let mut buffer = vec![0; 256 * 1024];
@@ -553,8 +567,8 @@ fn compare_objects(
         let there = there.map_err(|error| RestoreFailure::server("read the names in the catalogs", error))?;
         for entry in entries {
             let (Some(schema), Some(tag)) = (
-                real_name(catalog, archive, entry.schema.as_deref().unwrap_or("")),
-                real_name(catalog, archive, &entry.tag),
+                real_name(catalog, &archive.toc.encoding, entry.schema.as_deref().unwrap_or("")),
+                real_name(catalog, &archive.toc.encoding, &entry.tag),
             ) else {
                 unreadable += 1;
                 continue;
@@ -563,7 +577,7 @@ fn compare_objects(
             let difference = match there.get(&(schema, tag)).map(String::as_str) {
                 None => "missing",
                 // The dump itself may say so.
-                Some("not valid") if !is_invalid_by_intent(entry) => "not valid",
+                Some("not valid") if !is_invalid_by_intent(&entry.definition) => "not valid",
                 Some("not populated") => "not populated",
                 Some(_) => continue,
             };
@@ -581,9 +595,12 @@ fn compare_objects(
     Ok(())
 }
 
-/// `NOT VALID` constraints, and indexes of a partitioned table that lack one in a partition.
-fn is_invalid_by_intent(entry: &TocEntry) -> bool {
-    entry.definition.contains("NOT VALID") || entry.definition.contains(" ON ONLY ")
+/// `NOT VALID` and `NOT ENFORCED` constraints, and indexes of a partitioned table that lack one in a partition.
+fn is_invalid_by_intent(definition: &str) -> bool {
+    // The last words of a constraint (`pg_get_constraintdef_worker` in `ruleutils.c`).
+    let definition = definition.trim_end().trim_end_matches(';');
+    ["NOT VALID", "NOT ENFORCED"].iter().any(|words| definition.ends_with(words))
+        || definition.contains(" ON ONLY ")
 }
 
 /// Sequences whose last value isn't what the dump sets.
@@ -679,6 +696,22 @@ fn sequences_behind(client: &mut Client) -> Result<Vec<SequenceDifference>, Rest
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_meant_to_be_invalid_is_no_difference() {
+        for (definition, meant) in [
+            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q > 5)) NOT VALID;\n", true),
+            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q > 5)) NOT ENFORCED;\n", true),
+            (
+                "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT c FOREIGN KEY (r) REFERENCES public.k(id) NOT ENFORCED;\n",
+                true,
+            ),
+            ("CREATE INDEX i ON ONLY public.t USING btree (id);\n", true),
+            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q <> 'NOT VALID'::text));\n", false),
+        ] {
+            assert_eq!(is_invalid_by_intent(definition), meant, "{definition}");
+        }
+    }
 
     #[test]
     fn setval_is_read() {

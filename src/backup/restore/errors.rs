@@ -15,9 +15,10 @@ pub(super) const KEPT: usize = 1000;
 pub enum ErrorClass {
     /// The dump's: it wouldn't restore anywhere.
     Backup,
-    /// The place's: a role, a tablespace, an extension or a setting that isn't here.
+    /// The place's, by the look of it: a collation, a library, an extension or a setting that isn't here, or whose name is
+    /// damaged. Nobody knows then whether the dump restores where it is.
     Environment,
-    /// Only a superuser may, and this restore is done by none.
+    /// Only a superuser may, and this restore is done by none; or it follows from that.
     Privilege,
     /// The disk is full.
     Space,
@@ -43,6 +44,14 @@ pub struct RestoreError {
     pub statement: Option<String>,
 }
 
+impl RestoreError {
+    /// Whether only a setting of the session wasn't taken, which leaves nothing of the dump out.
+    pub(super) fn is_of_a_setting(&self) -> bool {
+        let statement = self.statement.as_deref().unwrap_or("");
+        statement.starts_with("SET ") || statement.starts_with("SELECT pg_catalog.set_config(")
+    }
+}
+
 /// The class of a message, by its English text; `kind` is the TOC entry's.
 pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
     let has = |part: &str| message.contains(part);
@@ -64,11 +73,12 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
     if has("syntax error at") || has("unrecognized privilege type") {
         return ErrorClass::Backup;
     }
-    // Grants never carry data; they fail where the roles aren't those of the source.
-    if matches!(kind, Some("ACL" | "DEFAULT ACL" | "ACL LANGUAGE" | "SECURITY LABEL")) {
-        return ErrorClass::Environment;
-    }
     let missing = has("does not exist") || has("doesn't exist");
+    // Grants never carry data; they fail where the roles aren't those of the source. What they are grants on is the dump's.
+    let is_grant = matches!(kind, Some("ACL" | "DEFAULT ACL" | "ACL LANGUAGE" | "SECURITY LABEL"));
+    if is_grant && (!missing || has("role \"")) {
+        return ErrorClass::Privilege;
+    }
     let kinds = ["role \"", "tablespace \"", "language \"", "collation \"", "extension \""];
     let of_the_place = (missing && kinds.into_iter().any(has))
         || has("unrecognized configuration parameter")
@@ -255,7 +265,7 @@ pg_restore: warning: errors ignored on restore: 3
         assert_eq!(errors[0].class, ErrorClass::Backup);
         assert!(errors[0].message.starts_with("ERROR:  type \"public.mood\" does not exist\nLINE 3:"));
         assert!(errors[0].statement.as_deref().unwrap().starts_with("CREATE TABLE public.users"));
-        assert_eq!(errors[1].class, ErrorClass::Environment);
+        assert_eq!(errors[1].class, ErrorClass::Privilege);
         assert_eq!(errors[2].object.as_deref(), Some("TABLE DATA orders"));
         assert!(errors[2].message.contains("CONTEXT:  COPY orders, line 2"));
     }
@@ -270,10 +280,17 @@ pg_restore: warning: errors ignored on restore: 3
             ("ERROR:  relation \"public.users\" does not exist", ErrorClass::Backup),
             ("ERROR:  could not create unique index \"users_pkey\"", ErrorClass::Backup),
             ("ERROR:  could not extend file \"base/1/2\": No space left on device", ErrorClass::Space),
+            (
+                "ERROR:  collation \"pg_catalog.B\" for encoding \"UTF8\" does not exist",
+                ErrorClass::Environment,
+            ),
             ("this build does not support compression with LZ4", ErrorClass::Tool),
             ("server closed the connection unexpectedly", ErrorClass::Tool),
         ] {
             assert_eq!(classify(message, Some("TABLE")), class, "{message}");
         }
+        let grant = |message| classify(message, Some("ACL"));
+        assert_eq!(grant("ERROR:  role \"app\" does not exist"), ErrorClass::Privilege);
+        assert_eq!(grant("ERROR:  relation \"public.userr\" does not exist"), ErrorClass::Backup);
     }
 }

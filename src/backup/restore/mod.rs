@@ -83,6 +83,8 @@ pub struct ExpectedTable {
     pub sum: RowSum,
     /// Whether `sum` was hashed and not only counted.
     pub hashed: bool,
+    /// Whether its COPY statements name the columns in different orders: then hashes of rows can't be put together.
+    pub reordered: bool,
 }
 
 impl Expected {
@@ -93,9 +95,19 @@ impl Expected {
         let key = (database.to_owned(), target.relation.to_owned());
         let first = !self.tables.contains_key(&key);
         let table = self.tables.entry(key).or_default();
-        table.columns = target.columns.to_owned();
+        if first {
+            table.columns = target.columns.to_owned();
+        }
+        table.reordered |= table.columns != target.columns;
         table.sum.merge(&sum);
-        table.hashed = hashed && (first || table.hashed);
+        table.hashed = hashed && !table.reordered && (first || table.hashed);
+    }
+
+    /// Adds rows that INSERT statements write into `relation`, which can only be counted.
+    pub fn add_inserted(&mut self, database: &str, relation: &str, rows: u64) {
+        let table = self.tables.entry((database.to_owned(), relation.to_owned())).or_default();
+        table.sum.rows += rows;
+        table.hashed = false;
     }
 
     fn tables_of(&self, database: &str) -> impl Iterator<Item = (&str, &ExpectedTable)> {
@@ -191,10 +203,37 @@ impl Restored {
             && self.large_objects.is_none_or(|(expected, found)| expected.agrees(&found))
     }
 
-    /// Whether tables were left out of the comparison altogether, for lack of an extension or a right here:
-    /// then the restore proves less than the whole dump.
+    /// Whether tables were left out of the comparison altogether, or something could not be made here and nobody knows
+    /// whose fault that is: then the restore proves less than the whole dump.
     pub fn is_partial(&self) -> bool {
         self.tables.iter().any(|table| table.found_rows.is_none())
+            || self
+                .errors
+                .iter()
+                .any(|error| error.class == ErrorClass::Environment && !error.is_of_a_setting())
+    }
+
+    /// What could not be made here without telling against the dump, in words.
+    pub fn refused_here(&self) -> Vec<String> {
+        const NAMED: usize = 20;
+        let of_place = |error: &&RestoreError| {
+            matches!(error.class, ErrorClass::Environment | ErrorClass::Privilege) && !error.is_of_a_setting()
+        };
+        let mut told: Vec<String> = self
+            .errors
+            .iter()
+            .filter(of_place)
+            .take(NAMED)
+            .map(|error| {
+                let object = error.object.as_deref().unwrap_or("a statement");
+                format!("{object}: {}", error.message.lines().next().unwrap_or("").trim())
+            })
+            .collect();
+        let more = self.errors.iter().filter(of_place).count().saturating_sub(NAMED);
+        if more > 0 {
+            told.push(format!("{more} more objects"));
+        }
+        told
     }
 
     /// What could not be compared, in words; empty when everything was.

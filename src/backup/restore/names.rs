@@ -34,6 +34,60 @@ pub(super) fn split_relation(relation: &str) -> Option<(String, String)> {
     rest.is_empty().then_some((first, second))
 }
 
+/// Schema and name of what `CREATE …` makes; the schema is empty where the statement names none.
+pub(super) fn created_name(statement: &str) -> Option<(String, String)> {
+    const BEFORE: &[&str] = &[
+        "OR",
+        "REPLACE",
+        "UNLOGGED",
+        "MATERIALIZED",
+        "FOREIGN",
+        "RECURSIVE",
+        "UNIQUE",
+        "TRUSTED",
+        "PROCEDURAL",
+        "EVENT",
+        "CONSTRAINT",
+        "TEXT",
+        "SEARCH",
+        "OPERATOR",
+        "ACCESS",
+        "DATA",
+        "DEFAULT",
+        "USER",
+        "IF",
+        "NOT",
+        "EXISTS",
+    ];
+    let mut rest = strip_words(statement, &["CREATE"])?;
+    while let Some(behind) = BEFORE.iter().find_map(|word| strip_words(rest, &[word])) {
+        rest = behind;
+    }
+    // The kind itself: TABLE, VIEW, FUNCTION, CLASS …
+    let (kind, behind) = identifier(rest)?;
+    let name = behind.trim_start();
+    let (mut schema, name) = split_relation(name.get(..relation_end(name)?)?)?;
+    // An index lives where its table does.
+    if kind == "index"
+        && let Some((_, on)) = behind.split_once(" ON ")
+    {
+        let on = strip_words(on, &["ONLY"]).unwrap_or(on);
+        schema = split_relation(on.get(..relation_end(on)?)?)?.0;
+    }
+    Some((schema, name))
+}
+
+/// Whether the server's message speaks of the object `schema.name`, which it writes without quotes around the parts.
+pub(super) fn speaks_of(message: &str, (schema, name): &(String, String)) -> bool {
+    let written = if schema.is_empty() { format!("\"{name}\"") } else { format!("{schema}.{name}") };
+    let is_inside = |c: Option<char>| c.is_some_and(|c| is_name_char(c) || c == '.');
+    message.match_indices(&written).any(|(at, _)| {
+        let before = message.get(..at).and_then(|text| text.chars().next_back());
+        let behind = message.get(at + written.len()..).and_then(|text| text.chars().next());
+        schema.is_empty() || !(is_inside(before) || is_inside(behind))
+    })
+}
+
 /// The columns of `(id, "Full name")`.
 pub(super) fn column_names(list: &str) -> Option<Vec<String>> {
     let mut rest = list.strip_prefix('(')?.trim_start();
@@ -226,6 +280,32 @@ mod tests {
                 "{damaged}"
             );
         }
+    }
+
+    #[test]
+    fn created_objects_are_named_in_full() {
+        let name = |text| created_name(text).map(|(schema, name)| format!("{schema}|{name}"));
+        for (text, expected) in [
+            ("CREATE FUNCTION public.ord() RETURNS int LEAKPROOF", "public|ord"),
+            ("CREATE OR REPLACE VIEW public.\"Open orders\" AS", "public|Open orders"),
+            ("CREATE MATERIALIZED VIEW s.m AS", "s|m"),
+            ("CREATE UNIQUE INDEX \"on x\" ON ONLY public.t USING btree (lp(id))", "public|on x"),
+            ("CREATE OPERATOR CLASS s.c FOR TYPE x", "s|c"),
+            ("CREATE SERVER far FOREIGN DATA WRAPPER w", "|far"),
+        ] {
+            assert_eq!(name(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(name("ALTER TABLE ONLY public.t ADD CONSTRAINT c CHECK (lp(id))"), None);
+        let of = |schema: &str, name: &str| (schema.to_owned(), name.to_owned());
+        let message = "ERROR: relation \"public.open_orders\" does not exist";
+        assert!(speaks_of(message, &of("public", "open_orders")));
+        for other in
+            [of("public", "ord"), of("public", "open"), of("ublic", "open_orders"), of("", "open_orders")]
+        {
+            assert!(!speaks_of(message, &other), "{other:?}");
+        }
+        assert!(speaks_of("ERROR: function public.lp(integer) does not exist", &of("public", "lp")));
+        assert!(speaks_of("ERROR: server \"far\" does not exist", &of("", "far")));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(super) struct Plan {
 pub(super) struct PlannedDatabase {
     /// Options of CREATE DATABASE.
     pub(super) options: Vec<(&'static str, String)>,
+    /// The encoding of a text's rows, where it says so: with `--encoding` another one than the database's.
+    pub(super) client_encoding: Option<String>,
     /// Extensions, each with its schema.
     pub(super) extensions: Vec<(String, Option<String>)>,
 }
@@ -111,10 +113,10 @@ impl Plan {
 
     /// The encoding that the rows of the dump's database `name` are in.
     pub(super) fn encoding(&self, name: &str) -> &str {
-        self.databases
-            .get(name)
-            .and_then(|database| database.options.iter().find(|(option, _)| *option == "ENCODING"))
-            .map_or("UTF8", |(_, encoding)| encoding)
+        let Some(database) = self.databases.get(name) else { return "UTF8" };
+        let created = database.options.iter().find(|(option, _)| *option == "ENCODING");
+        let created = created.map(|(_, encoding)| encoding.as_str());
+        database.client_encoding.as_deref().or(created).unwrap_or("UTF8")
     }
 
     /// What a plain dump asks for: reads it up to its first rows (a cluster's to its end).
@@ -124,6 +126,14 @@ impl Plan {
             PlanScan { plan: &mut plan, database: String::new(), whole: archive.format == Format::Cluster };
         scan(archive, &mut collecting);
         plan.databases.entry(String::new()).or_default();
+        for database in plan.databases.values_mut() {
+            // A database that nothing says more of is made in the encoding of its rows.
+            if !database.options.iter().any(|(name, _)| *name == "ENCODING")
+                && let Some(encoding) = &database.client_encoding
+            {
+                database.options.push(("ENCODING", encoding.clone()));
+            }
+        }
         plan
     }
 
@@ -170,10 +180,8 @@ impl ScanSink for PlanScan<'_> {
         if let Some(extension) = extension_in(sql) {
             here.extensions.push(extension);
         } else if let Some(encoding) = super::script::client_encoding(sql) {
-            // Where CREATE DATABASE said it, this is for what comes next: pg_dumpall sets it before it connects.
-            if !here.options.iter().any(|(name, _)| *name == "ENCODING") {
-                here.options.push(("ENCODING", encoding));
-            }
+            // Later ones are for the database that comes next: pg_dumpall sets it before it connects.
+            here.client_encoding.get_or_insert(encoding);
         } else if let Some(name) = super::script::created_database(sql) {
             self.plan.databases.entry(name).or_default().options = database_options(sql);
         } else {

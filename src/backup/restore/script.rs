@@ -17,7 +17,9 @@ use crate::backup::archive::{Archive, decode_all};
 use crate::postgres::sql_text::quote_literal;
 
 use super::errors::{self, ErrorClass, KEPT, RestoreError, server_message, shorten};
-use super::names::{copy_target, extension_in, identifier, is_extension_of_pg_dump, strip_words};
+use super::names::{
+    copy_target, created_name, extension_in, identifier, is_extension_of_pg_dump, speaks_of, strip_words,
+};
 use super::target::Target;
 use super::zone::Samples;
 use super::{NotRestored, RestoreFailure, Restored};
@@ -319,8 +321,8 @@ struct Loader<'a> {
     database: String,
     /// Statements that set up the session, to be repeated when it has to be begun anew.
     session: Vec<String>,
-    /// Names of objects that aren't there because this place has no right or no means to make them.
-    absent: Vec<String>,
+    /// Schemas and names of objects that aren't there because this place has no right or no means to make them.
+    absent: Vec<((String, String), ErrorClass)>,
 }
 
 impl<'a> Loader<'a> {
@@ -440,7 +442,8 @@ impl<'a> Loader<'a> {
             return Ok(());
         }
         let mut outcome = self.client.batch_execute(&text);
-        if let Err(error) = &outcome
+        // A policy or a grant may name several; one that is there already can't be made again.
+        while let Err(error) = &outcome
             && let Some(role) = missing_role(error)
             && self.target.is_scratch()
             && self.target.make_role(&role).is_ok()
@@ -487,16 +490,17 @@ impl<'a> Loader<'a> {
             _ => errors::classify(&message, kind),
         };
         if class == ErrorClass::Backup && message.contains("does not exist") {
-            let follows = self.absent.iter().any(|name| message.contains(name.as_str()));
-            if follows || self.target.lacks_extension() {
+            let follows = self.absent.iter().find(|(name, _)| speaks_of(&message, name));
+            if let Some((_, of)) = follows {
+                class = *of;
+            } else if self.target.lacks_extension() {
                 class = ErrorClass::Environment;
             }
         }
         if matches!(class, ErrorClass::Environment | ErrorClass::Privilege)
-            && let Some(name) = object.as_deref().and_then(|object| object.rsplit([' ', '.']).next())
-            && name.len() > 2
+            && let Some(name) = created_name(statement)
         {
-            self.absent.push(name.trim_matches('"').to_owned());
+            self.absent.push((name, class));
         }
         self.complain(class, object, message, Some(statement));
     }
@@ -508,6 +512,10 @@ impl<'a> Loader<'a> {
         let extension =
             is_extension_of_pg_dump(text) || !starts(&["CREATE", "EXTENSION", "IF", "NOT", "EXISTS"]);
         if (extension && extension_in(text).is_some()) || starts(&["COMMENT", "ON", "EXTENSION"]) {
+            return true;
+        }
+        // With -n, pg_dump writes out the schema that every new database has.
+        if strip_words(text, &["CREATE", "SCHEMA"]).is_some_and(|name| name.trim_end() == "public") {
             return true;
         }
         if starts(&["ALTER"]) && text.contains(" OWNER TO ") {
@@ -555,11 +563,8 @@ impl<'a> Loader<'a> {
             (&["CREATE", "EVENT", "TRIGGER"], "only a superuser can create one"),
         ];
         if let Some((_, why)) = outside.iter().find(|(words, _)| starts(words)) {
-            let object = created_object(text);
-            self.leave_out(&object, why);
-            if let Some(name) = object.rsplit([' ', '.']).next() {
-                self.absent.push(name.trim_matches('"').to_owned());
-            }
+            self.leave_out(&created_object(text), why);
+            self.absent.extend(created_name(text).map(|name| (name, ErrorClass::Privilege)));
             return true;
         }
         false
@@ -669,12 +674,12 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Whether it gives or takes privileges, which carry no data.
 /// The beginning of a statement, for messages.
 fn head_of(sql: &[u8]) -> String {
     String::from_utf8_lossy(sql.get(..4096).unwrap_or(sql)).into_owned()
 }
 
+/// Whether it gives or takes privileges, which carry no data.
 fn grants(text: &str) -> bool {
     ["GRANT", "REVOKE"].iter().any(|word| strip_words(text, &[word]).is_some())
         || strip_words(text, &["ALTER", "DEFAULT", "PRIVILEGES"]).is_some()

@@ -20,7 +20,7 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
                 amount::bytes(*before),
                 path.display()
             ))
-            .help("compare the tables of both: rollsafe verify-backup --write-manifest on the one before, --previous here"),
+            .help("tables that lost rows are named by rows_fewer_than_before; if there are none, look at large objects and at what the rows hold"),
         );
     }
 }

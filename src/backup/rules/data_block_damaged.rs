@@ -10,10 +10,11 @@ pub static RULE: Rule =
 
 fn check(evidence: &Evidence, sink: &mut Sink) {
     for kind in [ProblemKind::BlockDamaged, ProblemKind::Unreadable] {
-        sink.problems(
-            evidence,
-            kind,
-            "take the backup again; the tables before and behind it can be restored one by one: pg_restore --data-only -t TABLE",
-        );
+        let help = if evidence.is_text() {
+            "take the backup again; what stands before it in the text can still be run by psql"
+        } else {
+            "take the backup again; the tables before and behind it can be restored one by one: pg_restore --data-only -t TABLE"
+        };
+        sink.problems(evidence, kind, help);
     }
 }

@@ -25,6 +25,14 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
                 .help("dump again without --data-only (-a)"),
         );
     }
+    if selection.statistics_only {
+        sink.push(
+            Found::new(
+                "the dump holds the planner's statistics and nothing else (pg_dump --statistics-only)",
+            )
+            .help("dump again without --statistics-only"),
+        );
+    }
     let excluded: Vec<&String> =
         selection.excluded.iter().filter(|table| !evidence.limits.without_data.contains(table)).collect();
     if let Some(first) = excluded.first() {

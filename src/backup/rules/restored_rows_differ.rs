@@ -25,10 +25,12 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
             }
             None => format!("{} can't be read after the restore", table.name),
         };
-        sink.push(
-            Found::new(message)
-                .on(&table.name)
-                .help("what the server said about it is told by restore_failed"),
-        );
+        // An error about another object may have taken the rows away as well.
+        let help = if restored.errors_of_backup().next().is_some() {
+            "what the server said is told by restore_failed"
+        } else {
+            "the server took the dump without an error: take the backup again, and look whether rules, triggers or defaults of the table change rows that are loaded"
+        };
+        sink.push(Found::new(message).on(&table.name).help(help));
     }
 }

@@ -14,7 +14,19 @@ fn check(evidence: &Evidence, sink: &mut Sink) {
     }
     let rows = |name: &str| evidence.tables.iter().find(|table| table.name == name).map(|table| table.rows);
     for name in &evidence.limits.not_empty {
-        if rows(name).unwrap_or(0) == 0 {
+        let is_there = rows(name).is_some()
+            || evidence
+                .contents
+                .as_ref()
+                .is_none_or(|contents| contents.tables.iter().any(|of| of.name == *name));
+        if !is_there {
+            sink.push(
+                Found::new(format!("{name} isn't in the backup, and must hold rows"))
+                    .on(name)
+                    .severity(Severity::Error)
+                    .help("is the name right, with its schema? if so, look for -t, -n, -T or -N in the pg_dump command"),
+            );
+        } else if rows(name).unwrap_or(0) == 0 {
             sink.push(
                 Found::new(format!("{name} has no rows, and must hold some"))
                     .on(name)

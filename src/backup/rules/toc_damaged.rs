@@ -9,9 +9,10 @@ pub static RULE: Rule =
     Rule { code: "toc_damaged", stage: Stage::Contents, page: backup_page!("toc_damaged"), check };
 
 fn check(evidence: &Evidence, sink: &mut Sink) {
-    sink.problems(
-        evidence,
-        ProblemKind::Toc,
-        "take the backup again; what can still be read is listed by: pg_restore --list",
-    );
+    let help = if evidence.is_text() {
+        "take the backup again; what can still be used is SQL, which psql runs statement by statement"
+    } else {
+        "take the backup again; what can still be read is listed by: pg_restore --list"
+    };
+    sink.problems(evidence, ProblemKind::Toc, help);
 }
