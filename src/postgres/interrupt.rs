@@ -1,6 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: clean up first, then end as the signal would have ended us.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,6 +16,7 @@ pub(super) trait Remains: Send + Sync {
 static LIVE: Mutex<BTreeMap<u64, Arc<dyn Remains>>> = Mutex::new(BTreeMap::new());
 static STARTING: Mutex<()> = Mutex::new(());
 static LISTENING: Once = Once::new();
+static CAUGHT: AtomicBool = AtomicBool::new(false);
 
 /// As long as this lives, a signal that ends rollsafe removes `remains` first.
 #[derive(Debug)]
@@ -42,12 +44,21 @@ pub(super) fn starting() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Doesn't come back once a signal has come: what failed since then failed because of the cleaning up, and the
+/// process ends by the signal when that is done.
+pub(super) fn give_way() {
+    while CAUGHT.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 fn listen() {
     // Without handlers the guard still cleans up, only a moment after we are gone.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     let thread = std::thread::Builder::new().name("rollsafe-signals".into());
     let _ = thread.spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            CAUGHT.store(true, Ordering::SeqCst);
             let _nothing_starts_now = starting();
             let remains: Vec<_> =
                 LIVE.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
