@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let ask: &dyn Fn(&str, &str) -> bool = &ask;
     let outcome = cli::run_asking(std::env::args_os(), around, person.then_some(ask));
-    rollsafe::postgres::interrupt::end_if_interrupted();
+    rollsafe::postgres::give_way_to_signals();
     // A reader that went away (`| head`) is no failure.
     let _ = std::io::stderr().lock().write_all(outcome.stderr.as_bytes());
     let mut stdout = std::io::stdout().lock();

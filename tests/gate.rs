@@ -10,7 +10,8 @@ use rollsafe::gate::release::sha256;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
 use rollsafe::postgres::tools::{Installations, Tool};
 use rollsafe::rehearsal::report::{
-    Backup, Downs, MigrationRun, Probes, Queries, Rehearsal, RestoreAgain, Status, Tool as ReportTool,
+    Backup, DataDifference, Downs, MigrationRun, Probes, Queries, Rehearsal, RestoreAgain, Status,
+    Tool as ReportTool,
 };
 
 fn run(arguments: &[&str]) -> Outcome {
@@ -108,11 +109,14 @@ impl Shop {
 
     /// A rehearsal as it would be reported if all had gone well.
     fn rehearsal(&self, backup: &Path, started_at: &str, change: impl FnOnce(&mut Rehearsal)) -> String {
+        let sum = |name: &str| sha256(&std::fs::read(self.folder.path().join(name)).expect("readable"));
         let run = |name: &str| {
-            let text = std::fs::read(self.folder.path().join(name)).expect("readable");
+            let down = name.replace(".up.", ".down.");
             MigrationRun {
                 path: name.to_owned(),
-                sha256: Some(sha256(&text)),
+                sha256: Some(sum(name)),
+                down_sha256: Some(sum(&down)),
+                down: Some(down),
                 status: Status::Done,
                 start: Some(0.0),
                 seconds: 0.5,
@@ -206,7 +210,12 @@ fn seen_on(shop: &Shop) {
     ] {
         assert_eq!(check(&blocked, id).answer, Answer::No, "{:?}", check(&blocked, id));
     }
-    assert!(check(&blocked, "blockers").details.iter().any(|line| line.contains("a prepared transaction")));
+    let prepared = "the prepared transaction 'left over' of postgres holds SHARE on orders";
+    assert!(
+        check(&blocked, "blockers").details.iter().any(|line| line == prepared),
+        "{:?}",
+        check(&blocked, "blockers")
+    );
     assert!(check(&blocked, "idle_in_transaction").details[0].contains("SELECT count(*) FROM orders"));
     assert_eq!(outcome.code, 1);
 
@@ -308,6 +317,65 @@ fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
     );
     std::fs::write(&migration, text).expect("written");
 
+    // So is one of its way back, and a way back that is gone.
+    let down = PathBuf::from(shop.path("m/0002_total.down.sql"));
+    let text = std::fs::read_to_string(&down).expect("readable");
+    std::fs::write(&down, format!("{text}-- later\n")).expect("written");
+    let changed = with(&[]);
+    assert!(changed.stdout.contains("0002_total.down.sql: changed since"), "{}", changed.stdout);
+    std::fs::remove_file(&down).expect("removed");
+    let gone = with(&[]);
+    assert!(
+        gone.stdout.contains("0002_total.down.sql: rehearsed as the way back, and gone"),
+        "{}",
+        gone.stdout
+    );
+    std::fs::write(&down, text).expect("written");
+
+    // What came since is pending too where no live ledger says so, wherever it stands among the others.
+    let offline = |more: &[&str]| {
+        let live = base.iter().position(|word| *word == "--database-url").expect("there");
+        let mut words = base.to_vec();
+        words.drain(live..live + 2);
+        words.extend(["--without", "live=staging has none"]);
+        words.extend(more);
+        run(&words)
+    };
+    let go = offline(&[]);
+    assert_eq!(go.code, 0, "{}{}", go.stdout, go.stderr);
+    let later = PathBuf::from(shop.path("m/0004_later.up.sql"));
+    std::fs::write(&later, "DROP TABLE orders CASCADE;\n").expect("written");
+    for more in [&[][..], &["--all"]] {
+        let more = offline(more);
+        assert_eq!(more.code, 1, "{}", more.stdout);
+        assert!(more.stdout.contains("0004_later.up.sql: not rehearsed"), "{}", more.stdout);
+        assert!(more.stdout.contains("and 1 that came since"), "{}", more.stdout);
+    }
+    std::fs::remove_file(&later).expect("removed");
+    let earlier = PathBuf::from(shop.path("m/0000_earlier.up.sql"));
+    std::fs::write(&earlier, "SELECT 1;\n").expect("written");
+    shop.rehearsal(&dump, &now(), |rehearsal| {
+        rehearsal.run.pending.history = Some(vec!["m/0001_orders.up.sql".to_owned()]);
+    });
+    let more = offline(&[]);
+    assert!(more.stdout.contains("0000_earlier.up.sql: not rehearsed"), "{}", more.stdout);
+    std::fs::remove_file(&earlier).expect("removed");
+
+    // What the project's own command ran, file by file.
+    shop.rehearsal(&dump, &now(), |rehearsal| {
+        let files = rehearsal.files();
+        rehearsal.run.command = Some("make migrate".to_owned());
+        rehearsal.migrations = vec![MigrationRun {
+            path: "make migrate".to_owned(),
+            status: Status::Done,
+            start: Some(0.0),
+            files,
+            ..MigrationRun::default()
+        }];
+    });
+    let go = offline(&[]);
+    assert_eq!(go.code, 0, "{}{}", go.stdout, go.stderr);
+
     // A rehearsal that is old, of another backup, or not whole.
     shop.rehearsal(&dump, "2026-01-01T00:00:00Z", |_| {});
     assert!(with(&[]).stdout.contains("no          rehearsal age"), "{}", with(&[]).stdout);
@@ -318,6 +386,12 @@ fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
     shop.rehearsal(&dump, &now(), |rehearsal| rehearsal.not_checked.push("the downs".into()));
     let partly = with(&[]);
     assert_eq!(partly.code, 2, "{}", partly.stdout);
+    shop.rehearsal(&dump, &now(), |rehearsal| {
+        let data = DataDifference { table: "orders".to_owned(), ..DataDifference::default() };
+        rehearsal.comparison.data = vec![data];
+    });
+    assert!(with(&[]).stdout.contains("down migrations: 1 table differs"), "{}", with(&[]).stdout);
+    shop.rehearsal(&dump, &now(), |rehearsal| rehearsal.not_checked.push("the downs".into()));
     let meant = with(&["--without", "rehearsed=the downs were tried by hand"]);
     assert_eq!(meant.code, 0, "{}", meant.stdout);
     assert!(meant.stdout.contains("left out") && meant.stdout.contains("tried by hand"), "{}", meant.stdout);
@@ -389,6 +463,13 @@ fn nothing_looked_at_is_no_go() {
     assert!(report.checks.iter().filter(|check| check.answer == Answer::NotChecked).count() > 20);
     let wrong = run(&["gate", &path, "--without", "rehearsa"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("did you mean `rehears"), "{}", wrong.stderr);
+    let silent = run(&["gate", &path, "--without", "live"]);
+    assert!(silent.code == 2 && silent.stderr.contains("--without live='WHY'"), "{}", silent.stderr);
+    let all = ["migrations=x", "backup=x", "rehearsal=x", "live=x"].map(|group| ["--without", group]);
+    let all: Vec<&str> = ["gate", &path].into_iter().chain(all.into_iter().flatten()).collect();
+    let nothing = run(&all);
+    assert_eq!(nothing.code, 1, "{}", nothing.stdout);
+    assert!(nothing.stdout.contains("NO-GO: every check was left out"), "{}", nothing.stdout);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rollsafe::postgres::child::Run;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
 use rollsafe::postgres::tools::{Installations, Tool};
 use rollsafe::rehearsal::rehearse::rehearse_on;
-use rollsafe::rehearsal::report::{Access, PhaseName, Rehearsal, Status, Verdict};
+use rollsafe::rehearsal::report::{Access, FailedQuery, PhaseName, Rehearsal, ServerError, Status, Verdict};
 use rollsafe::rehearsal::request::{Request, Silent};
 use rollsafe::rehearsal::rules::RULES;
 use rollsafe::rehearsal::terminal::{Look, terminal};
@@ -140,6 +140,8 @@ fn rehearse_example(cluster: &Arc<ScratchCluster>, number: usize, example: &Exam
         request.queries.push(path);
     }
     request.limits.stall = example.word("stall").unwrap_or(60.0);
+    request.limits.migrate = example.word("migrate").unwrap_or(60.0);
+    request.limits.hard_stop = example.word("hard-stop").unwrap_or(60.0);
     request.limits.rollback = example.word("rollback").unwrap_or(60.0);
     rehearse_on(place, &request, &Silent).expect("rehearsed")
 }
@@ -240,6 +242,8 @@ fn the_shops_release_shows_every_finding() {
     let report_file = folder.path().join("report.json");
     let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release"))
+        // What leads to another server leads nobody there.
+        .envs([("PGPORT", "1"), ("PGHOSTADDR", "127.0.0.1"), ("PGUSER", "nobody")])
         .args(["rehearse", "--keep-going", "--backup"])
         .arg(&dump)
         .arg("--sizes")
@@ -255,6 +259,7 @@ fn the_shops_release_shows_every_finding() {
 
     assert_eq!(report.verdict, Verdict::Failed);
     assert_eq!(report.not_checked, Vec::<String>::new());
+    assert!(!report.notes.iter().any(|note| note.contains("predictions rest")), "{:?}", report.notes);
     assert_eq!(report.run.runner.as_deref(), Some("golang-migrate"));
     assert_eq!(report.run.pending.ledger.as_deref(), Some("schema_migrations"));
     let statuses: Vec<Status> = report.migrations.iter().map(|run| run.status).collect();
@@ -376,6 +381,138 @@ fn the_projects_own_command_is_watched() {
     assert_eq!(codes(&report), ["migration_failed"]);
     let error = report.migrations[0].statements[0].error.as_ref().expect("an error");
     assert_eq!(error.sqlstate, "42601");
+
+    // With a ledger it is asked what the command ran, and that alone is gone back on.
+    let setup = &format!(
+        "{setup} CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
+         INSERT INTO schema_migrations VALUES (1, false);"
+    );
+    let files = [
+        files[0],
+        files[1],
+        files[2],
+        ("0003_more.up.sql", "SELECT 1;"),
+        ("0003_more.down.sql", "DROP TABLE nowhere;"),
+    ];
+    let request = |command: String| Request {
+        part: part(folder.path(), &files),
+        migrate_command: Some(command),
+        directory: folder.path().to_owned(),
+        ..Request::default()
+    };
+    let report =
+        rehearse_on(place(&cluster, "idle", setup), &request("true".to_owned()), &Silent).expect("rehearsed");
+    let shown = terminal(&report, Look { color: false });
+    assert_eq!(report.verdict, Verdict::Incomplete, "{shown}");
+    assert!(
+        report
+            .not_checked
+            .iter()
+            .any(|one| one.contains("0002_change.up.sql: still pending after the command"))
+    );
+    assert!(shown.contains("0 of 2 migrations ran"), "{shown}");
+    let script = folder.path().join("migrate.psql");
+    let sql = "BEGIN; ALTER TABLE orders ALTER COLUMN total TYPE bigint; SELECT pg_sleep(0.4); COMMIT;
+        DELETE FROM schema_migrations; INSERT INTO schema_migrations VALUES (2, false);";
+    std::fs::write(&script, sql).expect("written");
+    let command = format!("'{psql}' -X -v ON_ERROR_STOP=1 \"$DATABASE_URL\" -f '{}'", script.display());
+    let report = rehearse_on(place(&cluster, "half", setup), &request(command), &Silent).expect("rehearsed");
+    let shown = terminal(&report, Look { color: false });
+    let ran: Vec<(Status, bool)> = report
+        .files()
+        .iter()
+        .map(|file| (file.status, file.sha256.is_some() && file.down_sha256.is_some()))
+        .collect();
+    assert_eq!(ran, [(Status::Done, true), (Status::NotRun, true)], "{shown}");
+    let downs = report.rollback.downs.as_ref().expect("downs");
+    assert_eq!((downs.status, downs.steps.len()), (Status::Done, 1), "{shown}");
+    assert_eq!(codes(&report), Vec::<String>::new(), "{shown}");
+    // Its lock is the statement's that took it, and the wait is behind it.
+    let alter = report.statements().find(|one| one.kind == "ALTER TABLE").expect("an ALTER TABLE");
+    assert!(alter.locks.iter().any(|lock| lock.relation == "orders" && lock.blocks_reads), "{alter:#?}");
+    let stall = report.tables.iter().find_map(|table| table.longest_read_stall.as_ref()).expect("a stall");
+    assert_eq!(stall.statement, Some(alter.id), "{shown}");
+
+    // What hangs is stopped, with what it left on the server.
+    let mut hung =
+        request(format!("'{psql}' -X \"$DATABASE_URL\" -c 'BEGIN; LOCK TABLE orders; SELECT pg_sleep(600)'"));
+    (hung.limits.migrate, hung.limits.hard_stop) = (0.3, 0.5);
+    let began = Instant::now();
+    let report = rehearse_on(place(&cluster, "hung", setup), &hung, &Silent).expect("rehearsed");
+    assert_eq!(codes(&report), ["over_time_limit"], "{}", terminal(&report, Look { color: false }));
+    assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+/// What takes place inside one transaction, and inside one statement.
+#[test]
+fn what_follows_a_lock_is_seen_too() {
+    let cluster = servers().remove(0);
+    let setup = "CREATE TABLE orders (id bigint PRIMARY KEY, total int, note text);
+        INSERT INTO orders SELECT n, n, repeat('x', 50) FROM generate_series(1, 20000) n;";
+    let folder = tempfile::tempdir().expect("a folder");
+    let rehearsed = |database: &str, sql: &str| {
+        let files = [("0001_setup.up.sql", setup), ("0002_change.up.sql", sql)];
+        let sizes = rollsafe::rehearsal::extrapolate::Sizes {
+            tables: [("orders".to_owned(), 20_000_000_000)].into(),
+            ..Default::default()
+        };
+        let request = Request {
+            part: part(folder.path(), &files),
+            pending_from: Some("2".to_owned()),
+            sizes: Some(sizes),
+            ..Request::default()
+        };
+        let report = rehearse_on(place(&cluster, database, setup), &request, &Silent).expect("rehearsed");
+        assert!(report.migrations.iter().all(|run| run.status == Status::Done), "{report:#?}");
+        report
+    };
+    let orders = |report: &Rehearsal| -> rollsafe::rehearsal::report::TableRun {
+        report.tables.iter().find(|table| table.name == "orders").expect("orders").clone()
+    };
+
+    // The strongest lock is the first statement's; what the others do takes as much longer all the same.
+    let report = rehearsed(
+        "locked",
+        "ALTER TABLE orders ADD COLUMN full_note text; UPDATE orders SET full_note = note;
+         ALTER TABLE orders ALTER COLUMN total TYPE bigint; SELECT pg_sleep(0.2);",
+    );
+    let statements = &report.migrations[0].statements;
+    assert_eq!(statements[1].writes, ["orders"]);
+    assert_eq!(statements[2].rewrites, ["orders"]);
+    let there = report.extrapolation.as_ref().expect("extrapolated");
+    assert!(there.migrate_seconds > 100.0 * (statements[1].seconds + statements[2].seconds), "{there:#?}");
+    assert!(
+        there.stalls.iter().any(|stall| stall.of == Access::Reads && stall.seconds_there > 10.0),
+        "{there:#?}"
+    );
+
+    // Rows stay locked until the transaction's end, whichever they are.
+    let report = rehearsed("rows", "UPDATE orders SET total = 0 WHERE id > 19000; SELECT pg_sleep(0.3);");
+    let stall = orders(&report).longest_write_stall.expect("writes stood still");
+    assert!(stall.of_rows() && stall.seconds() >= 0.3, "{stall:?}");
+    assert!(
+        terminal(&report, Look { color: false }).contains("writes to changed rows of orders stood still")
+    );
+
+    // What is let go and taken again is told as often, and batches aren't multiplied into one long wait.
+    let report = rehearsed(
+        "again",
+        "DO $$ BEGIN ALTER TABLE orders ADD COLUMN a int; PERFORM pg_sleep(0.1); COMMIT;
+         ALTER TABLE orders ADD COLUMN b int; PERFORM pg_sleep(0.3); COMMIT; END $$;",
+    );
+    let locks = &report.migrations[0].statements[0].locks;
+    let held: Vec<f64> = locks.iter().map(|lock| lock.released - lock.acquired).collect();
+    assert!(held.len() == 2 && held[0] < held[1] && held[1] >= 0.3, "{locks:#?}");
+    let report = rehearsed(
+        "batches",
+        "DO $$ BEGIN FOR at IN 0..19 LOOP
+         UPDATE orders SET total = 0 WHERE id BETWEEN at * 1000 AND at * 1000 + 999; COMMIT; END LOOP; END $$;",
+    );
+    let statement = &report.migrations[0].statements[0];
+    assert!(statement.commits && statement.writes == ["orders"], "{statement:#?}");
+    let there = report.extrapolation.as_ref().expect("extrapolated");
+    assert!(there.migrate_seconds > 100.0 * statement.seconds, "{there:#?}");
+    assert!(there.stalls.iter().all(|stall| stall.seconds_there < 2.0), "{there:#?}");
 }
 
 #[test]
@@ -402,7 +539,23 @@ fn what_can_not_be_rehearsed_is_said() {
     assert!(said.contains("ledger") && said.contains("--pending-from"), "{said}");
     let (code, said) = run(&["--database-url", "postgresql://app@127.0.0.1:1/shop_prod"]);
     assert_eq!(code, Some(2));
-    assert!(!said.is_empty());
+    assert!(said.contains("nothing says that this database may be destroyed"), "{said}");
+    // A copy of the environment's is no answer to a backup that is named.
+    let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
+        .current_dir(&root)
+        .env("ROLLSAFE_COPY_URL", "postgresql://app@127.0.0.1:1/shop_copy")
+        .args([
+            "--no-config",
+            "rehearse",
+            "--migrations",
+            "shop/release/migrations",
+            "--backup",
+            "nowhere.dump",
+        ])
+        .output()
+        .expect("rollsafe runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("nowhere.dump"), "{said}");
     // The tool's own way back has nothing to undo where the tool didn't run.
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("rollsafe.toml");
@@ -431,7 +584,8 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
             "CREATE TABLE orders (id bigint PRIMARY KEY, total int);
              INSERT INTO orders SELECT n, n FROM generate_series(1, 500) n;
              CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
-             INSERT INTO schema_migrations VALUES (1, false);",
+             INSERT INTO schema_migrations VALUES (1, false);
+             CREATE ROLE weak LOGIN;",
         )
         .expect("a shop");
     drop(client);
@@ -444,10 +598,12 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).expect("written");
     }
-    let url =
-        format!("postgresql:///shop_prod?host={}&user={SUPERUSER}", cluster.socket_directory().display());
+    let url_of = |database: &str, user: &str| {
+        format!("postgresql:///{database}?host={}&user={user}", cluster.socket_directory().display())
+    };
+    let url = url_of("shop_prod", SUPERUSER);
     let report_file = folder.path().join("report.json");
-    let run = |more: &[&str]| {
+    let run_on = |url: &str, more: &[&str]| {
         let output = program::alone(env!("CARGO_BIN_EXE_rollsafe"))
             .args([
                 "--no-config",
@@ -459,7 +615,7 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
                 "--migrations",
             ])
             .arg(folder.path())
-            .args(["--database-url", &url, "--report"])
+            .args(["--database-url", url, "--report"])
             .arg(&report_file)
             .args(more)
             .output()
@@ -467,20 +623,29 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
+    let run = |more: &[&str]| run_on(&url, more);
     let type_of = || -> String {
         let mut client = cluster.connect(SUPERUSER, "shop_prod").expect("in");
         let sql = "SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'total'";
         client.query_one(sql, &[]).expect("asked").get(0)
     };
-    let (code, _, said) = run(&[]);
-    assert_eq!(code, Some(2), "{said}");
-    assert!(
-        said.contains("may be production") && said.contains("\"prod\"") && said.contains("--disposable"),
-        "{said}"
-    );
+    let refused = |url: &str, more: &[&str], words: &[&str]| {
+        let (code, _, said) = run_on(url, more);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    };
+    refused(&url, &[], &["--disposable"]);
+    refused(&url, &["--disposable"], &["may be production", "\"prod\"", "--disposable=shop_prod"]);
+    refused(&url, &["--disposable=shop"], &["names another database"]);
+    // Nobody names it production, but somebody works there whom an ordinary role doesn't see.
+    let working = cluster.connect(SUPERUSER, "postgres").expect("in");
+    let unseen = url_of("postgres", "weak");
+    refused(&unseen, &[], &["nothing says that this database may be destroyed"]);
+    refused(&unseen, &["--disposable"], &["1 other session is connected to it"]);
+    drop(working);
     assert_eq!(type_of(), "integer");
 
-    let (code, shown, said) = run(&["--disposable"]);
+    let (code, shown, said) = run(&["--disposable=shop_prod"]);
     assert_eq!(code, Some(0), "{shown}{said}");
     let text = std::fs::read_to_string(&report_file).expect("the report");
     let report: Rehearsal = serde_json::from_str(&text).expect("a report");
@@ -494,7 +659,7 @@ fn a_copy_is_rehearsed_on_when_it_is_named_as_one() {
     assert_eq!(type_of(), "integer", "taken back");
 
     // It is the user's: nothing of rollsafe's stays.
-    let (code, shown, said) = run(&["--disposable", "--no-rollback"]);
+    let (code, shown, said) = run(&["--disposable=shop_prod", "--no-rollback"]);
     assert_eq!(code, Some(2), "what was left out isn't passed: {shown}{said}");
     assert_eq!(type_of(), "bigint", "a copy stays as the rehearsal left it");
     let mut client = cluster.connect(SUPERUSER, "shop_prod").expect("in");
@@ -537,7 +702,9 @@ fn a_signal_leaves_nothing_behind() {
         let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()));
         let ended = child.wait().expect("it ends");
-        assert!(!ended.success());
+        // By the signal, as a shell wants to see it.
+        let number = std::os::unix::process::ExitStatusExt::signal(&ended);
+        assert_eq!(number, Some(if signal == "INT" { 2 } else { 15 }), "{ended:?}");
         eventually("nothing is left", || {
             let left = std::fs::read_dir(&scratch).expect("readable").count();
             left == 0 && !Path::new("/proc").join(&command).join("exe").exists()
@@ -566,8 +733,16 @@ fn small_dump(folder: &Path) -> PathBuf {
 fn the_report_reads_like_this() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release/rehearsal.json");
     let text = std::fs::read_to_string(&path).expect("the sample is there");
-    let report: Rehearsal = serde_json::from_str(&text).expect("a report");
+    let mut report: Rehearsal = serde_json::from_str(&text).expect("a report");
     insta::assert_snapshot!(terminal(&report, Look { color: false }));
+    // A query that fails before and after is no reason to migrate first.
+    let queries = report.queries.as_mut().expect("queries");
+    let needs = FailedQuery { is_new: true, before: Some(ServerError::default()), ..FailedQuery::default() };
+    let fails = FailedQuery { after: Some(ServerError::default()), ..needs.clone() };
+    queries.failed = vec![needs, fails];
+    let shown = terminal(&report, Look { color: false });
+    assert!(shown.contains("; 1 of the new application need the new schema"), "{shown}");
+    assert!(shown.contains("; 1 of the new application don't run on the new schema"), "{shown}");
 }
 
 /// A report of an earlier day: fields may be added since, none removed.

@@ -24,7 +24,7 @@ use crate::git;
 use crate::migration::project::Project;
 use crate::postgres::connection::{self, Connection};
 use crate::postgres::version::PgVersion;
-use crate::rehearsal::report::{PendingBy, Rehearsal};
+use crate::rehearsal::report::Rehearsal;
 use crate::report::terminal::Style;
 
 /// GO or NO-GO: all that a release needs, held against fixed limits
@@ -99,7 +99,7 @@ pub(super) struct GatherArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Live server")]
     disk_free: Option<u64>,
     /// Leave out a check, or a group of them (migrations, backup, rehearsal, live), and say why; the report says so
-    #[arg(long, value_name = "CHECK[=WHY]")]
+    #[arg(long, value_name = "CHECK=WHY")]
     without: Vec<String>,
     /// The release's name, for the report
     #[arg(long, value_name = "NAME")]
@@ -338,24 +338,18 @@ fn choose(
         }
     }
     if let Some(rehearsal) = rehearsal {
-        let files: Vec<&str> = rehearsal.migrations.iter().map(|run| run.path.as_str()).collect();
-        let runs = |path: &Path| {
-            let path = path.display().to_string();
-            files.iter().any(|file| path.ends_with(file.trim_start_matches("./")) || file.ends_with(&path))
-        };
-        if rehearsal.run.command.is_none() || rehearsal.run.pending.by == PendingBy::Ledger {
-            for part in &mut project.parts {
-                let up: Vec<bool> = part.migrations.iter().map(|migration| runs(&migration.path)).collect();
-                for (migration, own) in part.migrations.iter_mut().zip(&up) {
-                    let undone = migration.undoes.and_then(|undoes| up.get(undoes));
-                    migration.judged = *undone.unwrap_or(own);
-                }
-            }
-            let said = if rehearsal.run.pending.said.is_empty() {
-                "those rehearsed".to_owned()
-            } else {
-                format!("those rehearsed: {}", rehearsal.run.pending.said)
+        let told = rehearsal.migrations.iter().any(|run| !run.files.is_empty());
+        if rehearsal.run.command.is_none() || told || rehearsal.run.pending.history.is_some() {
+            let only = project.parts.len() == 1;
+            let since: usize =
+                project.parts.iter_mut().map(|part| pending::judge_rehearsed(part, rehearsal, only)).sum();
+            let mut said = match since {
+                0 => "those rehearsed".to_owned(),
+                since => format!("those rehearsed, and {since} that came since"),
             };
+            if !rehearsal.run.pending.said.is_empty() {
+                said.push_str(&format!(": {}", rehearsal.run.pending.said));
+            }
             return Pending { from: PendingFrom::Rehearsal, said: joined(said, &without), problem: None };
         }
     }
@@ -461,9 +455,7 @@ fn rehearse_now(arguments: &GatherArgs, loaded: &Loaded, around: Surroundings) -
     for path in &arguments.queries {
         add("--queries", path.as_os_str());
     }
-    let mut rehearse = rehearse::read(words)?;
-    // The gate rehearses on the backup, whatever copy the environment names.
-    rehearse.database_url = None;
+    let rehearse = rehearse::read(words)?;
     rehearse::prepare(&rehearse, loaded).and_then(|request| rehearse::carry_out(&request, around))
 }
 

@@ -40,12 +40,13 @@ pub struct RehearseArgs {
     /// The backup to restore: a pg_dump of any format
     #[arg(long, value_name = "DUMP")]
     pub(crate) backup: Option<PathBuf>,
-    /// A disposable copy to rehearse on instead; migrations, rows and downs are written to it
-    #[arg(long, value_name = "URL", env = "ROLLSAFE_COPY_URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
-    /// The copy may be destroyed, even if it looks like production
-    #[arg(long, requires = "database_url")]
-    disposable: bool,
+    /// A disposable copy to rehearse on instead; migrations, rows and downs are written to it. Without it ROLLSAFE_COPY_URL
+    /// is read, unless a backup is given and nothing is said to be disposable
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The copy may be destroyed; where it looks like production (others are connected, its name), its name is wanted
+    #[arg(long, value_name = "DATABASE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    disposable: Option<String>,
     /// The folder of the migrations
     #[arg(long, value_name = "DIR")]
     pub(crate) migrations: Vec<PathBuf>,
@@ -242,13 +243,23 @@ pub(crate) fn prepare(arguments: &RehearseArgs, loaded: &Loaded) -> Result<Reque
     let config = &loaded.config.rehearsal;
     let base = loaded.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
     let (part, notes) = gather(arguments, loaded, &base)?;
-    let copy = match &arguments.database_url {
+    let disposable = arguments.disposable.as_deref();
+    let of_environment = || {
+        // Who names a backup rehearses on it, whatever copy the environment speaks of.
+        let wanted = arguments.backup.is_none() || disposable.is_some();
+        std::env::var("ROLLSAFE_COPY_URL").ok().filter(|url| wanted && !url.is_empty())
+    };
+    let copy = match arguments.database_url.clone().or_else(of_environment) {
         Some(url) => {
-            let connection = Connection::new(Some(url)).map_err(|error| error.to_string())?;
-            if !arguments.disposable {
-                copy::refuse_production(&connection).map_err(|error| with_hint(&error))?;
-            }
-            Some((Arc::new(connection), Arc::from(url.as_str())))
+            let connection = Connection::new(Some(&url)).map_err(|error| error.to_string())?;
+            copy::may_be_destroyed(&connection, disposable).map_err(|error| with_hint(&error))?;
+            Some((Arc::new(connection), Arc::from(url)))
+        }
+        None if disposable.is_some() => {
+            return Err(
+                "--disposable says that a database may be destroyed: name it with --database-url URL"
+                    .to_owned(),
+            );
         }
         None => None,
     };

@@ -87,7 +87,7 @@ pub static CHECKS: &[Known] = &[
     Known { id: "coverage", group: Group::Backup, title: "coverage", about: "each table that the migrations destroy or write anew is in it, with rows" },
     Known { id: "rehearsed", group: Group::Rehearsal, title: "rehearsal complete", about: "the release was rehearsed, way back included, and nothing was left unlooked at" },
     Known { id: "rehearsal_age", group: Group::Rehearsal, title: "rehearsal age", about: "the rehearsal is younger than the limit" },
-    Known { id: "rehearsal_matches", group: Group::Rehearsal, title: "same release", about: "the rehearsal ran these migrations, by their checksums, on this backup" },
+    Known { id: "rehearsal_matches", group: Group::Rehearsal, title: "same release", about: "the rehearsal ran these migrations and their ways back, by their checksums, on this backup" },
     Known { id: "migrations_ran", group: Group::Rehearsal, title: "migrations ran", about: "every pending migration ran to its end" },
     Known { id: "migration_time", group: Group::Rehearsal, title: "migration time", about: "all migrations together stay below the limit" },
     Known { id: "read_stall", group: Group::Rehearsal, title: "longest stall of reads", about: "reads of no table stand still for longer than the limit" },

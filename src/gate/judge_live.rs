@@ -6,6 +6,7 @@ use super::limits::Limits;
 use super::live::{HeldLock, LiveFacts, Session, Target, Written};
 use crate::amount::bytes as size;
 use crate::migration::lock_mode::LockMode;
+use crate::postgres::sql_text::quote_literal;
 use crate::postgres::version::PgVersion;
 
 /// What the live server is held against.
@@ -189,11 +190,16 @@ fn blockers(facts: &LiveFacts, expected: &Expected<'_>) -> Check {
         // A prepared transaction has no session and no age here: it never goes by itself.
         .filter(|lock| lock.pid.is_none() || lock.transaction_age.is_some_and(|age| age > limit as f64))
         .map(|lock| {
-            let who = lock
-                .pid
-                .map_or("a prepared transaction".to_owned(), |pid| format!("pid {pid} of {}", lock.role));
+            let who = match (lock.pid, &lock.prepared) {
+                (Some(pid), _) => format!("pid {pid} of {}", lock.role),
+                (None, Some(gid)) => {
+                    format!("the prepared transaction {} of {}", quote_literal(gid), lock.role)
+                }
+                (None, None) => "a prepared transaction".to_owned(),
+            };
             let age = lock.transaction_age.map_or(String::new(), |age| format!(" for {}", duration(age)));
-            format!("{who} holds {} on {}{age}: {}", lock.mode, lock.relation, lock.query)
+            let query = if lock.query.is_empty() { String::new() } else { format!(": {}", lock.query) };
+            format!("{who} holds {} on {}{age}{query}", lock.mode, lock.relation)
         })
         .collect();
     let shown_limit = format!("0 older than {}", duration(limit as f64));

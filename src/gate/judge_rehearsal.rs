@@ -3,9 +3,11 @@
 use super::check::{Answer, Check};
 use super::clock::{Instant, duration};
 use super::limits::Limits;
+use super::pending::same_file;
 use super::release::Release;
 use crate::finding::Severity;
 use crate::rehearsal::report::{Access, Rehearsal, Stall, Status};
+use crate::rehearsal::rules::said;
 
 /// What a rehearsal is held against.
 pub struct Expected<'a> {
@@ -97,22 +99,36 @@ fn matches(rehearsal: &Rehearsal, expected: &Expected<'_>) -> Check {
         // Without a backup the checks of the group `backup` say so.
         (Some(_), None) => {}
     }
-    if rehearsal.run.command.is_some() && rehearsal.migrations.iter().all(|run| run.sha256.is_none()) {
+    let files = rehearsal.files();
+    if rehearsal.run.command.is_some() && files.iter().all(|file| file.sha256.is_none()) {
         unknown.push(
             "the project's own command ran the migrations: which files those were isn't recorded".to_owned(),
         );
     } else {
         for step in &expected.release.migrations {
-            match rehearsal.migrations.iter().find(|run| same_file(&run.path, &step.path)) {
-                None => different.push(format!("{}: not rehearsed", step.path)),
-                Some(run) => match &run.sha256 {
-                    Some(sha256) if *sha256 == step.sha256 => {}
-                    Some(_) => different.push(format!("{}: changed since it was rehearsed", step.path)),
-                    None => unknown.push(format!("{}: the report has no checksum of it", step.path)),
+            let Some(run) = files.iter().find(|run| same_file(&run.path, &step.path)) else {
+                different.push(format!("{}: not rehearsed", step.path));
+                continue;
+            };
+            match &run.sha256 {
+                Some(sha256) if *sha256 == step.sha256 => {}
+                Some(_) => different.push(format!("{}: changed since it was rehearsed", step.path)),
+                None => unknown.push(format!("{}: the report has no checksum of it", step.path)),
+            }
+            match (&step.down, &run.down) {
+                (None, None) => {}
+                (Some(down), None) => different.push(format!("{down}: a way back that was not rehearsed")),
+                (None, Some(down)) => different.push(format!("{down}: rehearsed as the way back, and gone")),
+                // A section of the same file was compared with it.
+                (Some(down), Some(_)) if *down == step.path => {}
+                (Some(down), Some(_)) => match (&run.down_sha256, &step.down_sha256) {
+                    (Some(rehearsed), Some(sha256)) if rehearsed == sha256 => {}
+                    (Some(_), _) => different.push(format!("{down}: changed since it was rehearsed")),
+                    (None, _) => unknown.push(format!("{down}: the report has no checksum of it")),
                 },
             }
         }
-        for run in &rehearsal.migrations {
+        for run in &files {
             if !expected.release.migrations.iter().any(|step| same_file(&run.path, &step.path)) {
                 different.push(format!("{}: rehearsed, and not pending now", run.path));
             }
@@ -134,26 +150,24 @@ fn matches(rehearsal: &Rehearsal, expected: &Expected<'_>) -> Check {
     Check::judged("rehearsal_matches", "by checksum", limit, true)
 }
 
-/// Reports are made in one directory and read in another: what names the migration is the end of its path.
-fn same_file(one: &str, other: &str) -> bool {
-    let (one, other) = (one.trim_start_matches("./"), other.trim_start_matches("./"));
-    let end = |long: &str, short: &str| {
-        long.strip_suffix(short).is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '\\']))
-    };
-    end(one, other) || end(other, one)
-}
-
 fn ran(rehearsal: &Rehearsal) -> Check {
-    let total = rehearsal.migrations.len();
-    let done = rehearsal.migrations.iter().filter(|run| run.status == Status::Done).count();
+    let files = rehearsal.files();
+    let total = files.len();
+    let done = files.iter().filter(|file| file.status == Status::Done).count();
     let details = rehearsal.migrations.iter().filter(|run| run.status != Status::Done).map(|run| {
         let error = run.statements.iter().find_map(|statement| statement.error.as_ref());
         match error {
-            Some(error) => format!("{}: {} (SQLSTATE {})", run.path, error.message, error.sqlstate),
-            None if run.status == Status::Stopped => format!("{}: stopped at a time limit", run.path),
+            _ if run.status == Status::Stopped => format!("{}: stopped at a time limit", run.path),
+            Some(error) => format!("{}: {}", run.path, said(error)),
             None => format!("{}: not run", run.path),
         }
     });
+    let of_commands = rehearsal.migrations.iter().flat_map(|run| &run.files);
+    let details = details.chain(
+        of_commands
+            .filter(|file| file.status != Status::Done)
+            .map(|file| format!("{}: still pending after the command", file.path)),
+    );
     Check::judged("migrations_ran", format!("{done} of {total}"), "all", done == total)
         .because("a migration fails on the data of production: mend it, and rehearse again")
         .with(details)
@@ -322,7 +336,7 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
         said.push(if schema + data == 0 {
             "down migrations: equal".to_owned()
         } else {
-            format!("down migrations: {} differ", counted(schema, data))
+            format!("down migrations: {}", counted(schema, data))
         });
         details.extend(
             comparison.rolled_back.iter().map(|one| format!("after the downs: {} {}", one.kind, one.name)),
@@ -338,7 +352,7 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
         said.push(if schema + data == 0 {
             "backup: equal".to_owned()
         } else {
-            format!("backup: {} differ", counted(schema, data))
+            format!("backup: {}", counted(schema, data))
         });
         details.extend(
             restore
@@ -358,25 +372,15 @@ fn as_before(rehearsal: &Rehearsal) -> Check {
         .with(details)
 }
 
-/// "1 object and 2 tables"
+/// "1 object and the rows of 2 tables differ"
 fn counted(objects: usize, tables: usize) -> String {
     let one = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let differ = if objects + tables == 1 { "differs" } else { "differ" };
     match (objects, tables) {
-        (0, tables) => one(tables, "table"),
-        (objects, 0) => one(objects, "object"),
-        (objects, tables) => format!("{} and the rows of {}", one(objects, "object"), one(tables, "table")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_file_is_known_by_the_end_of_its_path() {
-        assert!(same_file("db/migrate/1.up.sql", "./db/migrate/1.up.sql"));
-        assert!(same_file("/srv/app/db/migrate/1.up.sql", "migrate/1.up.sql"));
-        assert!(!same_file("db/11.up.sql", "1.up.sql"));
-        assert!(!same_file("a/1.sql", "b/1.sql"));
+        (0, tables) => format!("{} {differ}", one(tables, "table")),
+        (objects, 0) => format!("{} {differ}", one(objects, "object")),
+        (objects, tables) => {
+            format!("{} and the rows of {} {differ}", one(objects, "object"), one(tables, "table"))
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 use postgres::{Client, Row};
 use serde::{Deserialize, Serialize};
 
+use crate::postgres::connection::OF_A_CLIENT;
+
 /// A relation that the migrations lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -120,6 +122,9 @@ pub struct HeldLock {
     pub transaction_age: Option<f64>,
     /// The beginning of its query.
     pub query: String,
+    /// The identifier of the prepared transaction that holds it.
+    #[serde(default)]
+    pub prepared: Option<String>,
 }
 
 /// A prepared transaction.
@@ -232,18 +237,19 @@ SELECT current_database()::text, current_user::text, current_setting('server_ver
        inet_server_addr() IS NULL,
        (SELECT setting FROM pg_settings WHERE name = 'data_directory')";
 
-const SESSIONS: &str = "
-SELECT pid, coalesce(usename, '')::text, coalesce(application_name, ''), coalesce(state, ''),
+/// Sessions of clients but this one.
+fn sessions_sql() -> String {
+    format!(
+        "SELECT pid, coalesce(usename, '')::text, coalesce(application_name, ''), coalesce(state, ''),
        extract(epoch FROM clock_timestamp() - xact_start)::float8,
        extract(epoch FROM clock_timestamp() - state_change)::float8,
        left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 120),
        coalesce(query = '<insufficient privilege>', false),
        datname = current_database()
-FROM pg_stat_activity
--- Of a session that isn't seen even backend_type is NULL; a client's has a database and a role all the same.
-WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)
-  AND pid <> pg_backend_pid()
-ORDER BY xact_start NULLS LAST, pid";
+         FROM pg_stat_activity WHERE {OF_A_CLIENT} AND pid <> pg_backend_pid()
+         ORDER BY xact_start NULLS LAST, pid"
+    )
+}
 
 const RELATIONS: &str = "
 SELECT n.place, c.oid, coalesce(pg_table_size(c.oid), 0)::int8, coalesce(pg_indexes_size(c.oid), 0)::int8,
@@ -255,12 +261,16 @@ LEFT JOIN pg_class c ON c.oid = to_regclass(n.name)
 ORDER BY n.place";
 
 const LOCKS: &str = "
-SELECT l.pid, coalesce(a.usename, '')::text, coalesce(a.application_name, ''), l.relation::regclass::text, l.mode,
+SELECT l.pid, coalesce(a.usename, p.owner, '')::text, coalesce(a.application_name, ''), l.relation::regclass::text, l.mode,
        l.granted, coalesce(a.backend_type = 'autovacuum worker', false),
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8,
-       left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 120)
+       left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 120), p.gid
 FROM pg_locks l
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+-- A prepared transaction has no process: which one it is its lock on its own number tells.
+LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+  AND x.mode = 'ExclusiveLock' AND x.virtualtransaction = l.virtualtransaction
+LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
 WHERE l.locktype = 'relation' AND l.relation = ANY ($1::oid[])
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.pid IS DISTINCT FROM pg_backend_pid()
@@ -360,6 +370,7 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
             autovacuum: row.get(6),
             transaction_age: row.get(7),
             query: row.get(8),
+            prepared: row.get(9),
         });
     }
     for row in client.query(PREPARED, &[])? {
@@ -401,7 +412,7 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
 }
 
 fn sessions(client: &mut Client, facts: &mut LiveFacts) -> Result<(), postgres::Error> {
-    for row in client.query(SESSIONS, &[])? {
+    for row in client.query(&sessions_sql(), &[])? {
         facts.connections.used += 1;
         let here: Option<bool> = row.get(8);
         let state: String = row.get(3);

@@ -92,22 +92,26 @@ pub struct Input {
 pub struct LeftOut {
     /// A check's name, or a group's.
     pub name: String,
-    /// Why; empty where nobody said.
+    /// Why.
     pub reason: String,
 }
 
 impl LeftOut {
-    /// Reads `NAME` or `NAME=WHY`.
+    /// Reads `NAME=WHY`.
     ///
     /// # Errors
-    /// When there is no such check or group; with the nearest name.
+    /// When there is no such check or group (with the nearest name), or no reason.
     pub fn read(text: &str) -> Result<LeftOut, String> {
         let (name, reason) = text.split_once('=').unwrap_or((text, ""));
         let name = name.trim().replace('-', "_");
         let names =
             || Group::ALL.iter().map(|group| group.as_str()).chain(CHECKS.iter().map(|check| check.id));
         if names().any(|known| known == name) {
-            return Ok(LeftOut { name, reason: reason.trim().to_owned() });
+            let reason = reason.trim().to_owned();
+            if reason.is_empty() {
+                return Err(format!("what is left out needs a reason: --without {name}='WHY'"));
+            }
+            return Ok(LeftOut { name, reason });
         }
         let near = names()
             .map(|known| (strsim::jaro_winkler(known, &name), known))
@@ -307,12 +311,14 @@ pub fn judge(gathered: &Gathered) -> GateReport {
         let Some(left) = gathered.left_out.iter().find(|left| left.covers(check)) else { continue };
         if matches!(check.answer, Answer::No | Answer::NotChecked) {
             let was = std::mem::replace(&mut check.answer, Answer::LeftOut);
-            let why = if left.reason.is_empty() { "no reason was given" } else { &left.reason };
+            let why = &left.reason;
             let before = check.reason.take().map(|reason| format!(" ({}: {reason})", was.as_str()));
             check.reason = Some(format!("{why}{}", before.unwrap_or_default()));
         }
     }
-    let verdict = if checks.iter().any(|check| check.answer == Answer::No) {
+    // Who leaves out everything has asked nothing, and nothing is no yes.
+    let nothing_asked = checks.iter().all(|check| gathered.left_out.iter().any(|left| left.covers(check)));
+    let verdict = if nothing_asked || checks.iter().any(|check| check.answer == Answer::No) {
         Verdict::NoGo
     } else if checks.iter().any(|check| check.answer == Answer::NotChecked) {
         Verdict::CouldNotCheck

@@ -2,9 +2,10 @@
 
 use postgres::Client;
 
-use crate::migration::migration::Direction;
+use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::Part;
 use crate::migration::project::ledger::{Ledger, Row, Standing};
+use crate::rehearsal::report::Rehearsal;
 
 /// What a ledger says about the migrations of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,5 +66,62 @@ pub fn judge_pending(part: &mut Part, standings: &[Standing]) {
             (Direction::Down, Some(undoes)) => up.get(undoes).copied().unwrap_or(false),
             _ => up.get(index).copied().unwrap_or(false),
         };
+    }
+}
+
+/// Makes those pending that a rehearsal ran, and what has come since: files that it neither ran nor says were history.
+/// Gives how many came since. Where the project has other folders (`only` is false), one that the rehearsal knows no
+/// file of is another than it was of.
+pub fn judge_rehearsed(part: &mut Part, rehearsal: &Rehearsal, only: bool) -> usize {
+    let ran: Vec<String> = rehearsal.files().into_iter().map(|file| file.path).collect();
+    let is_of = |files: &[String], migration: &Migration| {
+        let path = migration.path.display().to_string();
+        files.iter().any(|file| same_file(file, &path))
+    };
+    let history = rehearsal.run.pending.history.as_deref();
+    let known = |migration: &Migration| {
+        is_of(&ran, migration) || history.is_some_and(|history| is_of(history, migration))
+    };
+    let first = part.migrations.iter().position(known);
+    let mut since = 0;
+    let up: Vec<bool> = part
+        .migrations
+        .iter()
+        .enumerate()
+        .map(|(index, migration)| {
+            let forward = matches!(migration.direction, Direction::Up | Direction::Repeatable);
+            // An older report doesn't say what was history: then it is what comes before.
+            let before = history.is_none() && first.is_none_or(|first| index < first);
+            let is_new = forward && (only || first.is_some()) && !before && !known(migration);
+            since += usize::from(is_new);
+            is_new || is_of(&ran, migration)
+        })
+        .collect();
+    for (migration, own) in part.migrations.iter_mut().zip(&up) {
+        let undone = migration.undoes.and_then(|undoes| up.get(undoes));
+        migration.judged = *undone.unwrap_or(own);
+    }
+    since
+}
+
+/// Reports are made in one directory and read in another: what names the migration is the end of its path.
+pub fn same_file(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_start_matches("./"), other.trim_start_matches("./"));
+    let end = |long: &str, short: &str| {
+        long.strip_suffix(short).is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '\\']))
+    };
+    end(one, other) || end(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_file_is_known_by_the_end_of_its_path() {
+        assert!(same_file("db/migrate/1.up.sql", "./db/migrate/1.up.sql"));
+        assert!(same_file("/srv/app/db/migrate/1.up.sql", "migrate/1.up.sql"));
+        assert!(!same_file("db/11.up.sql", "1.up.sql"));
+        assert!(!same_file("a/1.sql", "b/1.sql"));
     }
 }

@@ -75,6 +75,8 @@ pub struct Step {
     pub sha256: String,
     /// The file of its way back; its own for sections of one file.
     pub down: Option<String>,
+    /// That file's SHA-256.
+    pub down_sha256: Option<String>,
     /// What it does.
     pub statements: Vec<StatementFacts>,
 }
@@ -147,6 +149,7 @@ pub fn release(project: &Project, report: &LintReport, pending: Pending) -> Rele
                 direction: migration.direction.as_str().to_owned(),
                 sha256: sha256(migration.source.as_bytes()),
                 down: down.map(|down| down.path.display().to_string()),
+                down_sha256: down.map(|down| sha256(down.source.as_bytes())),
                 statements: Vec::new(),
             };
             for statement in file.iter().flat_map(|file| &file.statements) {

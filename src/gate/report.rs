@@ -19,6 +19,9 @@ pub fn verdict_line(report: &GateReport) -> String {
     let counts = counts.join(", ");
     match report.verdict {
         Verdict::Go => format!("GO ({counts})"),
+        Verdict::NoGo if count(Answer::No) == 0 => {
+            format!("NO-GO: every check was left out, so nothing was asked ({counts})")
+        }
         Verdict::NoGo => format!("NO-GO ({counts})"),
         Verdict::CouldNotCheck => format!("NO-GO: not everything could be checked ({counts})"),
     }

@@ -544,12 +544,14 @@ fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str) -> State
         crate::migration::lock_mode::LockMode::from_name(mode)
             .is_none_or(|mode| mode > crate::migration::lock_mode::LockMode::RowExclusive)
     };
-    let measured_locks: Vec<String> = one
+    let mut measured_locks: Vec<String> = one
         .locks
         .iter()
         .filter(|lock| strong(&lock.mode))
         .map(|lock| mode(&lock.relation, &lock.mode))
         .collect();
+    // One that was let go and taken again is there several times.
+    measured_locks.dedup();
     let mut compared = Vec::new();
     if let Some(predicted) = &one.predicted {
         let predicted_locks: Vec<String> = predicted

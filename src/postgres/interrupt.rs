@@ -14,9 +14,9 @@ pub(super) trait Remains: Send + Sync {
 }
 
 static LIVE: Mutex<BTreeMap<u64, Arc<dyn Remains>>> = Mutex::new(BTreeMap::new());
-static ENDING: AtomicBool = AtomicBool::new(false);
 static STARTING: Mutex<()> = Mutex::new(());
 static LISTENING: Once = Once::new();
+static CAUGHT: AtomicBool = AtomicBool::new(false);
 
 /// As long as this lives, a signal that ends rollsafe removes `remains` first.
 #[derive(Debug)]
@@ -44,11 +44,10 @@ pub(super) fn starting() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Doesn't return once a signal has come: what failed since then failed because of what was removed, and is nothing to
-/// report.
-pub fn end_if_interrupted() {
-    while ENDING.load(Ordering::SeqCst) {
-        // The thread that cleans up ends the process.
+/// Doesn't come back once a signal has come: what failed since then failed because of the cleaning up, and the
+/// process ends by the signal when that is done.
+pub(super) fn give_way() {
+    while CAUGHT.load(Ordering::SeqCst) {
         std::thread::park();
     }
 }
@@ -62,7 +61,7 @@ fn listen() {
     let thread = std::thread::Builder::new().name("rollsafe-signals".into());
     let _ = thread.spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            ENDING.store(true, Ordering::SeqCst);
+            CAUGHT.store(true, Ordering::SeqCst);
             let _nothing_starts_now = starting();
             let remains: Vec<_> =
                 LIVE.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();

@@ -10,7 +10,7 @@ mod directory;
 pub mod ephemeral;
 mod guard;
 pub mod guest;
-pub mod interrupt;
+mod interrupt;
 pub mod psql;
 pub mod snapshot;
 pub mod sql_text;
@@ -18,3 +18,9 @@ mod template;
 pub mod tools;
 pub mod unprivileged;
 pub mod version;
+
+/// To be called before a result is told: where a signal is about to end the process, what was done last failed
+/// because its server was taken away, and nobody wants to hear of it. Doesn't come back then.
+pub fn give_way_to_signals() {
+    interrupt::give_way();
+}

@@ -129,7 +129,20 @@ pub fn take(
 ) -> Result<Snapshot, TakeError> {
     // Limits are set in the transaction: the session's own settings are part of what is asked.
     let client = connection.connect(&Limits { connect: limits.connect, ..Limits::none() })?;
-    let mut asking = Asking { client, server: connection.to_string(), not_read: vec![] };
+    take_by(client, connection.to_string(), limits, ledgers)
+}
+
+/// As [`take`], in a session that is there already; `server` is what it is called in messages.
+///
+/// # Errors
+/// When the server doesn't answer within `limits`.
+pub fn take_by(
+    client: Client,
+    server: String,
+    limits: &Limits,
+    ledgers: &[LedgerProbe<'_>],
+) -> Result<Snapshot, TakeError> {
+    let mut asking = Asking { client, server, not_read: vec![] };
     begin_reading(&mut asking.client, limits).map_err(|error| asking.failed("the transaction", &error))?;
     let mut snapshot = asking.snapshot(ledgers)?;
     // Nothing was changed; a failure here would change nothing of what has been read.

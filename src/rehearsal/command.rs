@@ -11,12 +11,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use postgres::Client;
 
 use super::RehearsalError;
-use super::execute::Executor;
+use super::execute::{Executor, changes};
 use super::place::{Place, Server};
 use super::queries::one_line;
 use super::relations;
-use super::report::{MigrationRun, ServerError, StatementRun, Status};
-use super::watch::Leader;
+use super::report::{COMMAND, MigrationRun, ServerError, StatementRun, Status};
+use super::watch::{Leader, Seen};
 use crate::migration::parse::parse;
 use crate::migration::statement::{Body, QueryKind};
 use crate::postgres::child::{Run, RunError};
@@ -45,6 +45,7 @@ pub(super) fn run(
     limit: Duration,
 ) -> Result<(MigrationRun, Vec<String>), RehearsalError> {
     let before = relations::read(&mut place.watcher()?)?;
+    let others = sessions(&mut place.watcher()?)?;
     let log = Log::start(place)?;
     let clock = Clock::of(place);
     let mut child = Run::new("/bin/sh", limit).args(["-c", command]).directory(directory);
@@ -58,11 +59,21 @@ pub(super) fn run(
     let leader = executor.watch.leader();
     let mut watcher = place.watcher()?;
     let (outcome, activity) = std::thread::scope(|scope| {
-        let looking = scope.spawn(|| look_on(&mut watcher, &leader, place, &ended));
+        let looking = scope.spawn(|| look_on(&mut watcher, &leader, place, &others, &ended));
         let outcome = child.to_end();
         ended.store(true, Ordering::SeqCst);
         (outcome, looking.join().unwrap_or_default())
     });
+    if matches!(outcome, Err(RunError::TimedOut { .. })) {
+        // A server goes on with a query whose client is gone, and holds its locks until then.
+        let mut watcher = place.watcher()?;
+        let left: Vec<i32> =
+            sessions(&mut watcher)?.into_iter().filter(|pid| !others.contains(pid)).collect();
+        let sql = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.unnest($1::int[]) pid";
+        watcher
+            .execute(sql, &[&left])
+            .map_err(|source| RehearsalError::server("end the command's sessions", source))?;
+    }
     let end = place.now();
     executor.watch.transaction_ended(end);
     executor.watch.follow(Vec::new());
@@ -83,9 +94,9 @@ pub(super) fn run(
         seconds: end - start,
         ..MigrationRun::default()
     };
-    run.statements = statements(told, executor);
-    let known = std::sync::Arc::new(before);
     let now = relations::read(&mut place.watcher()?)?;
+    run.statements = statements(told, executor, &[&before, &now]);
+    let known = std::sync::Arc::new(before);
     for statement in &run.statements {
         executor.knew(statement.id, known.clone());
     }
@@ -108,7 +119,7 @@ pub(super) fn run(
         run.statements.push(StatementRun {
             id: executor.next_id(),
             text: one_line(command, 200),
-            kind: "command".to_owned(),
+            kind: COMMAND.to_owned(),
             status,
             start,
             seconds: end - start,
@@ -171,19 +182,35 @@ struct Told {
     messages: Vec<String>,
 }
 
+/// Sessions of others in this database.
+fn sessions(client: &mut Client) -> Result<Vec<i32>, RehearsalError> {
+    let sql = "SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() \
+         AND backend_type = 'client backend' AND application_name NOT LIKE 'rollsafe: %'";
+    let rows =
+        client.query(sql, &[]).map_err(|source| RehearsalError::server("list the sessions", source))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Looks at the activity view until `ended`, and has the watch follow the sessions.
-fn look_on(client: &mut Client, leader: &Leader, place: &Place, ended: &AtomicBool) -> Vec<Told> {
+fn look_on(
+    client: &mut Client,
+    leader: &Leader,
+    place: &Place,
+    others: &[i32],
+    ended: &AtomicBool,
+) -> Vec<Told> {
     let sql = "SELECT pid, query, extract(epoch FROM query_start)::text, state = 'active' \
          FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() \
-         AND backend_type = 'client backend' AND application_name NOT LIKE 'rollsafe: %' ORDER BY pid";
+         AND backend_type = 'client backend' AND application_name NOT LIKE 'rollsafe: %' AND pid <> ALL ($1) ORDER BY pid";
     let mut seen: BTreeMap<(i32, String), Told> = BTreeMap::new();
     let mut known: Vec<i32> = Vec::new();
     while !ended.load(Ordering::SeqCst) {
-        let Ok(rows) = client.query(sql, &[]) else { break };
+        let asked = place.now();
+        let Ok(rows) = client.query(sql, &[&others]) else { break };
         let now = place.now();
         let pids: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
         if pids != known {
-            leader.follow(pids.clone());
+            leader.follow(pids.clone(), asked);
             known = pids;
         }
         for row in &rows {
@@ -368,9 +395,13 @@ fn statement_in(text: &str) -> Option<(f64, &str)> {
 
 /// What was told, as statements of the report: without those that only read or set something. Locks are tied to
 /// the statement of the same session that was running when they were first seen.
-fn statements(told: Vec<Told>, executor: &mut Executor<'_>) -> Vec<StatementRun> {
+fn statements(
+    told: Vec<Told>,
+    executor: &mut Executor<'_>,
+    relations: &[&relations::Relations],
+) -> Vec<StatementRun> {
     let mut runs = Vec::new();
-    let mut spans: Vec<(i32, f64, f64, u32)> = Vec::new();
+    let mut spans: Vec<Span> = Vec::new();
     let mut transactions: BTreeMap<i32, u32> = BTreeMap::new();
     for one in told {
         let script = parse(&one.sql, 0..one.sql.len());
@@ -402,7 +433,16 @@ fn statements(told: Vec<Told>, executor: &mut Executor<'_>) -> Vec<StatementRun>
             Some(transaction) => *transaction,
             None => executor.next_transaction(),
         };
-        spans.push((one.pid, one.start, one.start + one.seconds, id));
+        spans.push(Span {
+            pid: one.pid,
+            start: one.start,
+            end: one.start + one.seconds,
+            id,
+            text: one.sql.to_lowercase(),
+        });
+        if let [only] = script.statements.as_slice() {
+            executor.changes(id, changes::of(only));
+        }
         let named = |start: &str| -> Vec<String> {
             one.messages
                 .iter()
@@ -445,20 +485,73 @@ fn statements(told: Vec<Told>, executor: &mut Executor<'_>) -> Vec<StatementRun>
             ..StatementRun::default()
         });
     }
-    executor.watch.assign(&|pid, at| {
-        // Clocks and looks are a few milliseconds apart: the nearest one that had begun.
-        spans
-            .iter()
-            .filter(|(of, start, ..)| *of == pid && *start <= at + 0.02)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(.., id)| *id)
+    spans.sort_by(|a, b| a.start.total_cmp(&b.start));
+    executor.watch.assign(&|seen| {
+        let name = relations.iter().find_map(|all| all.get(&seen.relation)).map(|one| one.name.as_str());
+        behind(&spans, seen, name.unwrap_or("")).map(|span| span.id)
     });
     runs
+}
+
+/// When a session ran a statement.
+struct Span {
+    pid: i32,
+    start: f64,
+    end: f64,
+    id: u32,
+    /// In small letters.
+    text: String,
+}
+
+/// Clocks and looks are that far apart, in seconds.
+const APART: f64 = 0.005;
+
+/// The statement that took a lock: of those that ran between the look before and the one that found it, the first
+/// that speaks of the relation. `spans` are in order.
+fn behind<'a>(spans: &'a [Span], seen: &Seen, relation: &str) -> Option<&'a Span> {
+    let bare = relation.rsplit('.').next().unwrap_or("").trim_matches('"').to_lowercase();
+    let of_session = || spans.iter().filter(|span| span.pid == seen.pid);
+    let during =
+        || of_session().filter(|span| span.start <= seen.found + APART && span.end >= seen.acquired - APART);
+    during()
+        .find(|span| !bare.is_empty() && span.text.contains(&bare))
+        .or_else(|| during().next())
+        .or_else(|| of_session().rfind(|span| span.start <= seen.found + APART))
+        // What comes first in a session is seen later than it begins.
+        .or_else(|| of_session().next())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_of_the_statement_that_took_it() {
+        let span = |id, start, end, text: &str| Span { pid: 7, start, end, id, text: text.to_owned() };
+        let spans = [
+            span(1, 1.000, 1.002, "alter table users add column x int"),
+            span(2, 1.003, 1.503, "select pg_sleep(0.5)"),
+            span(3, 1.503, 1.504, "insert into goose_db_version values (2)"),
+        ];
+        let seen = |acquired, found| Seen {
+            pid: 7,
+            relation: 1,
+            mode: crate::migration::lock_mode::LockMode::AccessExclusive,
+            statement: 0,
+            acquired,
+            found,
+            released: None,
+            waited: 0.0,
+            transaction: "3/1".to_owned(),
+        };
+        let of = |seen: &Seen, name| behind(&spans, seen, name).map(|span| span.id);
+        assert_eq!(of(&seen(1.001, 1.006), "users"), Some(1));
+        assert_eq!(of(&seen(1.001, 1.506), "users"), Some(1), "not the later one that is near");
+        assert_eq!(of(&seen(1.500, 1.506), "goose_db_version"), Some(3));
+        // The session was found before its first statement was told.
+        assert_eq!(of(&seen(0.900, 0.950), "users"), Some(1));
+        assert_eq!(behind(&spans, &Seen { pid: 8, ..seen(1.0, 1.1) }, "users").map(|span| span.id), None);
+    }
 
     #[test]
     fn the_servers_log_is_read() {

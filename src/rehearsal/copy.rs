@@ -1,7 +1,7 @@
 //! A copy that the user names: whether it looks like production.
 
 use super::RehearsalError;
-use crate::postgres::connection::{Connection, Limits};
+use crate::postgres::connection::{Connection, Limits, OF_A_CLIENT};
 
 /// Words in names of hosts, databases and users that mean production.
 const PRODUCTION: &[&str] = &["prod", "prd", "production", "live", "primary", "master", "main"];
@@ -28,18 +28,36 @@ const COPIES: &[&str] = &[
     "ci",
 ];
 
-/// Refuses a database that looks like production: by its names, by other sessions on it, by replicas behind it.
+/// Refuses a database that nobody has named as one that may be destroyed. `disposable` is what stands behind
+/// `--disposable`: nothing, or the database's name, which is asked for where it looks like production: by its names, by
+/// other sessions on it, by replicas behind it.
 ///
 /// # Errors
-/// When it does, with what gave it away; when it can't be reached, or is a standby.
-pub fn refuse_production(connection: &Connection) -> Result<(), RehearsalError> {
+/// When it isn't named so, or looks like production, with what gave it away; when it can't be reached, or is a standby.
+pub fn may_be_destroyed(connection: &Connection, disposable: Option<&str>) -> Result<(), RehearsalError> {
+    let Some(named) = disposable else {
+        return Err(RehearsalError::Pending {
+            message: format!(
+                "a rehearsal runs the migrations on {connection} and writes rows there, and nothing says that this database may be destroyed"
+            ),
+            hint: Some("if it is a copy that may be destroyed, say so: --disposable".to_owned()),
+        });
+    };
+    let database = connection.database();
+    if !named.is_empty() && named != database {
+        return Err(RehearsalError::Copy(format!(
+            "--disposable={named} names another database than {connection} does ({database})"
+        )));
+    }
     let mut client = connection.connect(&Limits::default()).map_err(RehearsalError::Connection)?;
     let row = client
         .query_one(
-            "SELECT pg_catalog.pg_is_in_recovery(), \
-             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() \
-              AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'), \
-             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)",
+            &format!(
+                "SELECT pg_catalog.pg_is_in_recovery(), \
+                 (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() \
+                  AND pid <> pg_catalog.pg_backend_pid() AND {OF_A_CLIENT}), \
+                 (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)"
+            ),
             &[],
         )
         .map_err(|source| RehearsalError::server("look at the copy", source))?;
@@ -51,19 +69,19 @@ pub fn refuse_production(connection: &Connection) -> Result<(), RehearsalError> 
     let (sessions, replicas): (i64, i64) = (row.get(1), row.get(2));
     let names = [
         ("host", connection.get("host").unwrap_or("").to_owned()),
-        ("database", connection.database()),
+        ("database", database.clone()),
         ("user", connection.user()),
     ];
     let signs = signs(&names, sessions, replicas);
-    if signs.is_empty() {
+    if signs.is_empty() || !named.is_empty() {
         return Ok(());
     }
     Err(RehearsalError::Pending {
         message: format!("{connection} may be production: {}", signs.join("; ")),
-        hint: Some(
-            "a rehearsal runs migrations and writes rows there. If it is a copy that may be destroyed, say so: --disposable"
-                .to_owned(),
-        ),
+        hint: Some(format!(
+            "if it is a copy that may be destroyed all the same, say so by its name: --disposable={}",
+            crate::runbook::shell::quote(&database)
+        )),
     })
 }
 
@@ -87,10 +105,12 @@ fn signs(names: &[(&str, String)], sessions: i64, replicas: i64) -> Vec<String> 
         signs.push(format!("it is on another machine ({host}), and no name says that it is a copy"));
     }
     if sessions > 0 {
-        signs.push(format!("{sessions} other sessions are connected to it"));
+        let are = if sessions == 1 { "session is" } else { "sessions are" };
+        signs.push(format!("{sessions} other {are} connected to it"));
     }
     if replicas > 0 {
-        signs.push(format!("{replicas} replicas follow it"));
+        let follow = if replicas == 1 { "replica follows" } else { "replicas follow" };
+        signs.push(format!("{replicas} {follow} it"));
     }
     signs
 }

@@ -21,7 +21,7 @@ pub struct Sizes {
     pub database: Option<u64>,
 }
 
-const ASSUMPTION: &str = "a statement that rewrites, reads or indexes a table in full takes as much longer as the table is larger in production, and so \
+const ASSUMPTION: &str = "a statement that rewrites, reads or indexes a table in full, or changes rows of it, takes as much longer as the table is larger in production, and so \
      do the stalls behind it; all other statements take as long as here; the restore takes as much longer as the database is larger. \
      The same hardware is assumed, a cache that holds as much of the data, and no other load";
 
@@ -31,15 +31,9 @@ pub(super) fn extrapolate(report: &Rehearsal, sizes: &Sizes) -> Extrapolation {
         report.tables.iter().map(|table| (table.name.as_str(), table.bytes)).collect();
     // How much larger the largest of the tables that a statement goes through is.
     let factor = |statement: &StatementRun| -> Option<(String, u64, u64, f64)> {
-        let changes_rows = statement.rows.is_some_and(|rows| rows > 0);
-        let through = statement.rewrites.iter().chain(&statement.scans).map(String::as_str);
-        let written = statement
-            .locks
-            .iter()
-            .filter(|lock| changes_rows && lock.mode == "ROW EXCLUSIVE")
-            .map(|lock| lock.relation.as_str());
+        let through = statement.rewrites.iter().chain(&statement.scans).chain(&statement.writes);
         through
-            .chain(written)
+            .map(String::as_str)
             .filter_map(|name| {
                 let bytes_here = here.get(name).copied().filter(|bytes| *bytes > 0).or_else(|| {
                     statement.sizes.iter().find(|size| size.relation == name).map(|size| size.before)
@@ -87,8 +81,10 @@ pub(super) fn extrapolate(report: &Rehearsal, sizes: &Sizes) -> Extrapolation {
                 table.stalls.iter().filter(|stall| stall.of == of && stall.during == PhaseName::Migrate)
             {
                 let Some(id) = stall.statement else { continue };
-                // A lock lasts for its transaction: what follows in it counts as well.
+                // A lock lasts for its transaction: what follows in it counts as well. One that is let go while the
+                // statement goes on, as by what works in batches, doesn't last longer where there are more of them.
                 let longer: f64 = held_through(report, id)
+                    .filter(|one| !one.commits || !one.rewrites.is_empty() || !one.scans.is_empty())
                     .map(|one| one.seconds * (factors.get(&one.id).copied().unwrap_or(1.0) - 1.0))
                     .sum();
                 let longest = worst.entry(id).or_insert((0.0, 0.0));

@@ -1,5 +1,6 @@
 //! Which migrations are pending: read from the tool's ledger in the restored data, or as the user says.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use postgres::Client;
@@ -9,7 +10,7 @@ use super::report::{Pending, PendingBy};
 use crate::migration::catalog::QName;
 use crate::migration::migration::Direction;
 use crate::migration::project::Part;
-use crate::migration::project::ledger::{Ledger, Row, Standing};
+use crate::migration::project::ledger::{Ledger, Row, Standing, by_parts};
 use crate::postgres::sql_text::quote_identifier;
 
 /// What is to be run, and back.
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     pub ups: Vec<usize>,
     /// For each of them its way back.
     pub downs: HashMap<usize, usize>,
+    /// Whether it is known which are pending.
+    pub known: bool,
     /// How this is known.
     pub told: Pending,
     /// What nothing is known of.
@@ -49,11 +52,12 @@ pub(super) fn plan(part: &Part, client: &mut Client, given: &Given) -> Result<Pl
                 let below = migration.path.strip_prefix(&part.root).unwrap_or(&migration.path);
                 migration.direction != Direction::Down
                     && (migration.version == from
+                        || same_version(part, &migration.version, from)
                         || path == from
                         || below.to_string_lossy().starts_with(from))
             })
             .ok_or_else(|| RehearsalError::Pending {
-                message: format!("no migration in {} is called {from}", part.root.display()),
+                message: format!("no migration in {} is called {from}", folder(part)),
                 hint: Some("name a version, a file, or the beginning of a file's name".to_owned()),
             })?;
         plan.ups = (first..part.migrations.len()).collect();
@@ -67,14 +71,46 @@ pub(super) fn plan(part: &Part, client: &mut Client, given: &Given) -> Result<Pl
         matches!(direction, Some(Direction::Up | Direction::Repeatable | Direction::Baseline))
             && (given.from.is_none() || direction != Some(Direction::Baseline))
     });
-    for (index, migration) in part.migrations.iter().enumerate() {
-        if let Some(undone) = migration.undoes.filter(|_| migration.direction == Direction::Down)
-            && plan.ups.contains(&undone)
-        {
-            plan.downs.insert(undone, index);
+    plan.find_downs(part);
+    plan.known = true;
+    let history = part
+        .migrations
+        .iter()
+        .enumerate()
+        .filter(|(index, migration)| migration.direction != Direction::Down && !plan.ups.contains(index));
+    plan.told.history = Some(history.map(|(_, migration)| migration.path.display().to_string()).collect());
+    Ok(plan)
+}
+
+impl Plan {
+    /// Finds the ways back of what is pending.
+    pub fn find_downs(&mut self, part: &Part) {
+        self.downs.clear();
+        for (index, migration) in part.migrations.iter().enumerate() {
+            if let Some(undone) = migration.undoes.filter(|_| migration.direction == Direction::Down)
+                && self.ups.contains(&undone)
+            {
+                self.downs.insert(undone, index);
+            }
         }
     }
-    Ok(plan)
+}
+
+/// The migrations' folder, as people call it.
+fn folder(part: &Part) -> String {
+    if part.root.as_os_str().is_empty() { ".".to_owned() } else { part.root.display().to_string() }
+}
+
+/// Whether the tool takes two versions for one: `1` and `00001`.
+fn same_version(part: &Part, version: &str, given: &str) -> bool {
+    let number = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'_')
+    };
+    let compare = part
+        .runner
+        .and_then(|found| found.runner.ledger.as_ref())
+        .map_or(by_parts as fn(&str, &str) -> Ordering, |ledger| ledger.compare);
+    number(version) && number(given) && compare(version, given) == Ordering::Equal
 }
 
 fn by_ledger(part: &Part, client: &mut Client, given: &Given, plan: &mut Plan) -> Result<(), RehearsalError> {
@@ -88,7 +124,7 @@ fn by_ledger(part: &Part, client: &mut Client, given: &Given, plan: &mut Plan) -
         return Err(RehearsalError::Pending {
             message: format!(
                 "nothing in {} tells which tool runs these migrations, so its ledger can't be read",
-                part.root.display()
+                folder(part)
             ),
             hint: Some(
                 "name the tool with --runner, or the first pending migration with --pending-from".to_owned(),

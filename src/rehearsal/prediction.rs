@@ -147,6 +147,8 @@ pub(super) fn missed(
             )),
         }
     }
+    // A lock that was let go and taken again is missed once.
+    missed.dedup();
     for name in rewrites.iter().filter(|name| !predicted.rewrites.contains(name)) {
         missed.push(format!("it wrote {name} anew, which was not predicted"));
     }

@@ -19,7 +19,7 @@ use super::report::{
 use super::request::{Progress, Request};
 use super::restoration::{database_of, open, restore, role_of};
 use super::schema::Schema;
-use super::sums::{self, LeftOut, Sums};
+use super::sums::{self, LeftOut, Sequences, Sums};
 use super::writer::{self, Put};
 use super::{stalls, tables, watch};
 use crate::backup::archive::Archive;
@@ -27,9 +27,9 @@ use crate::backup::restore::keep::Kept;
 use crate::finding::Severity;
 use crate::gate::clock;
 use crate::migration::catalog::Catalog;
-use crate::migration::migration::Migration;
+use crate::migration::migration::{Direction, Migration};
+use crate::migration::project::Part;
 use crate::postgres::cluster::SUPERUSER;
-use crate::postgres::connection::Connection;
 use crate::postgres::snapshot;
 use crate::postgres::version::PgVersion;
 
@@ -144,10 +144,25 @@ fn conclude(report: &mut Rehearsal, request: &Request) {
     };
 }
 
+/// A migration with its way back, by their checksums.
+fn file_of(part: &Part, plan: &Plan, index: usize, status: Status) -> report::FileRun {
+    let path = |index: &usize| part.migrations.get(*index).map(|migration| migration.path.as_path());
+    let sum = |path: &std::path::Path| crate::backup::manifest::sha256(path).ok();
+    let (up, down) = (path(&index), plan.downs.get(&index).and_then(path));
+    report::FileRun {
+        path: up.map(|path| path.display().to_string()).unwrap_or_default(),
+        sha256: up.and_then(sum),
+        status,
+        down: down.map(|path| path.display().to_string()),
+        down_sha256: down.and_then(sum),
+    }
+}
+
 /// State as it is at one point.
 pub(super) struct State {
     pub schema: Schema,
     pub sums: Sums,
+    pub sequences: Sequences,
     columns: BTreeMap<(u32, i16), String>,
     pub relations: Relations,
 }
@@ -166,7 +181,7 @@ pub(super) struct Rehearsing<'a> {
 impl Rehearsing<'_> {
     fn go(&mut self, backup: Option<(&Archive, Option<&Kept>)>) -> Result<(), RehearsalError> {
         let version = self.describe_server()?;
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         let part = &self.request.part;
         let (before, mut queries) = self.phase(PhaseName::RecordBefore, |this| {
             if this.request.copy.is_none() {
@@ -180,7 +195,8 @@ impl Rehearsing<'_> {
             this.prepare(&mut queries, |query| &mut query.before)?;
             Ok((before, queries))
         })?;
-        self.report.source.rows = Some(before.sums.values().map(|sum| sum.rows).sum());
+        let tables = before.sums.iter().filter(|(table, _)| *table != sums::LARGE_OBJECTS);
+        self.report.source.rows = Some(tables.map(|(_, sum)| sum.rows).sum());
         let schema = match self.live_catalog() {
             Ok(catalog) => Some(catalog),
             Err(why) => {
@@ -202,7 +218,8 @@ impl Rehearsing<'_> {
         let place = self.place.clone();
         let probing = Probing::start(&place, &before.relations, &predictions.concerned())?;
         let mut executor = Executor::new(&place, &predictions)?;
-        let manner = Manner { keep_going: self.request.keep_going, deadline: None, statement_timeout: 0 };
+        let stop = self.request.limits.stop_migrating();
+        let manner = Manner { keep_going: self.request.keep_going, deadline: Some(stop) };
         probing.resume(PhaseName::Migrate);
         let mut runs = self.phase(PhaseName::Migrate, |this| {
             let mut asking = Asking::new(&this.place, this.progress, &mut queries)?;
@@ -212,7 +229,7 @@ impl Rehearsing<'_> {
                     &mut executor,
                     command,
                     &this.request.directory,
-                    Duration::from_secs_f64(this.request.limits.migrate.max(60.0) * 2.0),
+                    Duration::from_secs_f64((stop - this.place.now()).clamp(0.001, 1e9)),
                 )
                 .map(|(run, notes)| {
                     this.report.notes.extend(notes);
@@ -223,10 +240,14 @@ impl Rehearsing<'_> {
         })?;
         probing.pause();
         executor.rest();
-        for (run, index) in runs.iter_mut().zip(&plan.ups) {
-            let down = plan.downs.get(index).and_then(|down| part.migrations.get(*down));
-            run.down = down.map(|down| down.path.display().to_string());
-            run.sha256 = crate::backup::manifest::sha256(std::path::Path::new(&run.path)).ok();
+        match runs.first_mut().filter(|_| self.request.migrate_command.is_some()) {
+            Some(run) => self.ask_what_ran(&mut plan, run)?,
+            None => {
+                for (run, index) in runs.iter_mut().zip(&plan.ups) {
+                    let file = file_of(part, &plan, *index, run.status);
+                    (run.sha256, run.down, run.down_sha256) = (file.sha256, file.down, file.down_sha256);
+                }
+            }
         }
 
         let skip = self.ledger_names(&plan);
@@ -308,6 +329,10 @@ impl Rehearsing<'_> {
         }
         let parents = stalls::parents(&mut place.watcher()?)?;
         let mut tied = stalls::tie(felt, &seen, &parents);
+        stalls::add_rows(&mut tied, executor.rows_locked(runs.iter()), PhaseName::Migrate);
+        let downs = self.report.rollback.downs.iter().flat_map(|downs| &downs.steps);
+        let downs = executor.rows_locked(downs.map(|step| &step.migration));
+        stalls::add_rows(&mut tied, downs, PhaseName::RollBack);
         self.report.probes = Probes {
             connections: closeness.connections,
             tables: closeness.tables,
@@ -355,14 +380,10 @@ impl Rehearsing<'_> {
         let snapshot = match &self.place.server {
             Server::Copy(connection, _) => snapshot::take(connection, &limits, &[]),
             Server::Scratch { cluster, database, .. } => {
-                let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
-                let text = format!(
-                    "host='{}' user={SUPERUSER} dbname='{}'",
-                    quoted(&cluster.socket_directory().display().to_string()),
-                    quoted(database)
-                );
-                let connection = Connection::new(Some(&text)).map_err(|error| error.to_string())?;
-                snapshot::take(&connection, &limits, &[])
+                let client = cluster
+                    .connect(SUPERUSER, database)
+                    .map_err(|error| crate::postgres::connection::reason(&error))?;
+                snapshot::take_by(client, "the scratch cluster".to_owned(), &limits, &[])
             }
         };
         Ok(Catalog::from_snapshot(&snapshot.map_err(|error| error.to_string())?).catalog)
@@ -445,6 +466,59 @@ impl Rehearsing<'_> {
         Ok(plan)
     }
 
+    /// Asks the ledger what of the pending migrations the command has run; what it hasn't was not rehearsed.
+    fn ask_what_ran(
+        &mut self,
+        plan: &mut Plan,
+        run: &mut report::MigrationRun,
+    ) -> Result<(), RehearsalError> {
+        let request = self.request;
+        let given = Given { from: None, ledger: request.ledger.as_deref() };
+        let now = match pending::plan(&request.part, &mut self.place.reader()?, &given) {
+            Ok(now) => now,
+            Err(RehearsalError::Pending { message, .. }) => {
+                // It was there before: now it says that a migration stopped half way, whatever the command says.
+                if plan.told.ledger.is_some() && run.status == Status::Done {
+                    self.report.not_checked.push(format!("what the command ran: {message}"));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if !plan.known {
+            // The command made the ledger: before, nothing had run.
+            plan.ups = (0..request.part.migrations.len())
+                .filter(|index| {
+                    let direction = request.part.migrations.get(*index).map(|migration| migration.direction);
+                    matches!(direction, Some(Direction::Up | Direction::Repeatable))
+                })
+                .collect();
+            plan.find_downs(&request.part);
+            self.report.run.pending.ledger.clone_from(&now.told.ledger);
+        }
+        if plan.told.ledger.is_none() {
+            plan.told.ledger.clone_from(&now.told.ledger);
+        }
+        let files = plan.ups.iter().map(|index| {
+            let pending = now.ups.contains(index);
+            file_of(&request.part, plan, *index, if pending { Status::NotRun } else { Status::Done })
+        });
+        run.files = files.collect();
+        plan.ups.retain(|index| !now.ups.contains(index));
+        let ledger = now.told.ledger.unwrap_or_default();
+        for file in run.files.iter().filter(|file| file.status == Status::NotRun) {
+            if run.status == Status::Done {
+                self.report
+                    .not_checked
+                    .push(format!("{}: still pending after the command, as {ledger} says", file.path));
+            }
+        }
+        if run.status == Status::Done && plan.ups.is_empty() && !run.files.is_empty() {
+            run.status = Status::NotRun;
+        }
+        Ok(())
+    }
+
     /// The project's own command changes its ledger, and so it should.
     fn ledger_names(&self, plan: &Plan) -> Vec<String> {
         plan.told.ledger.iter().cloned().collect()
@@ -466,7 +540,8 @@ impl Rehearsing<'_> {
         let sums = sums::read(&mut client, !self.request.no_checksums, left_out, &skip, &|table| {
             progress.step(&format!("reading the rows of {table}"));
         })?;
-        Ok(State { schema, sums, columns, relations })
+        let sequences = sums::sequences(&mut client)?;
+        Ok(State { schema, sums, sequences, columns, relations })
     }
 
     fn read_queries(&self) -> Result<Vec<Query>, RehearsalError> {

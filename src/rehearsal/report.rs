@@ -174,6 +174,9 @@ pub struct Pending {
     pub unknown_versions: Vec<String>,
     /// In words: "schema_migrations says that 0012 was the last".
     pub said: String,
+    /// The files that were there and not pending: what is neither here nor among the migrations came later. None
+    /// where that isn't known.
+    pub history: Option<Vec<String>>,
 }
 
 /// From where it is known which migrations are pending.
@@ -203,6 +206,14 @@ pub struct Limits {
     pub hard_stop: f64,
     /// From the start of the migrations to the end of the rollback.
     pub decision: f64,
+}
+
+impl Limits {
+    /// When migrations are stopped, in seconds from their start: a hard stop after their limit, or when it is too
+    /// late for any decision.
+    pub fn stop_migrating(&self) -> f64 {
+        (self.migrate + self.hard_stop).min(self.decision)
+    }
 }
 
 impl Default for Limits {
@@ -268,6 +279,27 @@ pub struct MigrationRun {
     pub statements: Vec<StatementRun>,
     /// Its down migration's file, where it has one.
     pub down: Option<String>,
+    /// The SHA-256 of that file's bytes.
+    pub down_sha256: Option<String>,
+    /// Of `--migrate-command`: the files that were pending, and whether the tool's ledger names them now. Empty where
+    /// the ledger didn't tell.
+    pub files: Vec<FileRun>,
+}
+
+/// A file that a command was to run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileRun {
+    /// The file.
+    pub path: String,
+    /// The SHA-256 of its bytes.
+    pub sha256: Option<String>,
+    /// Done, or not run: still pending.
+    pub status: Status,
+    /// Its down migration's file, where it has one.
+    pub down: Option<String>,
+    /// The SHA-256 of that file's bytes.
+    pub down_sha256: Option<String>,
 }
 
 /// What became of something that was to be run.
@@ -316,8 +348,13 @@ pub struct StatementRun {
     /// Rows that the server says it changed; none where it doesn't say.
     pub rows: Option<u64>,
     /// Locks on relations that were there before it, as held by it for the first time (or more strongly
-    /// than before in its transaction). By relation, one entry each, the strongest mode.
+    /// than before in its transaction). By relation in the strongest mode; several entries where it let go of one
+    /// that others had to wait for and took it again.
     pub locks: Vec<LockRun>,
+    /// Relations whose rows it changed.
+    pub writes: Vec<String>,
+    /// Whether it committed while it ran, as a procedure does that works in batches.
+    pub commits: bool,
     /// Relations whose heap was written anew.
     pub rewrites: Vec<String>,
     /// Relations read in full for validation or an index build; a rewrite counts as one.
@@ -331,6 +368,9 @@ pub struct StatementRun {
     /// What the linter predicts; none where the statement isn't the project's text.
     pub predicted: Option<Predicted>,
 }
+
+/// The [`StatementRun::kind`] of a command that failed without any statement of its failing.
+pub const COMMAND: &str = "command";
 
 /// A lock that a statement took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -449,11 +489,20 @@ pub struct Stall {
     /// [`StatementRun::id`] of the one that held the lock in the way; none where none was seen: then the
     /// server was busy.
     pub statement: Option<u32>,
-    /// The mode in the way.
+    /// The mode in the way; [`ROW_LOCKS`] where only the rows that a statement changed are locked.
     pub mode: Option<String>,
 }
 
+/// What stands for a mode where a statement has changed rows: others can change all but these.
+pub const ROW_LOCKS: &str = "row locks";
+
 impl Stall {
+    /// Whether only writes to rows that were changed stood still. That is told by the statement and its transaction,
+    /// not by a probe.
+    pub fn of_rows(&self) -> bool {
+        self.mode.as_deref() == Some(ROW_LOCKS)
+    }
+
     /// How long.
     pub fn seconds(&self) -> f64 {
         self.end - self.start
@@ -644,6 +693,18 @@ pub struct DataDifference {
     pub columns: Vec<String>,
     /// Columns that are gone or have lost values, with how many.
     pub columns_gone: Vec<ColumnGone>,
+    /// Of a sequence, which has no rows: where it stands.
+    pub sequence: Option<SequenceBack>,
+}
+
+/// A sequence that stands at another value than before, so that it gives numbers anew that are in use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SequenceBack {
+    /// Its last value before the migrations.
+    pub before: i64,
+    /// Its last value after going back; none where it begins anew.
+    pub after: Option<i64>,
 }
 
 /// A column that isn't there any more, or holds fewer values.
@@ -680,7 +741,7 @@ pub struct Extrapolation {
     pub source: String,
     /// What was assumed, in words.
     pub assumption: String,
-    /// Statements that rewrite, scan or build indexes, each with its factor.
+    /// Statements that rewrite, scan, build indexes or change rows, each with its factor.
     pub statements: Vec<ExtrapolatedStatement>,
     /// All migrations, where statements take as much longer as their tables are larger.
     pub migrate_seconds: f64,
@@ -739,6 +800,23 @@ impl Rehearsal {
     /// The statement with this [`StatementRun::id`].
     pub fn statement(&self, id: u32) -> Option<&StatementRun> {
         self.statements().find(|statement| statement.id == id)
+    }
+
+    /// The files that were pending, whoever ran them; the command itself where it isn't known which those were.
+    pub fn files(&self) -> Vec<FileRun> {
+        let of = |run: &MigrationRun| {
+            if !run.files.is_empty() {
+                return run.files.clone();
+            }
+            vec![FileRun {
+                path: run.path.clone(),
+                sha256: run.sha256.clone(),
+                status: run.status,
+                down: run.down.clone(),
+                down_sha256: run.down_sha256.clone(),
+            }]
+        };
+        self.migrations.iter().flat_map(of).collect()
     }
 
     /// How long all migrations took together, without what rollsafe did between them.

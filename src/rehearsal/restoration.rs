@@ -197,6 +197,7 @@ impl Rehearsing<'_> {
             again.schema_differences = before.schema.differences(&now.schema);
             again.tables_differing = sums::differences(&before.sums, &now.sums)
                 .into_iter()
+                .chain(sums::sequences_back(&before.sequences, &now.sequences))
                 .map(|one| one.table)
                 .filter(|table| !skip.contains(&table.as_str()))
                 .collect();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use super::RehearsalError;
-use super::probe::Felt;
-use super::report::{Access, PhaseName, Stall};
+use super::execute::RowsLocked;
+use super::probe::{Felt, SHORTEST};
+use super::report::{Access, PhaseName, ROW_LOCKS, Stall};
 use super::watch::Seen;
 use crate::migration::lock_mode::LockMode;
 
@@ -60,6 +61,29 @@ pub(super) fn tie(
     stalls
 }
 
+/// Adds what no probe feels: writes to rows that a statement changed wait for its transaction's end. Where all
+/// writes stood still meanwhile that is said already.
+pub(super) fn add_rows(stalls: &mut BTreeMap<u32, Vec<Stall>>, locked: Vec<RowsLocked>, during: PhaseName) {
+    for one in locked.into_iter().filter(|one| one.end - one.start >= SHORTEST) {
+        let of_table = stalls.entry(one.table).or_default();
+        let said = of_table.iter().any(|stall| {
+            stall.of == Access::Writes
+                && stall.start <= one.start + SHORTEST
+                && stall.end >= one.end - SHORTEST
+        });
+        if !said {
+            of_table.push(Stall {
+                of: Access::Writes,
+                during,
+                start: one.start,
+                end: one.end,
+                statement: Some(one.statement),
+                mode: Some(ROW_LOCKS.to_owned()),
+            });
+        }
+    }
+}
+
 fn is_under(relation: u32, table: u32, parents: &BTreeMap<u32, Vec<u32>>, depth: u32) -> bool {
     relation == table
         || depth > 0
@@ -93,8 +117,10 @@ mod tests {
             mode,
             statement,
             acquired,
+            found: acquired,
             released: Some(released),
             waited: 0.0,
+            transaction: "3/1".to_owned(),
         };
         let seen = [
             lock(1, LockMode::Share, 7, 0.0, 1.0),

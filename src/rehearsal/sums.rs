@@ -11,7 +11,7 @@ use postgres::types::ToSql;
 
 use super::RehearsalError;
 use super::relations::{NAME, OF_NO_EXTENSION, USER_SCHEMA};
-use super::report::{ColumnGone, DataDifference, TableSum};
+use super::report::{ColumnGone, DataDifference, SequenceBack, TableSum};
 use crate::postgres::sql_text::quote_identifier;
 
 /// The rows of one table.
@@ -27,6 +27,12 @@ pub(super) struct Sum {
 
 /// Sums by table.
 pub(super) type Sums = BTreeMap<String, Sum>;
+
+/// What large objects are called among the tables; no table is, unquoted.
+pub(super) const LARGE_OBJECTS: &str = "large objects";
+
+/// Sequences by name: the last value that each has given, none where it has given none yet, and whether it counts up.
+pub(super) type Sequences = BTreeMap<String, (Option<i64>, bool)>;
 
 /// Rows to leave out, by table: each a condition that is true of the row.
 pub(super) type LeftOut = BTreeMap<String, Vec<String>>;
@@ -65,7 +71,61 @@ pub(super) fn read(
         let conditions = left_out.get(&name).map(Vec::as_slice).unwrap_or_default();
         sums.insert(name.clone(), read_one(client, &name, &table, &columns, hashed, conditions)?);
     }
+    let objects = large_objects(client, hashed)?;
+    sums.extend((objects.rows > 0).then(|| (LARGE_OBJECTS.to_owned(), objects)));
     Ok(sums)
+}
+
+/// Large objects, which are in no table of the user's.
+fn large_objects(client: &mut Client, hashed: bool) -> Result<Sum, RehearsalError> {
+    let failed = |source| RehearsalError::server("count the large objects", source);
+    let rows: i64 = client
+        .query_one("SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &[])
+        .map_err(failed)?
+        .get(0);
+    let mut sum = Sum { rows: rows.unsigned_abs(), ..Sum::default() };
+    // What is in them only a superuser may read as a whole.
+    let readable = hashed
+        && rows > 0
+        && client
+            .query_one("SELECT pg_catalog.has_table_privilege('pg_catalog.pg_largeobject', 'SELECT')", &[])
+            .map_err(failed)?
+            .get(0);
+    if readable {
+        let sql = "SELECT pg_catalog.sum(pg_catalog.hashtextextended(ROW(loid, pageno, data)::text, 0)::numeric)::text \
+             FROM pg_catalog.pg_largeobject";
+        let content: Option<String> = client.query_one(sql, &[]).map_err(failed)?.get(0);
+        sum.columns.insert("content".to_owned(), (content, sum.rows));
+    }
+    Ok(sum)
+}
+
+/// Where the sequences stand that don't begin anew by themselves.
+pub(super) fn sequences(client: &mut Client) -> Result<Sequences, RehearsalError> {
+    let sql = "SELECT CASE WHEN schemaname = 'public' THEN '' ELSE pg_catalog.quote_ident(schemaname) || '.' END \
+         || pg_catalog.quote_ident(sequencename), last_value, increment_by > 0 \
+         FROM pg_catalog.pg_sequences WHERE NOT cycle AND schemaname !~ '^pg_'";
+    let rows =
+        client.query(sql, &[]).map_err(|source| RehearsalError::server("read the sequences", source))?;
+    Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+}
+
+/// Sequences that stand further back than before: they give numbers that are in use. Those that are gone the schema
+/// tells of.
+pub(super) fn sequences_back(before: &Sequences, now: &Sequences) -> Vec<DataDifference> {
+    before
+        .iter()
+        .filter_map(|(name, (was, up))| {
+            let (was, (is, _)) = ((*was)?, now.get(name)?);
+            let back = is.is_none_or(|is| if *up { is < was } else { is > was });
+            back.then(|| DataDifference {
+                table: name.clone(),
+                rows_after: Some(0),
+                sequence: Some(SequenceBack { before: was, after: *is }),
+                ..DataDifference::default()
+            })
+        })
+        .collect()
 }
 
 fn read_one(

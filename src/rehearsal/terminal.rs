@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::report::{Access, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict};
+use super::report::{
+    Access, FailedQuery, LockRun, MigrationRun, Rehearsal, Stall, StatementRun, Status, TableRun, Verdict,
+};
 use super::rules::short;
 use crate::amount::bytes;
 use crate::finding::Severity;
@@ -128,6 +130,16 @@ fn migration(run: &MigrationRun, look: Look, indent: usize) -> String {
     let time = if run.status == Status::NotRun { String::new() } else { duration(run.seconds) };
     let mut out =
         format!("{:indent$}{:<8} {:>9}  {}\n", "", look.mark(run.status), time, run.path, indent = indent);
+    for file in &run.files {
+        out += &format!(
+            "{:indent$}  {:<8} {:>7}  {}\n",
+            "",
+            look.mark(file.status),
+            "",
+            file.path,
+            indent = indent
+        );
+    }
     for statement in &run.statements {
         // What neither took time nor a lock that anybody could notice isn't worth a line.
         let quiet = statement.status == Status::Done
@@ -143,13 +155,20 @@ fn migration(run: &MigrationRun, look: Look, indent: usize) -> String {
 fn statement_line(statement: &StatementRun, look: Look, indent: usize) -> String {
     let line = statement.span.map(|span| format!("{}:", span.line)).unwrap_or_default();
     let mut facts = Vec::new();
-    let mut locks: Vec<String> = statement
-        .locks
-        .iter()
-        .filter(|lock| lock.blocks_writes || lock.blocks_reads)
-        .map(|lock| {
-            let held = duration(lock.released - lock.acquired);
-            format!("{} on {} for {held}", lock.mode, lock.relation)
+    // By relation the longest, and how many times it was taken.
+    let mut held: Vec<(&LockRun, f64, usize)> = Vec::new();
+    for lock in statement.locks.iter().filter(|lock| lock.blocks_writes || lock.blocks_reads) {
+        let seconds = lock.released - lock.acquired;
+        match held.iter_mut().find(|(known, ..)| known.relation == lock.relation) {
+            Some((_, longest, times)) => (*longest, *times) = (longest.max(seconds), *times + 1),
+            None => held.push((lock, seconds, 1)),
+        }
+    }
+    let mut locks: Vec<String> = held
+        .into_iter()
+        .map(|(lock, seconds, times)| {
+            let times = if times > 1 { format!(" (the longest of {times} times)") } else { String::new() };
+            format!("{} on {} for {}{times}", lock.mode, lock.relation, duration(seconds))
         })
         .collect();
     if locks.len() > 4 {
@@ -329,9 +348,19 @@ fn queries(report: &Rehearsal, look: Look) -> String {
     if never > 0 {
         out += &format!("; not counted: {never} that did not run before either");
     }
-    let new = queries.failed.iter().filter(|query| query.is_new && query.before.is_some()).count();
+    // Those that run on the new schema alone; what fails on both is no reason for an order.
+    let fails = |query: &&FailedQuery| query.is_new && query.after.is_some();
+    let new = queries
+        .failed
+        .iter()
+        .filter(|query| query.is_new && query.before.is_some() && query.after.is_none())
+        .count();
     if new > 0 {
         out += &format!("; {new} of the new application need the new schema: migrate first, then deploy");
+    }
+    let failing = queries.failed.iter().filter(fails).count();
+    if failing > 0 {
+        out += &format!("; {failing} of the new application don't run on the new schema");
     }
     out + "\n"
 }
@@ -366,6 +395,7 @@ fn last_lines(report: &Rehearsal, look: Look) -> String {
     {
         let to = match stall.of {
             Access::Reads => "reads of",
+            Access::Writes if stall.of_rows() => "writes to changed rows of",
             Access::Writes => "writes to",
         };
         let production = there(&table.name, stall.of)
@@ -374,7 +404,8 @@ fn last_lines(report: &Rehearsal, look: Look) -> String {
             .unwrap_or_default();
         out += &format!("{to} {} stood still for {}{production}\n", table.name, duration(stall.seconds()));
     }
-    let done = report.migrations.iter().filter(|run| run.status == Status::Done).count();
+    let files = report.files();
+    let done = files.iter().filter(|file| file.status == Status::Done).count();
     let how = |status| match status {
         Status::Done => "",
         Status::Stopped => ", stopped",
@@ -389,7 +420,7 @@ fn last_lines(report: &Rehearsal, look: Look) -> String {
     }
     out += &format!(
         "{done} of {} ran in {}; the way back: {}\n",
-        counted(report.migrations.len(), "migration"),
+        counted(files.len(), "migration"),
         duration(report.migrate_seconds()),
         if back.is_empty() { "not rehearsed".to_owned() } else { back.join(", ") }
     );

@@ -3,7 +3,9 @@
 //! `pg_locks` (manual, "pg_locks") shows the locks that a session holds or waits for at the moment of asking.
 //! CONCURRENTLY lets go of locks before the statement ends, so looking once afterwards isn't enough.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering as Order};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,9 +31,14 @@ pub(super) struct Seen {
     pub mode: LockMode,
     /// Which statement took it.
     pub statement: u32,
+    /// Not before this: the look before the one that found it.
     pub acquired: f64,
+    /// When it was found.
+    pub found: f64,
     pub released: Option<f64>,
     pub waited: f64,
+    /// The transaction that holds it: what is let go and taken anew between two looks is two locks.
+    pub transaction: String,
 }
 
 #[derive(Default)]
@@ -42,6 +49,8 @@ struct State {
     statement: u32,
     statement_start: f64,
     seen: Vec<Seen>,
+    /// Places in `seen` of those that are still held.
+    open: Vec<usize>,
     /// What is waited for: session, relation, mode, since when.
     waiting: Vec<(i32, u32, LockMode, f64)>,
     last_look: f64,
@@ -65,7 +74,7 @@ pub(super) struct Watch {
     place: Place,
 }
 
-const LOCKS: &str = "SELECT relation, mode, granted, pid FROM pg_catalog.pg_locks \
+const LOCKS: &str = "SELECT relation, mode, granted, pid, virtualtransaction FROM pg_catalog.pg_locks \
      WHERE locktype = 'relation' AND pid = ANY ($1) AND database = \
      (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
 
@@ -77,7 +86,7 @@ impl Watch {
         let mut own = place.watcher()?;
         let (shared, stopped, here) = (state.clone(), stop.clone(), place.clone());
         let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
+            while !stopped.load(Order::Relaxed) {
                 std::thread::sleep(PAUSE);
                 if lock(&shared).pids.is_empty() {
                     continue;
@@ -101,10 +110,10 @@ impl Watch {
         Leader(self.state.clone())
     }
 
-    /// Ties what was seen to other statements: by session, and when it was first seen.
-    pub fn assign(&self, statement: &dyn Fn(i32, f64) -> Option<u32>) {
+    /// Ties what was seen to other statements.
+    pub fn assign(&self, statement: &dyn Fn(&Seen) -> Option<u32>) {
         for seen in &mut lock(&self.state).seen {
-            if let Some(id) = statement(seen.pid, seen.acquired) {
+            if let Some(id) = statement(seen) {
                 seen.statement = id;
             }
         }
@@ -135,18 +144,19 @@ impl Watch {
     pub fn transaction_ended(&self, at: f64) {
         let mut state = lock(&self.state);
         state.deadline = None;
-        for seen in state.seen.iter_mut().filter(|seen| seen.released.is_none()) {
+        for place in std::mem::take(&mut state.open) {
+            let Some(seen) = state.seen.get_mut(place) else { continue };
             seen.released = Some(at.max(seen.acquired));
         }
     }
 
-    /// Relations that a statement holds locked more strongly than a reader does.
-    pub fn touched(&self, statement: u32) -> Vec<u32> {
+    /// Relations that these statements hold locked more strongly than a reader does.
+    pub fn touched(&self, statements: &[u32]) -> Vec<u32> {
         let state = lock(&self.state);
         let of = state
             .seen
             .iter()
-            .filter(|seen| seen.statement == statement && seen.mode > LockMode::AccessShare)
+            .filter(|seen| statements.contains(&seen.statement) && seen.mode > LockMode::AccessShare)
             .map(|seen| seen.relation);
         let mut all: Vec<u32> = of.collect();
         all.sort_unstable();
@@ -171,15 +181,17 @@ impl Watch {
 pub(super) struct Leader(Arc<Mutex<State>>);
 
 impl Leader {
-    /// As [`Watch::follow`].
-    pub fn follow(&self, pids: Vec<i32>) {
-        lock(&self.0).pids = pids;
+    /// As [`Watch::follow`]; what was looked at until `at` says nothing about these.
+    pub fn follow(&self, pids: Vec<i32>, at: f64) {
+        let mut state = lock(&self.0);
+        state.pids = pids;
+        state.last_look = state.last_look.max(at);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Order::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -208,36 +220,56 @@ fn look(client: &mut Client, state: &Mutex<State>, place: &Place) -> Result<(), 
     let earliest = state.last_look.max(state.statement_start).min(now);
     state.looks += 1;
     state.watched_for += (now - state.last_look).clamp(0.0, 1.0);
-    let mut held: Vec<(i32, u32, LockMode)> = Vec::new();
+    let mut held: Vec<(i32, u32, LockMode, &str)> = Vec::new();
     let mut waiting = std::mem::take(&mut state.waiting);
     let mut still: Vec<(i32, u32, LockMode, f64)> = Vec::new();
     for row in &rows {
-        let (relation, mode, granted, pid): (u32, &str, bool, i32) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
+        let (relation, mode, granted, pid, transaction): (u32, &str, bool, i32, &str) =
+            (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
         let Some(mode) = LockMode::from_name(mode) else { continue };
         let lock = (pid, relation, mode);
         if granted {
-            held.push(lock);
+            held.push((pid, relation, mode, transaction));
             continue;
         }
         let since = waiting.iter().find(|it| (it.0, it.1, it.2) == lock).map_or(asked, |it| it.3);
         still.push((pid, relation, mode, since));
     }
     let statement = state.statement;
-    for &(pid, relation, mode) in &held {
-        let open = |seen: &Seen| {
-            (seen.pid, seen.relation, seen.mode) == (pid, relation, mode) && seen.released.is_none()
-        };
-        if !state.seen.iter().any(open) {
-            let wait = waiting.iter().position(|it| (it.0, it.1, it.2) == (pid, relation, mode));
-            let waited = wait.map_or(0.0, |at| now - waiting.swap_remove(at).3);
-            let acquired = earliest;
-            state.seen.push(Seen { pid, relation, mode, statement, acquired, released: None, waited });
+    let is = |seen: &Seen, (pid, relation, mode, transaction): (i32, u32, LockMode, &str)| {
+        (seen.pid, seen.relation, seen.mode) == (pid, relation, mode) && seen.transaction == transaction
+    };
+    let open = std::mem::take(&mut state.open);
+    let mut still_open = Vec::new();
+    for place in open {
+        let Some(seen) = state.seen.get_mut(place) else { continue };
+        if held.iter().any(|one| is(seen, *one)) {
+            still_open.push(place);
+        } else {
+            seen.released = Some(now);
         }
     }
-    for seen in state.seen.iter_mut().filter(|seen| seen.released.is_none()) {
-        if !held.contains(&(seen.pid, seen.relation, seen.mode)) {
-            seen.released = Some(now);
+    state.open = still_open;
+    for &(pid, relation, mode, transaction) in &held {
+        let known = |place: &usize| {
+            state.seen.get(*place).is_some_and(|seen| is(seen, (pid, relation, mode, transaction)))
+        };
+        if !state.open.iter().any(known) {
+            let wait = waiting.iter().position(|it| (it.0, it.1, it.2) == (pid, relation, mode));
+            let waited = wait.map_or(0.0, |at| now - waiting.swap_remove(at).3);
+            let place = state.seen.len();
+            state.seen.push(Seen {
+                pid,
+                relation,
+                mode,
+                statement,
+                acquired: earliest,
+                found: now,
+                released: None,
+                waited,
+                transaction: transaction.to_owned(),
+            });
+            state.open.push(place);
         }
     }
     state.waiting = still;
@@ -262,32 +294,52 @@ pub(super) fn take_out(seen: &mut [Seen], gaps: &Gaps) {
     }
 }
 
-/// The locks of one statement for the report: relations that were there before, one entry each with the
-/// strongest mode. `known` are those committed when the statement began.
+/// How many times of one lock that was let go and taken again are kept for the report: the longest.
+const MOST_TIMES: usize = 100;
+
+/// The locks of one statement for the report: relations that were there before, each with the strongest mode; every
+/// time that it was held where others wait for it. `known` are those committed when the statement began.
 pub(super) fn of_statement(seen: &[Seen], statement: u32, known: &Relations, end: f64) -> Vec<LockRun> {
-    let mut found: Vec<(u32, &Seen)> = Vec::new();
+    let mut found: BTreeMap<u32, Vec<&Seen>> = BTreeMap::new();
     for one in seen.iter().filter(|one| one.statement == statement) {
-        match found.iter_mut().find(|(relation, _)| *relation == one.relation) {
-            Some((_, strongest)) if one.mode > strongest.mode => *strongest = one,
-            Some(_) => {}
-            None => found.push((one.relation, one)),
+        let times = found.entry(one.relation).or_default();
+        match times.first().map(|first| first.mode.cmp(&one.mode)) {
+            Some(Ordering::Less) => *times = vec![one],
+            Some(Ordering::Greater) => {}
+            Some(Ordering::Equal) | None => times.push(one),
         }
     }
-    let mut runs: Vec<LockRun> = found
-        .into_iter()
-        .filter_map(|(relation, one)| {
-            let name = known.get(&relation)?.name.clone();
-            Some(LockRun {
-                relation: name,
+    let mut runs: Vec<LockRun> = Vec::new();
+    for (relation, times) in found {
+        let (Some(relation), Some(first)) = (known.get(&relation), times.first()) else { continue };
+        let (blocks_reads, blocks_writes) = (
+            first.mode.conflicts_with(LockMode::AccessShare),
+            first.mode.conflicts_with(LockMode::RowExclusive),
+        );
+        let mut times: Vec<LockRun> = times
+            .iter()
+            .map(|one| LockRun {
+                relation: relation.name.clone(),
                 mode: one.mode.as_str().to_owned(),
                 acquired: one.acquired,
                 released: one.released.unwrap_or(end),
                 waited: one.waited,
-                blocks_reads: one.mode.conflicts_with(LockMode::AccessShare),
-                blocks_writes: one.mode.conflicts_with(LockMode::RowExclusive),
+                blocks_reads,
+                blocks_writes,
             })
-        })
-        .collect();
-    runs.sort_by(|a, b| a.relation.cmp(&b.relation));
+            .collect();
+        if !blocks_writes {
+            // Nobody waits for it: from first to last is what there is to say.
+            let released = times.iter().map(|one| one.released).fold(f64::NEG_INFINITY, f64::max);
+            times.truncate(1);
+            times.iter_mut().for_each(|one| one.released = released);
+        } else if times.len() > MOST_TIMES {
+            let held = |one: &LockRun| one.released - one.acquired;
+            times.sort_by(|a, b| held(b).total_cmp(&held(a)));
+            times.truncate(MOST_TIMES);
+        }
+        runs.extend(times);
+    }
+    runs.sort_by(|a, b| a.relation.cmp(&b.relation).then_with(|| a.acquired.total_cmp(&b.acquired)));
     runs
 }

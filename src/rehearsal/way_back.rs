@@ -17,10 +17,16 @@ impl Rehearsing<'_> {
             self.report.not_checked.push("the way back by down migrations, as asked".to_owned());
             return false;
         }
+        let by_command = runs.first().filter(|_| self.request.migrate_command.is_some());
+        let told = by_command.is_some_and(|run| !run.files.is_empty());
+        if told && plan.ups.is_empty() {
+            // The command ran nothing: what would be undone is an earlier release.
+            return false;
+        }
         if self.request.rollback_command.is_some() {
             return true;
         }
-        if self.request.migrate_command.is_some() && plan.ups.is_empty() {
+        if by_command.is_some() && plan.ups.is_empty() {
             self.report.not_checked.push(
                 "the way back by down migrations: which ones the command ran isn't known; --rollback-command says how"
                     .to_owned(),
@@ -45,7 +51,6 @@ impl Rehearsing<'_> {
         queries: &mut [Query],
     ) -> Result<Downs, RehearsalError> {
         let limits = &self.request.limits;
-        let started = self.place.now();
         if let Some(command) = &self.request.rollback_command {
             let limit = Duration::from_secs_f64(limits.hard_stop.max(1.0));
             let (run, notes) =
@@ -68,8 +73,8 @@ impl Rehearsing<'_> {
             .filter(|(place, _)| by_command || runs.get(*place).is_some_and(|run| run.status == Status::Done))
             .filter_map(|(_, index)| Some((*index, part.migrations.get(*index)?.path.display().to_string())))
             .collect();
-        let manner =
-            Manner { keep_going: false, deadline: Some(started + limits.hard_stop), statement_timeout: 0 };
+        let started = executor.gaps().without(self.place.now());
+        let manner = Manner { keep_going: false, deadline: Some(started + limits.hard_stop) };
         for (index, path) in undone.into_iter().rev() {
             if downs.status != Status::Done {
                 break;
@@ -94,6 +99,7 @@ impl Rehearsing<'_> {
         let comparison = &mut self.report.comparison;
         comparison.rolled_back = before.schema.differences(&now.schema);
         comparison.data = sums::differences(&before.sums, &now.sums);
+        comparison.data.extend(sums::sequences_back(&before.sequences, &now.sequences));
         if let (Some(ledger), true) = (&plan.told.ledger, self.request.migrate_command.is_some()) {
             comparison.data.retain(|one| one.table != *ledger);
         }

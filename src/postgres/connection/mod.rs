@@ -542,6 +542,10 @@ impl Connection {
     }
 }
 
+/// Condition on a row of `pg_stat_activity`: a client's session. Of one that the role may not see even `backend_type`
+/// is NULL; it has a database and a role all the same.
+pub const OF_A_CLIENT: &str = "(backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)";
+
 /// Begins a transaction that sees one state of the database, can't write, and is held to `limits` whatever
 /// stands between here and the server. `search_path` is empty in it, so that the server writes names in full.
 ///

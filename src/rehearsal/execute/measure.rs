@@ -33,9 +33,11 @@ impl Executor<'_> {
         messages: &[String],
         measured: &mut StatementRun,
     ) -> Result<(), RehearsalError> {
+        let own = self.watch.touched(&[measured.id]);
+        // What an earlier statement of the transaction locked this one may write and read without a lock of its own.
         let touched: Vec<u32> = self
             .watch
-            .touched(measured.id)
+            .touched(&session.inside)
             .into_iter()
             .filter(|oid| self.relations.contains_key(oid))
             .collect();
@@ -63,11 +65,13 @@ impl Executor<'_> {
         for oid in &touched {
             let Some(relation) = updated.get_mut(oid) else { continue };
             let after = now.get(oid);
-            measured.sizes.push(SizeChange {
-                relation: relation.name.clone(),
-                before: relation.bytes,
-                after: after.map(|after| after.1),
-            });
+            if own.contains(oid) || after.map(|after| after.1) != Some(relation.bytes) {
+                measured.sizes.push(SizeChange {
+                    relation: relation.name.clone(),
+                    before: relation.bytes,
+                    after: after.map(|after| after.1),
+                });
+            }
             if let Some(&(file, bytes, filled)) = after {
                 if file != relation.file && relation.file != 0 && (filled || !empties) {
                     measured.rewrites.push(relation.name.clone());

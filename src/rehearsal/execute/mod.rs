@@ -5,16 +5,18 @@
 //! statement that stands alone is wrapped in a transaction of its own where that makes no difference, so that
 //! the locks it holds at its end can be read.
 
+pub(super) mod changes;
 mod gaps;
 mod measure;
 mod send;
 mod transaction;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postgres::Client;
 
+use self::changes::Changes;
 pub(super) use self::gaps::Gaps;
 use self::send::{may_be_wrapped, send};
 use self::transaction::{Open, attach};
@@ -23,8 +25,8 @@ use super::place::{As, Hear, Place};
 use super::prediction::{self, Predictions};
 use super::queries::{one_line, server_error};
 use super::relations::{self, Relations};
-use super::report::{MigrationRun, StatementRun, Status};
-use super::watch::{self, Watch};
+use super::report::{LockRun, MigrationRun, StatementRun, Status};
+use super::watch::{self, Seen, Watch};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::parse::parse;
@@ -44,10 +46,8 @@ pub(super) trait Observer {
 pub(super) struct Manner {
     /// After a migration that failed, the next one is tried.
     pub keep_going: bool,
-    /// When everything is stopped, in seconds since zero.
+    /// When everything is stopped, in seconds since zero without those that rollsafe itself took.
     pub deadline: Option<f64>,
-    /// statement_timeout of the session, in milliseconds.
-    pub statement_timeout: u64,
 }
 
 /// Runs and measures.
@@ -62,6 +62,8 @@ pub(super) struct Executor<'a> {
     known: BTreeMap<u32, Arc<Relations>>,
     /// Indexed tables of the indexes that each statement built.
     built_on: BTreeMap<u32, Vec<String>>,
+    /// Whose rows each statement changes, as its text says.
+    changes: BTreeMap<u32, Changes>,
     next_statement: u32,
     next_transaction: u32,
     psql_left_out: Vec<String>,
@@ -101,6 +103,7 @@ impl<'a> Executor<'a> {
             relations,
             known: BTreeMap::new(),
             built_on: BTreeMap::new(),
+            changes: BTreeMap::new(),
             next_statement: 0,
             next_transaction: 0,
             psql_left_out: Vec::new(),
@@ -112,6 +115,11 @@ impl<'a> Executor<'a> {
     /// What was committed when a statement that somebody else ran began.
     pub fn knew(&mut self, statement: u32, relations: Arc<Relations>) {
         self.known.insert(statement, relations);
+    }
+
+    /// Whose rows a statement changes that somebody else ran.
+    pub fn changes(&mut self, statement: u32, changes: Changes) {
+        self.changes.insert(statement, changes);
     }
 
     /// What is committed now, after somebody else ran something.
@@ -134,6 +142,11 @@ impl<'a> Executor<'a> {
             self.gaps.push((until, start));
         }
         self.worked_until = Some(end);
+    }
+
+    /// `deadline` by the clock: with what rollsafe took for measuring until now.
+    fn allowing(&self, deadline: f64) -> f64 {
+        deadline + self.gaps.iter().map(|(start, end)| end - start).sum::<f64>()
     }
 
     /// A part of the rehearsal is over: what comes now is no gap in it.
@@ -214,8 +227,14 @@ impl<'a> Executor<'a> {
             }
         });
         // At DEBUG1 the server says what it reads and rewrites (`tablecmds.c`, `index.c`).
-        let options =
-            format!("-c client_min_messages=debug1 -c statement_timeout={}", manner.statement_timeout);
+        // The watch cancels at the deadline; should it lose its connection, the server does a little later.
+        let left = manner
+            .deadline
+            .map_or(0.0, |deadline| (self.allowing(deadline) - self.place.now()).max(0.0) + 5.0);
+        let options = format!(
+            "-c client_min_messages=debug1 -c statement_timeout={}",
+            ((left * 1000.0) as u64).min(i32::MAX as u64)
+        );
         let mut client = self.place.open(As::Owner, "rollsafe: migrating", &options, Some(hear))?;
         let pid: i32 = client
             .query_one("SELECT pg_catalog.pg_backend_pid()", &[])
@@ -323,7 +342,8 @@ impl<'a> Executor<'a> {
             }
             _ => {}
         }
-        if context.manner.deadline.is_some_and(|deadline| self.place.now() > deadline) {
+        let deadline = context.manner.deadline.map(|deadline| self.allowing(deadline));
+        if deadline.is_some_and(|deadline| self.place.now() > deadline) {
             self.roll_back(session)?;
             return Ok(Went::Stopped);
         }
@@ -351,7 +371,8 @@ impl<'a> Executor<'a> {
         let wal_before = self.wal()?;
         take(&session.messages);
         let start = self.place.now();
-        self.watch.statement(id, start, context.manner.deadline);
+        self.changes.insert(id, changes::of(statement));
+        self.watch.statement(id, start, deadline);
         let answer = send(&mut session.client, statement, sql, &context.migration.text);
         let end = self.place.now();
         self.worked(start, end);
@@ -389,7 +410,8 @@ impl<'a> Executor<'a> {
                 }
             }
             Err(error) => {
-                went = if self.watch.was_cancelled() { Went::Stopped } else { Went::Failed };
+                let late = self.watch.was_cancelled() || deadline.is_some_and(|deadline| end > deadline);
+                went = if late { Went::Stopped } else { Went::Failed };
                 measured.status =
                     if matches!(went, Went::Stopped) { Status::Stopped } else { Status::Failed };
                 measured.error = Some(server_error(&error));
@@ -423,23 +445,61 @@ impl<'a> Executor<'a> {
         let gaps = self.gaps();
         let end = gaps.without(self.place.now());
         watch::take_out(&mut seen, &gaps);
-        let mut held_before: BTreeMap<(u32, String), Option<LockMode>> = BTreeMap::new();
+        let mut held_before: BTreeMap<(u32, String), LockMode> = BTreeMap::new();
+        let mut opaque_before: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
         for run in runs.iter_mut() {
             run.start = run.start.map(|start| gaps.without(start));
         }
         for statement in runs.iter_mut().flat_map(|run| &mut run.statements) {
             statement.start = gaps.without(statement.start);
             let Some(known) = self.known.get(&statement.id) else { continue };
+            let own: Vec<&Seen> = seen.iter().filter(|one| one.statement == statement.id).collect();
+            let mut transactions: Vec<&str> = own.iter().map(|one| one.transaction.as_str()).collect();
+            transactions.sort_unstable();
+            transactions.dedup();
+            statement.commits = transactions.len() > 1;
+            let name = |oid: u32| known.get(&oid).map(|relation| relation.name.clone());
+            let written = own.iter().filter(|one| one.mode == LockMode::RowExclusive);
+            let written = written.filter_map(|one| name(one.relation));
+            let changes = self.changes.get(&statement.id);
+            if changes.is_some_and(|changes| changes.opaque) {
+                let before = opaque_before.entry(statement.transaction).or_default();
+                before.extend(written);
+                // In a transaction it may go on with tables that are locked already.
+                let targets = changes.iter().flat_map(|changes| &changes.targets);
+                let by_name = |target: &&String| known.values().any(|relation| relation.name == **target);
+                before.extend(targets.filter(by_name).cloned());
+                statement.writes = before.iter().cloned().collect();
+            } else if let Some(changes) = changes.filter(|_| statement.rows.is_none_or(|rows| rows > 0)) {
+                let predicted = statement.predicted.iter().flat_map(|predicted| &predicted.locks);
+                let predicted = predicted.filter(|lock| lock.mode == LockMode::RowExclusive.as_str());
+                let all: BTreeSet<String> = match changes.targets.is_empty() {
+                    true => BTreeSet::new(),
+                    false => changes
+                        .targets
+                        .iter()
+                        .cloned()
+                        .chain(predicted.map(|lock| lock.relation.clone()))
+                        .chain(written)
+                        .filter(|target| known.values().any(|relation| relation.name == *target))
+                        .collect(),
+                };
+                statement.writes = all.into_iter().collect();
+            }
             statement.locks = watch::of_statement(&seen, statement.id, known, end);
             // What the transaction holds already, an earlier statement took; a look that came in between two
             // others may have lost sight of it.
-            statement.locks.retain(|lock| {
-                let Some(mode) = LockMode::from_name(&lock.mode) else { return true };
-                let held = held_before.entry((statement.transaction, lock.relation.clone())).or_insert(None);
-                let is_new = held.is_none_or(|held| held < mode);
-                *held = (*held).max(Some(mode));
-                is_new
-            });
+            let held =
+                |lock: &LockRun| held_before.get(&(statement.transaction, lock.relation.clone())).copied();
+            let fresh = |lock: &LockRun| {
+                LockMode::from_name(&lock.mode).is_none_or(|mode| held(lock).is_none_or(|held| held < mode))
+            };
+            let kept: Vec<LockRun> = statement.locks.iter().filter(|lock| fresh(lock)).cloned().collect();
+            for lock in std::mem::replace(&mut statement.locks, kept) {
+                let Some(mode) = LockMode::from_name(&lock.mode) else { continue };
+                let held = held_before.entry((statement.transaction, lock.relation)).or_insert(mode);
+                *held = (*held).max(mode);
+            }
             let built_on = self.built_on.get(&statement.id).map(Vec::as_slice).unwrap_or_default();
             if let (Some(predicted), Status::Done) = (&mut statement.predicted, statement.status) {
                 predicted.missed = prediction::missed(
@@ -451,6 +511,45 @@ impl<'a> Executor<'a> {
                 );
             }
         }
+    }
+}
+
+/// Rows of a table that a statement changed, and until when others can't.
+pub(super) struct RowsLocked {
+    pub table: u32,
+    pub statement: u32,
+    pub start: f64,
+    pub end: f64,
+}
+
+impl Executor<'_> {
+    /// Rows stay locked from the statement that changes them to the end of its transaction. No probe can know which
+    /// rows that are. To be asked after [`Executor::finish`].
+    pub fn rows_locked<'r>(&self, runs: impl Iterator<Item = &'r MigrationRun>) -> Vec<RowsLocked> {
+        let (mut seen, _) = self.watch.seen();
+        watch::take_out(&mut seen, &self.gaps());
+        let mut all = Vec::new();
+        for statement in runs.flat_map(|run| &run.statements) {
+            let locks_rows = self.changes.get(&statement.id).is_some_and(|changes| changes.locks_rows);
+            let Some(known) = self.known.get(&statement.id).filter(|_| locks_rows) else { continue };
+            let (begun, ended) = (statement.start, statement.start + statement.seconds);
+            for (oid, _) in known.iter().filter(|(_, relation)| statement.writes.contains(&relation.name)) {
+                // Of a statement that commits while it runs the longest of its transactions counts.
+                let held = seen
+                    .iter()
+                    .filter(|one| one.relation == *oid && one.mode == LockMode::RowExclusive)
+                    .filter_map(|one| Some((one.acquired.max(begun), one.released?)))
+                    .filter(|(from, to)| *to >= begun && *from <= ended)
+                    .max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));
+                all.extend(held.map(|(start, end)| RowsLocked {
+                    table: *oid,
+                    statement: statement.id,
+                    start,
+                    end,
+                }));
+            }
+        }
+        all
     }
 }
 

@@ -1,32 +1,33 @@
 //! `migration_failed`: a pending migration fails on the data.
 
-use super::{Rule, Sink};
+use super::{Rule, Sink, said};
 use crate::migration::statement::quote_ident;
-use crate::rehearsal::report::{Rehearsal, ServerError, ServerKind, Status};
+use crate::rehearsal::report::{COMMAND, Rehearsal, ServerError, ServerKind, Status};
 
 /// The rule.
 pub static RULE: Rule = Rule { code: "migration_failed", page: rehearsal_page!("migration_failed"), check };
 
 fn check(report: &Rehearsal, sink: &mut Sink) {
-    for run in &report.migrations {
+    // That one was stopped at a time limit another rule says.
+    for run in report.migrations.iter().filter(|run| run.status != Status::Stopped) {
         let Some(statement) = run.statements.iter().find(|statement| statement.error.is_some()) else {
-            if run.status == Status::Failed || run.status == Status::Stopped {
+            if run.status == Status::Failed {
                 let message = format!("{} did not run to its end", run.path);
                 sink.of_file(&run.path, message, None);
             }
             continue;
         };
         let Some(error) = &statement.error else { continue };
-        let detail = error.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        if statement.kind == COMMAND {
+            sink.of_file(&run.path, format!("{}; what it had committed stays done", said(error)), None);
+            continue;
+        }
         let left = if statement.in_transaction {
             "what its transaction had done was rolled back"
         } else {
             "statements before it stay done: there is no transaction around them"
         };
-        let message = format!(
-            "{} fails on this data: {}{detail} (SQLSTATE {}); {left}",
-            statement.kind, error.message, error.sqlstate
-        );
+        let message = format!("{} fails on this data: {}; {left}", statement.kind, said(error));
         sink.of_statement(statement, message, help(error, report.server.kind));
     }
 }

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use crate::finding::{Category, Finding, Severity};
 use crate::migration::lint::Severities;
+use crate::migration::statement::quote_ident;
 use crate::pages;
 
-use super::report::{Rehearsal, StatementRun};
+use super::report::{Rehearsal, ServerError, StatementRun};
 
 /// A rule: its code, its page, and what it looks at.
 pub struct Rule {
@@ -136,6 +137,21 @@ pub(super) fn judge(report: &Rehearsal, severities: &Severities) -> Vec<Finding>
     findings
 }
 
+/// What was said against a statement: by the server with its code, by a command without one.
+pub(crate) fn said(error: &ServerError) -> String {
+    let detail = error.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let code = match error.sqlstate.as_str() {
+        "" => String::new(),
+        code => format!(" (SQLSTATE {code})"),
+    };
+    format!("{}{detail}{code}", error.message)
+}
+
+/// A table to copy `table` to, as SQL: its name with `ending`, in whatever schema comes first.
+fn beside(table: &str, ending: &str) -> String {
+    quote_ident(&format!("{}{ending}", table.replace('"', "").replace('.', "_"))).into_owned()
+}
+
 /// `orders, users and 3 more`.
 fn listed(names: &[String], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
@@ -169,6 +185,17 @@ pub(super) fn short(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_is_sql_whatever_the_name() {
+        for (table, aside) in [
+            ("users", "users_before"),
+            ("billing.invoices", "billing_invoices_before"),
+            ("\"Odd Table\"", "\"Odd Table_before\""),
+        ] {
+            assert_eq!(beside(table, "_before"), aside);
+        }
+    }
 
     #[test]
     fn registry_is_in_order() {

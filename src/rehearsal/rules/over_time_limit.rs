@@ -1,6 +1,6 @@
 //! `over_time_limit`: a part of the release takes longer than its limit.
 
-use super::{Rule, Sink};
+use super::{Rule, Sink, place, short};
 use crate::gate::clock::duration;
 use crate::rehearsal::report::{Rehearsal, Status};
 
@@ -10,6 +10,20 @@ pub static RULE: Rule = Rule { code: "over_time_limit", page: rehearsal_page!("o
 fn check(report: &Rehearsal, sink: &mut Sink) {
     let limits = &report.limits;
     let there = report.extrapolation.as_ref();
+    let migrate = report.migrate_seconds();
+    let stopped = report.migrations.iter().find(|run| run.status == Status::Stopped);
+    if let Some(run) = stopped {
+        let last = run.statements.last();
+        let place =
+            last.map_or(short(&run.path).to_owned(), |last| format!("{} ({})", place(last), last.kind));
+        let message = format!(
+            "running the migrations was stopped after {}, in {place}; the limit is {}",
+            duration(migrate),
+            duration(limits.migrate)
+        );
+        let help = "They are stopped a hard stop after their limit, or at the decision limit. Do the slow part in batches before the release, or build indexes CONCURRENTLY, apart from the rest.";
+        sink.of_file(&run.path, message, Some(help.to_owned()));
+    }
     let mut say = |what: &str, here: f64, there: Option<f64>, limit: f64, stopped: bool, help: &str| {
         let longest = there.map_or(here, |there| there.max(here));
         if longest <= limit && !stopped {
@@ -24,15 +38,16 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
         message.push_str(&format!("; the limit is {}", duration(limit)));
         sink.of_all(message, Some(help.to_owned()));
     };
-    let migrate = report.migrate_seconds();
-    say(
-        "running the migrations",
-        migrate,
-        there.map(|there| there.migrate_seconds),
-        limits.migrate,
-        false,
-        "Do the slow part in batches before the release, or build indexes CONCURRENTLY, apart from the rest.",
-    );
+    if stopped.is_none() {
+        say(
+            "running the migrations",
+            migrate,
+            there.map(|there| there.migrate_seconds),
+            limits.migrate,
+            false,
+            "Do the slow part in batches before the release, or build indexes CONCURRENTLY, apart from the rest.",
+        );
+    }
     let mut back: Option<f64> = None;
     if let Some(downs) = &report.rollback.downs {
         let seconds_there = there.and_then(|there| there.rollback_seconds);

@@ -1,6 +1,6 @@
 //! `rollback_failed`: one of the two ways back does not come to its end.
 
-use super::{Rule, Sink};
+use super::{Rule, Sink, said};
 use crate::rehearsal::report::{Rehearsal, Status};
 
 /// The rule.
@@ -24,12 +24,8 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
                     );
                 }
                 (Status::Failed, Some(statement)) => {
-                    let said = statement
-                        .error
-                        .as_ref()
-                        .map(|error| format!("{} (SQLSTATE {})", error.message, error.sqlstate));
-                    let message =
-                        format!("the way back of {} fails: {}", step.undoes, said.unwrap_or_default());
+                    let said = statement.error.as_ref().map(said).unwrap_or_default();
+                    let message = format!("the way back of {} fails: {said}", step.undoes);
                     sink.of_statement(statement, message, None);
                 }
                 (Status::Failed, None) => {

@@ -52,18 +52,27 @@ fn say(report: &Rehearsal, table: &str, stall: &Stall, both: bool, sink: &mut Si
         (false, Access::Writes) => "writes",
     };
     let mode = stall.mode.as_deref().unwrap_or("a lock");
-    let mut message = format!(
-        "{what} of {table} stood still for {} behind {} ({mode}, {})",
-        duration(stall.seconds()),
-        statement.kind,
-        place(statement)
-    );
+    let long = duration(stall.seconds());
+    let mut message = if stall.of_rows() {
+        format!(
+            "writes to the rows of {table} that {} ({}) changed stood still for {long}: they are locked until its transaction ends",
+            statement.kind,
+            place(statement)
+        )
+    } else {
+        format!(
+            "{what} of {table} stood still for {long} behind {} ({mode}, {})",
+            statement.kind,
+            place(statement)
+        )
+    };
     if let Some(there) = there.filter(|there| *there > stall.seconds() * 1.05) {
         message.push_str(&format!("; with production's sizes about {}", duration(there)));
     }
     message.push_str(&format!("; the limit is {}", duration(limit)));
-    let help = statement.path.as_ref().map(|path| {
-        format!("rollsafe lint {path} says how to do it without the wait, where there is a way.")
+    let help = statement.path.as_ref().map(|path| match stall.of_rows() {
+        true => "Change the rows in batches of about 1,000 with a COMMIT after each, and let nothing slow follow in the same transaction.".to_owned(),
+        false => format!("rollsafe lint {path} says how to do it without the wait, where there is a way."),
     });
     sink.of_object(table, Some(statement), message, help);
 }

@@ -1,6 +1,6 @@
 //! `written_rows_lost`: what is written after the migrations goes with the down migrations.
 
-use super::{Rule, Sink, listed};
+use super::{Rule, Sink, beside, listed};
 use crate::rehearsal::report::Rehearsal;
 
 /// The rule.
@@ -28,7 +28,7 @@ fn check(report: &Rehearsal, sink: &mut Sink) {
 
 fn help(table: &str) -> String {
     format!(
-        "Once users have written, going back costs their data. Copy it aside first (CREATE TABLE {}_rolled_back AS SELECT …), or decide on the rollback before the application writes.",
-        table.replace('.', "_").replace('"', "")
+        "Once users have written, going back costs their data. Copy it aside first (CREATE TABLE {} AS SELECT * FROM {table}), or decide on the rollback before the application writes.",
+        beside(table, "_rolled_back")
     )
 }
