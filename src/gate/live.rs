@@ -8,6 +8,8 @@ use std::path::Path;
 use postgres::{Client, Row};
 use serde::{Deserialize, Serialize};
 
+use crate::postgres::sql_text::IS_CLIENT;
+
 /// A relation that the migrations lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -232,18 +234,19 @@ SELECT current_database()::text, current_user::text, current_setting('server_ver
        inet_server_addr() IS NULL,
        (SELECT setting FROM pg_settings WHERE name = 'data_directory')";
 
-const SESSIONS: &str = "
-SELECT pid, coalesce(usename, '')::text, coalesce(application_name, ''), coalesce(state, ''),
-       extract(epoch FROM clock_timestamp() - xact_start)::float8,
-       extract(epoch FROM clock_timestamp() - state_change)::float8,
-       left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 120),
-       coalesce(query = '<insufficient privilege>', false),
-       datname = current_database()
-FROM pg_stat_activity
--- Of a session that isn't seen even backend_type is NULL; a client's has a database and a role all the same.
-WHERE (backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)
-  AND pid <> pg_backend_pid()
-ORDER BY xact_start NULLS LAST, pid";
+fn sessions_sql() -> String {
+    format!(
+        "SELECT pid, coalesce(usename, '')::text, coalesce(application_name, ''), coalesce(state, ''),
+                extract(epoch FROM clock_timestamp() - xact_start)::float8,
+                extract(epoch FROM clock_timestamp() - state_change)::float8,
+                left(regexp_replace(coalesce(query, ''), '\\s+', ' ', 'g'), 120),
+                coalesce(query = '<insufficient privilege>', false),
+                datname = current_database()
+         FROM pg_stat_activity
+         WHERE {IS_CLIENT} AND pid <> pg_backend_pid()
+         ORDER BY xact_start NULLS LAST, pid"
+    )
+}
 
 const RELATIONS: &str = "
 SELECT n.place, c.oid, coalesce(pg_table_size(c.oid), 0)::int8, coalesce(pg_indexes_size(c.oid), 0)::int8,
@@ -401,7 +404,7 @@ pub fn look(client: &mut Client, url: &str, targets: &[Target]) -> Result<LiveFa
 }
 
 fn sessions(client: &mut Client, facts: &mut LiveFacts) -> Result<(), postgres::Error> {
-    for row in client.query(SESSIONS, &[])? {
+    for row in client.query(&sessions_sql(), &[])? {
         facts.connections.used += 1;
         let here: Option<bool> = row.get(8);
         let state: String = row.get(3);

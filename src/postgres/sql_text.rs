@@ -1,5 +1,9 @@
 //! Names and strings written into SQL so that the server reads back exactly them.
 
+/// The condition on pg_stat_activity that a session is a client's. Of a session that the role may not see even
+/// `backend_type` is NULL; a client's has a database and a role all the same.
+pub const IS_CLIENT: &str = "(backend_type = 'client backend' OR backend_type IS NULL AND datid IS NOT NULL AND usesysid IS NOT NULL)";
+
 /// `name` as a quoted identifier: `users` becomes `"users"`, `a"b` becomes `"a""b"`.
 ///
 /// A name can't hold a zero byte; what follows one is dropped rather than sent.
