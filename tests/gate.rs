@@ -226,6 +226,36 @@ fn seen_on(shop: &Shop) {
         hidden.reason.as_deref().is_some_and(|why| why.contains("GRANT pg_monitor TO \"weak\"")),
         "{hidden:?}"
     );
+
+    // What is pasted from the runbook doesn't take what isn't seen for nothing either.
+    let path = shop.path("m");
+    let url = shop.url("weak");
+    let runbook =
+        run(&["runbook", &path, "--no-config", "--runner", "golang-migrate", "--database-url", &url]);
+    assert_eq!(runbook.code, 0, "{}", runbook.stderr);
+    assert!(runbook.stdout.contains("GRANT pg_monitor TO \"weak\";"), "{}", runbook.stdout);
+    let block = |start: &str| {
+        let from = runbook.stdout.find(start).unwrap_or_else(|| panic!("no {start}"));
+        runbook.stdout[from..].split("\n```").next().expect("a block").to_owned()
+    };
+    let room = block("psql \"$DATABASE_URL\" -X -v ON_ERROR_STOP=1 -c 'SELECT least(");
+    let script = format!("{}\nshow_sessions; show_transactions; {room}", block("export DATABASE_URL"));
+    let installations = Installations::find();
+    let psql = installations.all().iter().find(|one| one.has(&[Tool::Psql])).expect("psql");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let pasted = std::process::Command::new("bash")
+        .args(["-euc", &script])
+        .current_dir(shop.folder.path())
+        .env("PATH", format!("{}:{}", psql.directory().display(), path))
+        .output()
+        .expect("bash");
+    let (out, err) = (String::from_utf8_lossy(&pasted.stdout), String::from_utf8_lossy(&pasted.stderr));
+    assert!(pasted.status.success(), "{out}{err}");
+    let rows = |word: &str| out.lines().filter(|line| line.contains(word)).count();
+    assert!(rows("| not visible") >= 2, "a session, and what may be its transaction: {out}");
+    assert_eq!(rows("left over"), 1, "{out}");
+    assert_eq!(rows("| f                 |"), 1, "it is said that not all are seen: {out}");
+    assert_eq!(rows("no replica"), 1, "{out}");
 }
 
 #[test]
@@ -303,6 +333,18 @@ fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
     assert_eq!(runbook.code, 0, "{}", runbook.stderr);
     assert!(runbook.stdout.contains("-database \"$DATABASE_URL\" up 1"), "{}", runbook.stdout);
     assert!(runbook.stdout.contains("GO ("));
+    // The next backup is held against what this one was.
+    assert!(
+        runbook.stdout.contains("--max-age 1h --min-size 1000 --min-tables 1 --evidence"),
+        "{}",
+        runbook.stdout
+    );
+    assert!(runbook.stdout.contains("| tables with rows | ≥ 1 (the last one: "), "{}", runbook.stdout);
+    // What goes into the chat goes there as it is; what isn't there isn't filled in.
+    let from_config =
+        run(&["runbook", &folder, "--config", &config, "--release", "shop_42", "--min-tables", "3"]);
+    assert!(from_config.stdout.contains("[START] Release shop_42 begins"), "{}", from_config.stdout);
+    assert!(from_config.stdout.contains("| tables with rows | ≥ 3 |"), "{}", from_config.stdout);
 
     // One byte of a migration is another.
     let migration = PathBuf::from(shop.path("m/0002_total.up.sql"));
@@ -498,8 +540,14 @@ fn the_examples_are_as_generated() {
     let text = std::fs::read_to_string(folder.join("gate.json")).expect("the evidence of the example");
     let report: GateReport = serde_json::from_str(&text).expect("evidence");
     let runbook = |language| {
-        let start = "2026-12-01 13:00".parse().ok();
-        render(&report, &Options { language, start, judged: true, ..Options::default() }).expect("a runbook")
+        // The same moment in both; in one of them it is past midnight before the release is out.
+        let start = match language {
+            Language::En => "2026-12-01T13:00Z",
+            Language::Ja => "2026-12-01T22:00+09:00",
+        };
+        let (start, zone) = start.parse::<rollsafe::gate::clock::Start>().expect("a time").settle();
+        let options = Options { language, start: Some(start), zone, judged: true, ..Options::default() };
+        render(&report, &options).expect("a runbook")
     };
     let made = [
         ("gate.md", rollsafe::gate::report::markdown(&report)),

@@ -6,6 +6,7 @@ use rollsafe::migration::project::ledger::{Row, Standing};
 use rollsafe::migration::project::runners::{RUNNERS, runner};
 use rollsafe::migration::project::{self, Request};
 use rollsafe::postgres::cluster::{Options, SUPERUSER, ScratchCluster};
+use rollsafe::runbook::commands::ledger_sql;
 
 /// A tool's ledger, files, and how each file stands.
 struct Case {
@@ -323,6 +324,11 @@ fn every_ledger_is_read_as_its_tool_reads_it() {
             .collect();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         assert!(ledger.fits(&columns), "{}: {columns:?}", case.runner);
+        // What the runbook shows of it.
+        if ledger.tables.first() == Some(table) {
+            let shown = ledger_sql(Some(case.runner)).expect("a ledger");
+            client.query(&shown, &[]).unwrap_or_else(|error| panic!("{}: {shown}: {error}", case.runner));
+        }
         let others: Vec<&str> = RUNNERS
             .iter()
             .filter(|other| other.name != tool.name)
@@ -365,5 +371,25 @@ fn every_ledger_is_read_as_its_tool_reads_it() {
         assert_eq!(strays, case.strays, "{}", case.runner);
         let made = "DROP SCHEMA IF EXISTS sqitch, drizzle, supabase_migrations, hdb_catalog, graphile_migrate, atlas_schema_revisions CASCADE";
         client.batch_execute(made).expect("cleaned");
+    }
+
+    // The runbook's five rows are those that were written last, also where versions are text.
+    let mut client = cluster.connect(SUPERUSER, "postgres").expect("connected");
+    client
+        .batch_execute(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+             CREATE TABLE flyway_schema_history (installed_rank int, version text, description text, type text, script text, success boolean);
+             INSERT INTO flyway_schema_history SELECT n, n, 'm', 'SQL', 'V' || n || '__m.sql', true FROM generate_series(1, 13) n;
+             DROP SCHEMA IF EXISTS sqitch CASCADE; CREATE SCHEMA sqitch;
+             CREATE TABLE sqitch.changes (change text, project text, committed_at timestamptz);
+             INSERT INTO sqitch.changes VALUES ('users', 'shop', now() - interval '1 day'), ('orders', 'shop', now());",
+        )
+        .expect("ledgers");
+    for (runner, expected) in
+        [("flyway", vec!["13", "12", "11", "10", "9"]), ("sqitch", vec!["orders", "users"])]
+    {
+        let rows = client.query(&ledger_sql(Some(runner)).expect("a ledger"), &[]).expect("rows");
+        let versions: Vec<String> = rows.iter().map(|row| row.get("version")).collect();
+        assert_eq!(versions, expected, "{runner}");
     }
 }

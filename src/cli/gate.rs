@@ -260,8 +260,10 @@ pub(super) fn gather(arguments: &GatherArgs, loaded: &Loaded, around: Surroundin
         left_out,
         ..Gathered::default()
     };
+    let verification = verification(arguments, loaded)?;
+    gathered.backup_limits = (&verification.limits).into();
     if let Some(path) = &arguments.backup {
-        gathered.backup = backup(arguments, path, loaded, around)?;
+        gathered.backup = backup(verification, around);
         match manifest::sha256(path) {
             Ok(sha256) => {
                 inputs.push(Input {
@@ -479,14 +481,10 @@ fn read_rehearsal(path: &Path) -> Result<Rehearsal, String> {
     Ok(rehearsal)
 }
 
-fn backup(
-    arguments: &GatherArgs,
-    path: &Path,
-    loaded: &Loaded,
-    around: Surroundings,
-) -> Result<Part<verify::Report>, String> {
+/// How the backup is verified; the one that is taken for the release too, so that there need be none yet.
+fn verification(arguments: &GatherArgs, loaded: &Loaded) -> Result<VerifyOptions, String> {
     let flags = VerifyArgs {
-        dump: path.to_owned(),
+        dump: arguments.backup.clone().unwrap_or_default(),
         min_size: arguments.min_size,
         min_tables: arguments.min_tables,
         manifest: arguments.manifest.clone(),
@@ -498,17 +496,21 @@ fn backup(
     let mut options: VerifyOptions = super::verify_backup::with_settings(flags, &loaded.config.backup)?;
     // The gate judges the age itself.
     options.limits.max_age = None;
+    Ok(options)
+}
+
+fn backup(options: VerifyOptions, around: Surroundings) -> Part<verify::Report> {
     let gauge = Arc::new(Gauge::default());
     let progress = super::verify_backup::Progress::start(&options, gauge.clone(), around);
     let verified = verify::verify(&options, &gauge);
     progress.stop();
-    Ok(match verified {
+    match verified {
         Ok(report) => Part::Here(report),
         Err(error) => Part::Missing(match error.hint() {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         }),
-    })
+    }
 }
 
 fn input(kind: &str, path: &Path) -> Option<Input> {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::gate::{GatherArgs, gather};
 use super::{Outcome, Surroundings};
 use crate::config::Loaded;
-use crate::gate::clock::Instant;
+use crate::gate::clock::{Start, Zone};
 use crate::gate::{self, GateReport};
 use crate::runbook::{self, Language, Options};
 
@@ -18,7 +18,7 @@ use crate::runbook::{self, Language, Options};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     rollsafe runbook --rehearsal rehearsal.json --backup shop.dump > runbook.md\n  \
-    rollsafe runbook --gate release-42.json --lang ja --start '2026-12-01 13:00' --write runbook.md\n  \
+    rollsafe runbook --gate release-42.json --lang ja --start '2026-12-01 22:00' --write runbook.md\n  \
     rollsafe runbook --print-template > runbook.en.md    # to change, and use with --template")]
 pub struct RunbookArgs {
     #[command(flatten)]
@@ -35,9 +35,10 @@ pub struct RunbookArgs {
     /// Print the template that comes along
     #[arg(long)]
     print_template: bool,
-    /// When the release begins, in UTC: '2026-12-01 13:00'; the timetable then has times of day
+    /// When the release begins, by this machine's clock ('2026-12-01 22:00') or with an offset
+    /// ('2026-12-01T22:00+09:00'): the timetable then has times of day, and all times are in that zone
     #[arg(long, value_name = "TIME")]
-    start: Option<Instant>,
+    start: Option<Start>,
     /// Write it to a new file instead of standard output
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -51,11 +52,13 @@ pub fn run(arguments: &RunbookArgs, loaded: &Loaded, around: Surroundings) -> Ou
         return Outcome::ok(language.template());
     }
     let base = loaded.path.as_deref().and_then(Path::parent).map(PathBuf::from).unwrap_or_default();
-    let options = Options {
+    let start = arguments.start.map(Start::settle);
+    let mut options = Options {
         language,
         // Paths in the configuration are relative to its file.
         template: arguments.template.clone().or_else(|| config.template.as_ref().map(|path| base.join(path))),
-        start: arguments.start,
+        start: start.map(|(at, _)| at),
+        zone: Zone::default(),
         judged: arguments.gate.is_some(),
     };
     let (report, notes) = match &arguments.gate {
@@ -68,6 +71,7 @@ pub fn run(arguments: &RunbookArgs, loaded: &Loaded, around: Surroundings) -> Ou
             Err(message) => return Outcome::failed(message),
         },
     };
+    options.zone = start.map_or_else(|| Zone::here(report.asked_at), |(_, zone)| zone);
     let text = match runbook::render(&report, &options) {
         Ok(text) => text,
         Err(error) => return Outcome::failed(error),

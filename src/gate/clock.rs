@@ -1,8 +1,9 @@
-//! When things were done and how long they took, as people and evidence have them. All times are UTC.
+//! When things were done and how long they took, as people and evidence have them. Times are kept in UTC; a [`Zone`] is
+//! for showing them to people.
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SubsecRound, Utc};
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveDateTime, Offset, SubsecRound, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 /// An instant, to the second; written as `2026-11-23T20:00:00Z`.
@@ -62,14 +63,83 @@ impl FromStr for Instant {
 
     /// Reads RFC 3339, and `2026-12-01 20:00` and `2026-12-01T20:00:00` as UTC.
     fn from_str(text: &str) -> Result<Instant, String> {
-        if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Instant(instant.with_timezone(&Utc).trunc_subsecs(0)));
+        Ok(match text.parse::<Start>()? {
+            Start::Zoned(instant) => Instant(instant.with_timezone(&Utc)),
+            Start::Local(naive) => Instant(naive.and_utc()),
+        })
+    }
+}
+
+/// A time zone by its offset from UTC; written as `UTC+09:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Zone(pub FixedOffset);
+
+impl Zone {
+    /// That of this machine at that time, summer time included.
+    pub fn here(at: Instant) -> Zone {
+        Zone(Local.offset_from_utc_datetime(&at.0.naive_utc()).fix())
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone(Utc.fix())
+    }
+}
+
+impl std::fmt::Display for Zone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.local_minus_utc() == 0 { f.write_str("UTC") } else { write!(f, "UTC{}", self.0) }
+    }
+}
+
+/// When something begins, as people say it: with an offset, or by the clock on the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// `2026-12-01T22:00+09:00`
+    Zoned(DateTime<FixedOffset>),
+    /// `2026-12-01 22:00`
+    Local(NaiveDateTime),
+}
+
+impl Start {
+    /// The instant, and the zone that it was said in: this machine's where none was named.
+    pub fn settle(self) -> (Instant, Zone) {
+        let zoned = match self {
+            Start::Zoned(zoned) => zoned,
+            // A time that summer time leaves out is read by the offset of standard time.
+            Start::Local(naive) => {
+                let offset = Local.offset_from_local_datetime(&naive).earliest();
+                let offset = offset.unwrap_or_else(|| Local.offset_from_utc_datetime(&naive)).fix();
+                let utc = naive - offset;
+                DateTime::from_naive_utc_and_offset(utc, offset)
+            }
+        };
+        (Instant(zoned.with_timezone(&Utc)), Zone(*zoned.offset()))
+    }
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Start, String> {
+        if let Ok(zoned) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Start::Zoned(zoned.trunc_subsecs(0)));
         }
-        ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        let naive = || {
+            ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+                .into_iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        };
+        // RFC 3339 wants the seconds, people leave them out.
+        let zoned = ["%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M %#z", "%Y-%m-%d %H:%M:%S %#z", "%Y-%m-%dT%H:%M%#z"]
             .into_iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(|naive| Instant(naive.and_utc()))
-            .ok_or_else(|| format!("`{text}` is no time: write 2026-12-01T20:00:00Z, or 2026-12-01 20:00"))
+            .find_map(|format| DateTime::parse_from_str(text, format).ok());
+        zoned.map(Start::Zoned).or_else(|| naive().map(Start::Local)).ok_or_else(|| {
+            format!(
+                "`{text}` is no time: write 2026-12-01T20:00:00Z, 2026-12-01 20:00+01:00, or 2026-12-01 20:00"
+            )
+        })
     }
 }
 
@@ -113,8 +183,28 @@ mod tests {
         assert_eq!("2026-11-24T07:50:01.5+09:00".parse(), Ok(instant));
         assert_eq!("2026-11-23 22:50:01".parse(), Ok(instant));
         assert_eq!(instant.since("2026-11-23 22:50".parse().unwrap()), 1);
+        assert_eq!(
+            "2026-11-24 07:50 +09:00".parse::<Instant>().map(|at| at.to_string()),
+            Ok("2026-11-23T22:50:00Z".into())
+        );
         assert!("2026-11-23 25:00".parse::<Instant>().is_err());
         assert!("2026-02-29".parse::<Day>().is_err());
+    }
+
+    #[test]
+    fn a_start_keeps_the_zone_that_it_was_said_in() {
+        for (text, instant, zone) in [
+            ("2026-12-01T22:00+09:00", "2026-12-01T13:00:00Z", "UTC+09:00"),
+            ("2026-12-01 22:00 -03:30", "2026-12-02T01:30:00Z", "UTC-03:30"),
+            ("2026-12-01T22:00:00Z", "2026-12-01T22:00:00Z", "UTC"),
+        ] {
+            let (at, in_zone) = text.parse::<Start>().unwrap().settle();
+            assert_eq!((at.to_string().as_str(), in_zone.to_string().as_str()), (instant, zone), "{text}");
+        }
+        // By the clock of this machine, wherever it is.
+        let (at, zone) = "2026-12-01 22:00".parse::<Start>().unwrap().settle();
+        assert_eq!(at.0.with_timezone(&zone.0).format("%F %H:%M").to_string(), "2026-12-01 22:00");
+        assert_eq!(zone, Zone::here(at));
     }
 
     #[test]

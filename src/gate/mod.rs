@@ -168,6 +168,8 @@ pub struct Gathered {
     pub findings: Vec<Finding>,
     /// How many findings suppression comments held back.
     pub suppressed: usize,
+    /// What a backup is held against.
+    pub backup_limits: BackupLimits,
     /// The backup as verified.
     pub backup: Part<crate::backup::verify::Report>,
     /// The SHA-256 of the backup.
@@ -214,6 +216,8 @@ pub struct GateReport {
     pub suppressed: usize,
     /// Checks that were left out, and why.
     pub left_out: Vec<LeftOut>,
+    /// What a backup is held against.
+    pub backup_limits: BackupLimits,
     /// The backup.
     pub backup: Option<BackupFacts>,
     /// The rehearsal's figures.
@@ -222,6 +226,28 @@ pub struct GateReport {
     pub live: Option<LiveFacts>,
     /// Files that went into it.
     pub inputs: Vec<Input>,
+}
+
+/// What a backup is held against: the one that was judged, and the one that is taken for the release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackupLimits {
+    /// Least size in bytes.
+    pub min_size: u64,
+    /// Least number of tables with rows.
+    pub min_tables: u64,
+}
+
+impl Default for BackupLimits {
+    fn default() -> BackupLimits {
+        BackupLimits::from(&crate::backup::evidence::Limits::default())
+    }
+}
+
+impl From<&crate::backup::evidence::Limits> for BackupLimits {
+    fn from(limits: &crate::backup::evidence::Limits) -> BackupLimits {
+        BackupLimits { min_size: limits.min_size, min_tables: limits.min_tables }
+    }
 }
 
 /// The backup's figures, as evidence.
@@ -342,6 +368,7 @@ pub fn judge(gathered: &Gathered) -> GateReport {
         findings,
         suppressed: gathered.suppressed,
         left_out: gathered.left_out.clone(),
+        backup_limits: gathered.backup_limits.clone(),
         backup: gathered.backup.here().map(|report| backup_facts(report, gathered.backup_sha256.clone())),
         rehearsal: gathered.rehearsal.here().cloned(),
         live: gathered.live.here().cloned(),

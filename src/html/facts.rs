@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::timeline::{Timeline, timeline};
-use crate::amount::bytes as size;
+use crate::amount::{bytes as size, grouped};
 use crate::finding::{Finding, Severity};
 use crate::gate::check::{Answer, Group};
-use crate::gate::clock::duration;
+use crate::gate::clock::{Start, duration};
 use crate::gate::risk::Risk;
 use crate::gate::{GateReport, Verdict};
 use crate::rehearsal::report::{
@@ -132,6 +132,18 @@ struct Compared {
     predicted: Vec<String>,
     measured: Vec<String>,
     same: bool,
+    /// Why not all of it was seen, where that says nothing against the prediction.
+    unseen: Option<&'static str>,
+}
+
+impl Compared {
+    /// What was predicted and not seen is no difference, for this reason; more than was predicted still is one.
+    fn excused(mut self, reason: &'static str) -> Compared {
+        if !self.same && self.measured.iter().all(|name| self.predicted.contains(name)) {
+            (self.same, self.unseen) = (true, Some(reason));
+        }
+        self
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -161,6 +173,9 @@ struct WrittenRow {
     table: String,
     rows: u64,
     kept: String,
+    /// Rows are gone.
+    rows_lost: bool,
+    /// Rows or values are gone.
     lost: bool,
     columns: String,
     why_not: Option<String>,
@@ -254,7 +269,7 @@ fn of_gate(gate: &GateReport, facts: &mut Facts) {
         Some(release) => format!("Release gate: {release}"),
         None => "Release gate".to_owned(),
     };
-    let mut head = vec![("asked at", gate.asked_at.to_string())];
+    let mut head = vec![("asked at", moment(&gate.asked_at.to_string()))];
     if !gate.asked.by.is_empty() {
         head.push(("asked by", format!("{} on {}", gate.asked.by, gate.asked.host)));
     }
@@ -313,6 +328,15 @@ fn of_gate(gate: &GateReport, facts: &mut Facts) {
     facts.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity == "error"));
 }
 
+/// A time of a report as people read it; one without a zone stays without.
+fn moment(text: &str) -> String {
+    match text.parse::<Start>() {
+        Ok(Start::Zoned(at)) => at.to_utc().format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Ok(Start::Local(at)) => at.format("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
 fn risk_row(risk: &Risk, limit: f64) -> RiskRow {
     let decision = match &risk.accepted {
         Some(accept) => {
@@ -354,9 +378,12 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
     if !rehearsal.not_checked.is_empty() {
         facts.verdict_said.push_str(&format!(", {} left unlooked at", rehearsal.not_checked.len()));
     }
-    facts.head.push(("rehearsed", format!("{}, in {}", rehearsal.started_at, duration(rehearsal.seconds))));
+    facts.head.push((
+        "rehearsed",
+        format!("{}, in {}", moment(&rehearsal.started_at), duration(rehearsal.seconds)),
+    ));
     if let Some(backup) = &rehearsal.source.backup {
-        let taken = backup.created_at.as_ref().map_or(String::new(), |at| format!(", taken {at}"));
+        let taken = backup.created_at.as_ref().map_or(String::new(), |at| format!(", taken {}", moment(at)));
         facts.head.push(("on", format!("{} ({}{taken})", backup.path, size(backup.bytes))));
     }
     facts.head.extend(rehearsal.source.database_url.as_ref().map(|url| ("on", url.clone())));
@@ -371,10 +398,12 @@ fn of_rehearsal(rehearsal: &Rehearsal, facts: &mut Facts) {
     facts.forward = timeline(rehearsal, &forward);
     facts.backward = timeline(rehearsal, &backward);
     phases(rehearsal, facts);
+    let looked_every = rehearsal.probes.lock_sample_seconds;
     for (runs, way) in [(&forward, "up"), (&backward, "down")] {
-        facts
-            .statements
-            .extend(runs.iter().flat_map(|run| run.statements.iter().map(|one| statement(run, one, way))));
+        facts.statements.extend(
+            runs.iter()
+                .flat_map(|run| run.statements.iter().map(|one| statement(run, one, way, looked_every))),
+        );
     }
     facts.missed = facts.statements.iter().filter(|row| !row.missed.is_empty()).count();
     facts.more_statements = facts.statements.split_off(ROWS_SHOWN.min(facts.statements.len()));
@@ -536,7 +565,7 @@ fn class(status: Status) -> &'static str {
     }
 }
 
-fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str) -> StatementRow {
+fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str, looked_every: f64) -> StatementRow {
     let path = one.path.as_deref().unwrap_or(&run.path);
     let place = one.span.map_or(path.to_owned(), |span| format!("{path}:{}", span.line));
     let mode = |relation: &str, mode: &str| format!("{mode} on {relation}");
@@ -560,13 +589,20 @@ fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str) -> State
             .filter(|lock| strong(&lock.mode))
             .map(|lock| mode(&lock.relation, &lock.mode))
             .collect();
-        compared.push(pair("locks", &predicted_locks, &measured_locks));
+        let mut locks = pair("locks", &predicted_locks, &measured_locks);
+        if one.seconds < 2.0 * looked_every {
+            locks = locks.excused("too short to be seen");
+        }
+        compared.push(locks);
         compared.push(pair("written anew", &predicted.rewrites, &one.rewrites));
         compared.push(pair("read in full", &predicted.scans, &one.scans));
-        // The same index goes by its name or by its table's.
+        // The same index goes by its name or by its table's, which stands for all that a rewrite builds anew.
         let builds = pair("indexes built", &predicted.index_builds, &one.index_builds);
-        let same = predicted.index_builds.len() == one.index_builds.len();
+        let same = predicted.index_builds.is_empty() == one.index_builds.is_empty();
         compared.push(Compared { same, ..builds });
+        if matches!(one.status, Status::Failed | Status::Stopped) {
+            compared = compared.into_iter().map(|one| one.excused("it did not get that far")).collect();
+        }
     } else {
         for (what, measured) in [
             ("locks", &measured_locks),
@@ -574,7 +610,13 @@ fn statement(run: &MigrationRun, one: &StatementRun, way: &'static str) -> State
             ("read in full", &one.scans),
             ("indexes built", &one.index_builds),
         ] {
-            compared.push(Compared { what, predicted: vec![], measured: measured.clone(), same: true });
+            compared.push(Compared {
+                what,
+                predicted: vec![],
+                measured: measured.clone(),
+                same: true,
+                unseen: None,
+            });
         }
     }
     compared.retain(|one| !one.predicted.is_empty() || !one.measured.is_empty());
@@ -612,7 +654,7 @@ fn pair(what: &'static str, predicted: &[String], measured: &[String]) -> Compar
         names
     };
     let (predicted, measured) = (sorted(predicted), sorted(measured));
-    Compared { what, same: predicted == measured, predicted, measured }
+    Compared { what, same: predicted == measured, unseen: None, predicted, measured }
 }
 
 fn error(error: &ServerError) -> String {
@@ -641,14 +683,15 @@ fn ways(rehearsal: &Rehearsal, facts: &mut Facts) {
             .data
             .iter()
             .map(|one| {
-                let after =
-                    one.rows_after.map_or("the table is gone".to_owned(), |rows| format!("{rows} after"));
-                let mut said = format!("{}: {} rows before, {after}", one.table, one.rows_before);
+                let after = one
+                    .rows_after
+                    .map_or("the table is gone".to_owned(), |rows| format!("{} after", grouped(rows)));
+                let mut said = format!("{}: {} rows before, {after}", one.table, grouped(one.rows_before));
                 if !one.columns.is_empty() {
                     said.push_str(&format!("; other values in {}", one.columns.join(", ")));
                 }
                 for gone in &one.columns_gone {
-                    said.push_str(&format!("; {} gone with {} values", gone.column, gone.values));
+                    said.push_str(&format!("; {} gone with {} values", gone.column, grouped(gone.values)));
                 }
                 said
             })
@@ -701,6 +744,7 @@ fn ways(rehearsal: &Rehearsal, facts: &mut Facts) {
             table: one.table.clone(),
             rows: one.rows,
             kept: one.rows_kept.map_or("–".to_owned(), |kept| kept.to_string()),
+            rows_lost: one.rows_kept.is_some_and(|kept| kept < one.rows),
             lost: one.rows_kept.is_some_and(|kept| kept < one.rows) || !one.columns_lost.is_empty(),
             columns: one.columns_lost.join(", "),
             why_not: one.not_written.clone(),
@@ -774,7 +818,7 @@ fn is_sql(text: &str) -> bool {
 
 fn tables(rehearsal: &Rehearsal) -> Vec<TableRow> {
     let rows =
-        |sum: &Option<report::TableSum>| sum.as_ref().map_or("–".to_owned(), |sum| sum.rows.to_string());
+        |sum: &Option<report::TableSum>| sum.as_ref().map_or("–".to_owned(), |sum| grouped(sum.rows));
     let mut tables: Vec<TableRow> = rehearsal
         .tables
         .iter()

@@ -38,7 +38,10 @@ fn text(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::gate::check::{Answer, Check};
-    use crate::rehearsal::report::{LockRun, MigrationRun, StatementRun, Status, TableRun};
+    use crate::rehearsal::report::{
+        Downs, LockRun, MigrationRun, Predicted, PredictedLock, Probes, StatementRun, Status, TableRun,
+        Written,
+    };
 
     const HOSTILE: &str = "\"><script>alert('x')</script>&amp;\u{202e}`${7*7}`{{7*7}}";
 
@@ -81,6 +84,45 @@ mod tests {
         assert!(!page.contains("\">&lt;script&gt;"), "nor end an attribute");
         assert!(!page.contains(HOSTILE), "nowhere");
         assert!(page.contains("{{7*7}}"), "nor are they templates");
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_no_difference_and_each_loss_stands_where_it_is() {
+        let lock = |relation: &str| PredictedLock { relation: relation.into(), mode: "SHARE".into() };
+        let run = |seconds: f64, status: Status, measured: &[&str]| StatementRun {
+            seconds,
+            status,
+            predicted: Some(Predicted { locks: vec![lock("a"), lock("b")], ..Predicted::default() }),
+            locks: measured
+                .iter()
+                .map(|name| LockRun { relation: (*name).into(), mode: "SHARE".into(), ..LockRun::default() })
+                .collect(),
+            ..StatementRun::default()
+        };
+        let of = |statement: StatementRun| {
+            let migration = MigrationRun { statements: vec![statement], ..MigrationRun::default() };
+            let probes = Probes { lock_sample_seconds: 0.005, ..Probes::default() };
+            page(Some(&Rehearsal { migrations: vec![migration], probes, ..Rehearsal::default() }), None)
+        };
+        let brief = of(run(0.003, Status::Done, &["a"]));
+        assert!(brief.contains("too short to be seen") && !brief.contains('≠'), "{brief}");
+        let failed = of(run(5.0, Status::Failed, &[]));
+        assert!(failed.contains("it did not get that far") && !failed.contains('≠'), "{failed}");
+        assert!(of(run(5.0, Status::Done, &["a"])).contains('≠'), "it would have been seen");
+        assert!(of(run(0.003, Status::Done, &["a", "b", "c"])).contains('≠'), "more than was predicted");
+
+        let written = Written {
+            table: "t".into(),
+            rows: 3,
+            rows_kept: Some(3),
+            columns_lost: vec!["New Col".into()],
+            ..Written::default()
+        };
+        let mut rehearsal = Rehearsal::default();
+        rehearsal.rollback.downs = Some(Downs { status: Status::Done, ..Downs::default() });
+        rehearsal.comparison.written = vec![written];
+        let lost = page(Some(&rehearsal), None);
+        assert!(lost.contains("<td class=\"num\">3</td><td>New Col <b>✗</b></td>"), "{lost}");
     }
 
     #[test]

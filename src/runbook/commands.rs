@@ -175,7 +175,7 @@ pub fn commands(runner: Option<&str>, folder: &str, step: Option<&Step>) -> Comm
     Commands { one, all, back, status }
 }
 
-/// SQL that shows the newest rows of the tool's ledger.
+/// SQL that shows the rows that were written last into the tool's ledger.
 pub fn ledger_sql(runner: Option<&str>) -> Option<String> {
     let ledger = runners::runner(runner?)?.ledger.as_ref()?;
     let table = ledger.tables.first()?;
@@ -186,7 +186,12 @@ pub fn ledger_sql(runner: Option<&str>) -> Option<String> {
             shown.push_str(&format!(", {sql} AS {name}"));
         }
     }
-    Some(format!("SELECT {shown} FROM {rows} ORDER BY 1 DESC LIMIT 5;"))
+    // As text, version 9 would come before 13.
+    let order = if ledger.newest.is_empty() { "1" } else { ledger.newest };
+    let key = ledger.key;
+    Some(format!(
+        "SELECT {shown} FROM {rows} WHERE ({key}) IS NOT NULL ORDER BY {order} DESC NULLS LAST LIMIT 5;"
+    ))
 }
 
 #[cfg(test)]

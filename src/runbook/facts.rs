@@ -1,5 +1,6 @@
 //! What a template may name.
 
+use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
 use super::commands::{self, PSQL, commands};
@@ -7,12 +8,13 @@ use super::japanese;
 use super::shell::quote;
 use super::{Language, Options};
 use crate::amount::bytes as size;
-use crate::gate::GateReport;
 use crate::gate::check::Answer;
-use crate::gate::clock::Instant;
+use crate::gate::clock::{Instant, Start, Zone};
 use crate::gate::release::Step;
+use crate::gate::{BackupLimits, GateReport};
 use crate::migration::lock_mode::LockMode;
-use crate::postgres::sql_text::quote_literal;
+use crate::postgres::connection::OF_A_CLIENT;
+use crate::postgres::sql_text::{quote_identifier, quote_literal};
 use crate::postgres::version::PgVersion;
 use crate::rehearsal::report::{MigrationRun, Rehearsal, Status};
 
@@ -59,6 +61,8 @@ pub struct Facts {
     limits: LimitFacts,
     risks: Vec<RiskFacts>,
     psql: &'static str,
+    /// The role in `url`, as SQL, where the server was looked at.
+    role: Option<String>,
     /// Tells who is connected.
     sessions: String,
     /// Tells free connections and replication lag.
@@ -125,6 +129,8 @@ struct BackupFacts {
     tables: Option<usize>,
     min_size: String,
     min_tables: u64,
+    /// Flags for `rollsafe verify-backup`, with a blank before each.
+    flags: String,
     restore: Option<String>,
     restore_measured_in: &'static str,
     needed: Vec<(String, String)>,
@@ -132,6 +138,8 @@ struct BackupFacts {
 
 #[derive(Debug, Serialize)]
 struct Timetable {
+    /// The zone of the times of day.
+    zone: Option<String>,
     rows: Vec<TimeRow>,
 }
 
@@ -228,10 +236,10 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
     Facts {
         blank: "________",
         version: env!("CARGO_PKG_VERSION"),
-        written_at: report.asked_at.to_string(),
+        written_at: moment(report.asked_at, options),
         release: report.asked.release.clone(),
         revision: report.asked.revision.clone(),
-        start: options.start.map(|start| start.to_string()),
+        start: options.start.map(|start| moment(start, options)),
         url: report.live.as_ref().map(|live| live.url.clone()),
         database: report
             .live
@@ -243,7 +251,7 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
             .as_ref()
             .map(|live| PgVersion::from_number(live.version).to_string())
             .or_else(|| rehearsal.map(|rehearsal| rehearsal.server.version.clone())),
-        gate: options.judged.then(|| gate(report, language)),
+        gate: options.judged.then(|| gate(report, options)),
         runner: runner.map(|name| Runner {
             name: name.to_owned(),
             title: crate::migration::project::runners::runner(name)
@@ -262,19 +270,22 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
         first_version: versions(release.migrations.first()),
         record: record(&tables),
         tables,
-        backup: backup(report, language),
+        backup: backup(report, options),
         timetable: timetable(report, options),
-        rehearsed: rehearsal.map(|rehearsal| rehearsed(rehearsal, language)),
+        rehearsed: rehearsal.map(|rehearsal| rehearsed(rehearsal, options)),
         back: back(report, &migrations, language),
         limits: limits(report, language),
-        risks: risks(report),
+        risks: risks(report, language),
         psql: PSQL,
         activity: format!(
             "{PSQL} -c {}",
+            // A session that isn't seen may be in a transaction; a prepared one has no session at all.
             quote(
-                "SELECT pid, usename, state, now() - xact_start AS open_for, left(query, 60) AS query FROM \
-                 pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < now() - \
-                 interval '1 minute' ORDER BY xact_start;"
+                "SELECT pid, usename, coalesce(state, 'not visible') AS state, now() - xact_start AS open_for, left(query, 60) \
+                 AS query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND \
+                 (xact_start < now() - interval '1 minute' OR query = '<insufficient privilege>') UNION ALL SELECT NULL, \
+                 owner, 'prepared', now() - prepared, gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY \
+                 open_for DESC NULLS LAST;"
             )
         ),
         blockers: format!(
@@ -286,18 +297,23 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
         ),
         sessions: format!(
             "{PSQL} -c {}",
-            quote(
-                "SELECT usename, application_name, state, count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY 1, 2, 3 ORDER BY 4 DESC;"
-            )
+            quote(&format!(
+                "SELECT usename, application_name, coalesce(state, 'not visible') AS state, count(*) FROM \
+                 pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {OF_A_CLIENT} GROUP BY \
+                 1, 2, 3 ORDER BY 4 DESC;"
+            ))
         ),
         room: format!(
             "{PSQL} -c {}",
-            quote(
-                "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - \
-                 count(*) AS free_connections, (SELECT pg_size_pretty(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))) \
-                 FROM pg_stat_replication) AS replication_lag FROM pg_stat_activity WHERE backend_type = 'client backend';"
-            )
+            quote(&format!(
+                "SELECT least(current_setting('max_connections')::int - \
+                 current_setting('superuser_reserved_connections')::int - \
+                 coalesce(nullif(current_setting('reserved_connections', true), ''), '0')::int - count(*), (SELECT \
+                 nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()) - count(*) FILTER (WHERE \
+                 datname = current_database())) AS free_connections, (SELECT CASE WHEN count(*) = 0 THEN 'no replica' ELSE \
+                 coalesce(pg_size_pretty(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))), 'not visible') END FROM \
+                 pg_stat_replication) AS replication_lag FROM pg_stat_activity WHERE {OF_A_CLIENT};"
+            ))
         ),
         running: format!(
             "{PSQL} -c {}",
@@ -307,6 +323,12 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
             )
         ),
         cancel: format!("{PSQL} -c {}", quote("SELECT pg_cancel_backend(PID);")),
+        // Shown as code in a table, where nothing can be escaped.
+        role: report
+            .live
+            .as_ref()
+            .map(|live| quote_identifier(&live.role))
+            .filter(|role| !role.contains(['|', '`', '\n', '\r'])),
         maintenance_url: report.live.as_ref().and_then(|live| maintenance_url(&live.url, &live.database)),
         migrations,
     }
@@ -327,34 +349,67 @@ fn duration(seconds: f64, language: Language) -> String {
     let text = crate::gate::clock::duration(seconds);
     match language {
         Language::En => text,
-        Language::Ja => text
-            .replace(" ms", "ミリ秒")
-            .replace(" min", "分")
-            .replace(" s", "秒")
-            .replace(" h", "時間")
-            .replace(" d", "日")
-            .replace(' ', ""),
+        Language::Ja => japanese::duration(&text),
     }
 }
 
-fn gate(report: &GateReport, language: Language) -> GateFacts {
+/// A date and time of day in the zone of the runbook, as the language writes it.
+fn moment(at: Instant, options: &Options) -> String {
+    let Zone(offset) = options.zone;
+    let local = at.0.with_timezone(&offset);
+    let day = date(local.date_naive(), options.language, true);
+    match options.language {
+        Language::En => format!("{day}{} ({})", local.format("%H:%M"), options.zone),
+        Language::Ja => format!("{day}{}（{}）", local.format("%H:%M"), options.zone),
+    }
+}
+
+/// A date with its weekday, for a time of day to follow.
+fn date(day: NaiveDate, language: Language, year: bool) -> String {
+    match language {
+        Language::En if year => day.format("%a %Y-%m-%d ").to_string(),
+        Language::En => day.format("%a %m-%d ").to_string(),
+        Language::Ja => {
+            let weekday = ["月", "火", "水", "木", "金", "土", "日"]
+                .get(day.weekday().num_days_from_monday() as usize)
+                .copied()
+                .unwrap_or_default();
+            let year = if year { format!("{}年", day.year()) } else { String::new() };
+            format!("{year}{}月{}日（{weekday}）", day.month(), day.day())
+        }
+    }
+}
+
+/// A time as a report has it; one without a zone is by the clock of the machine that it is about, and stays as it is.
+fn moment_of(text: &str, options: &Options) -> String {
+    if let Ok(Start::Zoned(at)) = text.parse::<Start>() {
+        return moment(Instant(at.to_utc()), options);
+    }
+    match text.parse::<Start>() {
+        Ok(Start::Local(at)) => format!("{}{}", date(at.date(), options.language, true), at.format("%H:%M")),
+        _ => text.to_owned(),
+    }
+}
+
+fn gate(report: &GateReport, options: &Options) -> GateFacts {
+    let language = options.language;
     GateFacts {
         verdict: match language {
             Language::En => crate::gate::report::verdict_line(report),
             Language::Ja => japanese::verdict(report),
         },
-        asked_at: report.asked_at.to_string(),
+        asked_at: moment(report.asked_at, options),
         by: report.asked.by.clone(),
         open: report
             .checks
             .iter()
             .filter(|check| check.answer != Answer::Yes)
             .map(|check| {
-                let title = match language {
-                    Language::En => check.title.to_string(),
-                    Language::Ja => japanese::title(&check.id).to_owned(),
+                let (title, value) = match language {
+                    Language::En => (check.title.to_string(), check.value.clone()),
+                    Language::Ja => (japanese::title(&check.id).to_owned(), japanese::value(check, report)),
                 };
-                (title, check.answer.as_str().to_owned(), check.value.clone())
+                (title, check.answer.as_str().to_owned(), value)
             })
             .collect(),
     }
@@ -401,11 +456,14 @@ fn migration(number: usize, step: &Step, report: &GateReport, language: Language
         stalls
             .filter(|(_, stall)| stall.statement.is_some_and(|id| ids.contains(&id)))
             .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()))
-            .map(|(table, stall)| format!("{} ({})", duration(stall.seconds(), language), table.name))
+            .map(|(table, stall)| match language {
+                Language::En => format!("{} ({})", duration(stall.seconds(), language), table.name),
+                Language::Ja => format!("{}、{}", duration(stall.seconds(), language), table.name),
+            })
     });
     let mut destroys: Vec<String> = Vec::new();
     for (kind, name) in step.statements.iter().flat_map(|statement| &statement.destroys) {
-        let said = format!("{} {name}", kind_word(kind, language));
+        let said = gone(kind, name, language);
         if !destroys.contains(&said) {
             destroys.push(said);
         }
@@ -434,23 +492,14 @@ fn migration(number: usize, step: &Step, report: &GateReport, language: Language
     }
 }
 
-fn kind_word(kind: &str, language: Language) -> String {
-    let word = match (language, kind) {
-        (Language::En, kind) => kind,
-        (Language::Ja, "table") => "テーブル",
-        (Language::Ja, "column") => "列",
-        (Language::Ja, "rows") => "行",
-        (Language::Ja, "values") => "値",
-        (Language::Ja, "index") => "インデックス",
-        (Language::Ja, "constraint") => "制約",
-        (Language::Ja, "view") => "ビュー",
-        (Language::Ja, "function") => "関数",
-        (Language::Ja, "sequence") => "シーケンス",
-        (Language::Ja, "type") => "型",
-        (Language::Ja, "trigger") => "トリガー",
-        (Language::Ja, kind) => kind,
-    };
-    word.to_owned()
+/// What goes, as the object of a sentence.
+fn gone(kind: &str, name: &str, language: Language) -> String {
+    match (language, kind) {
+        (Language::Ja, kind) => japanese::gone(kind, name),
+        (Language::En, "rows") => format!("rows of {name}"),
+        (Language::En, "values") => format!("the old values of {name}"),
+        (Language::En, kind) => format!("the {kind} {name}"),
+    }
 }
 
 /// What a statement does, in one sentence; none for what only sets a parameter.
@@ -458,13 +507,14 @@ fn does(statement: &crate::gate::release::StatementFacts, language: Language) ->
     let said = |names: &[String], en: &str, ja: &str| match language {
         _ if names.is_empty() => None,
         Language::En => Some(format!("{en} {}", names.join(", "))),
-        Language::Ja => Some(format!("{}{ja}", names.join("、"))),
+        Language::Ja => {
+            let names = names.join("、");
+            let blank = if names.ends_with(|last: char| last.is_ascii()) { " " } else { "" };
+            Some(format!("{names}{blank}{ja}"))
+        }
     };
-    let gone: Vec<String> = statement
-        .destroys
-        .iter()
-        .map(|(kind, name)| format!("{} {name}", kind_word(kind, language)))
-        .collect();
+    let gone: Vec<String> =
+        statement.destroys.iter().map(|(kind, name)| gone(kind, name, language)).collect();
     let only_scanned: Vec<String> = statement
         .scans
         .iter()
@@ -474,12 +524,21 @@ fn does(statement: &crate::gate::release::StatementFacts, language: Language) ->
     let indexed: Vec<String> =
         statement.index_builds.iter().filter(|name| !statement.rewrites.contains(name)).cloned().collect();
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(said(&statement.rewrites, "writes anew:", "を全件書き換えます"));
+    parts.extend(said(&statement.rewrites, "rewrites every row of", "の全行を書き換えます"));
     parts.extend(said(&indexed, "builds an index of", "のインデックスを作成します"));
-    parts.extend(said(&only_scanned, "reads in full:", "を全件読み取ります"));
-    parts.extend(said(&gone, "destroys:", "が失われます"));
-    let strong: Vec<String> = statement.locks.iter().map(|(name, mode)| format!("{name} ({mode})")).collect();
-    parts.extend(said(&strong, "locks", "をロックします"));
+    parts.extend(said(&only_scanned, "reads every row of", "の全行を読み取ります"));
+    parts.extend(said(&gone, "destroys", "が失われます"));
+    // Those of one mode together.
+    let mut modes: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, mode) in &statement.locks {
+        match modes.iter_mut().find(|(known, _)| known == mode) {
+            Some((_, names)) => names.push(name.clone()),
+            None => modes.push((mode, vec![name.clone()])),
+        }
+    }
+    for (mode, names) in &modes {
+        parts.extend(said(names, &format!("takes {mode} on"), &format!("を {mode} モードでロックします")));
+    }
     if matches!(statement.kind.as_str(), "SET" | "RESET" | "SELECT") && parts.is_empty() {
         return None;
     }
@@ -536,7 +595,8 @@ fn record(tables: &[TableFacts]) -> Option<String> {
     Some(format!("{PSQL} -At -c {}", quote(&format!("{} ORDER BY 1;", counts.join(" UNION ALL ")))))
 }
 
-fn backup(report: &GateReport, language: Language) -> BackupFacts {
+fn backup(report: &GateReport, options: &Options) -> BackupFacts {
+    let language = options.language;
     let backup = report.backup.as_ref();
     let rehearsed = report.rehearsal.as_ref().and_then(|rehearsal| {
         let again = rehearsal.rollback.restore.as_ref().filter(|restore| restore.status == Status::Done);
@@ -545,16 +605,30 @@ fn backup(report: &GateReport, language: Language) -> BackupFacts {
     });
     let verified = backup.and_then(|backup| backup.restore_seconds);
     let restore = rehearsed.or(verified);
-    let limits = crate::backup::evidence::Limits::default();
+    let limits = &report.backup_limits;
+    let usual = BackupLimits::default();
+    let mut flags = String::new();
+    if limits.min_size != usual.min_size {
+        flags.push_str(&format!(" --min-size {}", limits.min_size));
+    }
+    if limits.min_tables != usual.min_tables {
+        flags.push_str(&format!(" --min-tables {}", limits.min_tables));
+    }
     BackupFacts {
         path: backup.map(|backup| backup.path.clone()),
         sha256: backup.and_then(|backup| backup.sha256.clone()),
         size: backup.map(|backup| size(backup.bytes)),
-        verdict: backup.map(|backup| backup.verdict.clone()),
-        created_at: backup.and_then(|backup| backup.created_at.clone()),
+        verdict: backup.map(|backup| match language {
+            Language::En => backup.verdict.clone(),
+            Language::Ja => japanese::backup_verdict(&backup.verdict).to_owned(),
+        }),
+        created_at: backup
+            .and_then(|backup| backup.created_at.as_ref())
+            .map(|created_at| moment_of(created_at, options)),
         tables: backup.map(|backup| backup.tables.iter().filter(|(_, rows)| *rows > 0).count()),
         min_size: size(limits.min_size),
         min_tables: limits.min_tables,
+        flags,
         restore: restore.map(|seconds| duration(seconds, language)),
         restore_measured_in: if rehearsed.is_some() { "rehearsal" } else { "verification" },
         needed: report
@@ -587,24 +661,31 @@ fn timetable(report: &GateReport, options: &Options) -> Timetable {
         ("end", None, None),
     ];
     let mut at = 0;
+    let mut last_day = None;
     let rows = parts
         .into_iter()
         .map(|(part, minutes, measured)| {
             let from = match options.start {
-                Some(start) => Instant::from_unix(start.0.timestamp() + i64::try_from(at).unwrap_or(0) * 60)
-                    .0
-                    .format("%H:%M UTC")
-                    .to_string(),
+                Some(start) => {
+                    let at = Instant::from_unix(start.0.timestamp() + i64::try_from(at).unwrap_or(0) * 60);
+                    let at = at.0.with_timezone(&options.zone.0);
+                    // The date where it is another one than in the row above.
+                    let day = last_day.replace(at.date_naive()) != Some(at.date_naive());
+                    let day =
+                        if day { date(at.date_naive(), options.language, false) } else { String::new() };
+                    format!("{day}{}", at.format("%H:%M"))
+                }
                 None => format!("T+{}:{:02}", at / 60, at % 60),
             };
             at += minutes.unwrap_or(0);
             TimeRow { part, from, minutes, measured }
         })
         .collect();
-    Timetable { rows }
+    Timetable { zone: options.start.map(|_| options.zone.to_string()), rows }
 }
 
-fn rehearsed(rehearsal: &Rehearsal, language: Language) -> Rehearsed {
+fn rehearsed(rehearsal: &Rehearsal, options: &Options) -> Rehearsed {
+    let language = options.language;
     let longest = |reads: bool| {
         let stalls = rehearsal.tables.iter().filter_map(|table| {
             let stall = if reads { &table.longest_read_stall } else { &table.longest_write_stall };
@@ -616,7 +697,7 @@ fn rehearsed(rehearsal: &Rehearsal, language: Language) -> Rehearsed {
     let there = rehearsal.extrapolation.as_ref();
     let total = rehearsal.migrate_seconds().max(there.map_or(0.0, |there| there.migrate_seconds));
     Rehearsed {
-        at: rehearsal.started_at.clone(),
+        at: moment_of(&rehearsal.started_at, options),
         on: format!("PostgreSQL {}", rehearsal.server.version),
         total: duration(total, language),
         limit: duration(rehearsal.limits.migrate, language),
@@ -624,8 +705,18 @@ fn rehearsed(rehearsal: &Rehearsal, language: Language) -> Rehearsed {
         write_stall: longest(false),
         stall_limit: duration(rehearsal.limits.stall, language),
         failed: rehearsal.migrations.iter().any(|run| run.status != Status::Done),
-        assumption: there.map(|there| there.assumption.clone()),
-        not_checked: rehearsal.not_checked.clone(),
+        assumption: there.map(|there| match language {
+            Language::En => there.assumption.clone(),
+            Language::Ja => japanese::ASSUMPTION.to_owned(),
+        }),
+        not_checked: rehearsal
+            .not_checked
+            .iter()
+            .map(|one| match language {
+                Language::En => one.clone(),
+                Language::Ja => japanese::not_rehearsed(one),
+            })
+            .collect(),
         broken_queries: rehearsal
             .queries
             .iter()
@@ -714,7 +805,7 @@ fn limits(report: &GateReport, language: Language) -> LimitFacts {
     }
 }
 
-fn risks(report: &GateReport) -> Vec<RiskFacts> {
+fn risks(report: &GateReport, language: Language) -> Vec<RiskFacts> {
     report
         .risks
         .risks
@@ -723,8 +814,11 @@ fn risks(report: &GateReport) -> Vec<RiskFacts> {
         .map(|risk| RiskFacts {
             score: format!("{:.0}", risk.score),
             code: risk.code.clone(),
-            path: risk.path.clone().unwrap_or_default(),
-            message: risk.message.clone(),
+            path: risk.path.clone().unwrap_or_else(|| "–".to_owned()),
+            message: match language {
+                Language::En => risk.message.clone(),
+                Language::Ja => japanese::risk(risk, report),
+            },
             accepted: risk.accepted.as_ref().map(|accept| format!("{}: {}", accept.by, accept.reason)),
         })
         .collect()

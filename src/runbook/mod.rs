@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::GateReport;
-use crate::gate::clock::Instant;
+use crate::gate::clock::{Instant, Zone};
 
 /// `[runbook]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct Options {
     pub template: Option<PathBuf>,
     /// When the release begins.
     pub start: Option<Instant>,
+    /// The zone in which times are written.
+    pub zone: Zone,
     /// Whether the report's verdict is one that somebody asked for.
     pub judged: bool,
 }
@@ -103,11 +105,13 @@ pub fn render(report: &GateReport, options: &Options) -> Result<String, RunbookE
             (path.display().to_string(), text)
         }
     };
-    let wrong = |error: minijinja::Error| {
-        let line = error.line().map_or(String::new(), |line| format!(" (line {line})"));
-        RunbookError::Template { path: name.clone(), message: format!("{error}{line}") }
+    let wrong = |error: minijinja::Error| RunbookError::Template {
+        path: name.clone(),
+        message: told(&error, &source),
     };
     let mut engine = Environment::new();
+    // Errors then know what of the template they are about.
+    engine.set_debug(true);
     if let Ok(syntax) =
         SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()
     {
@@ -117,15 +121,41 @@ pub fn render(report: &GateReport, options: &Options) -> Result<String, RunbookE
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| AutoEscape::None);
     engine.add_filter("cell", |text: String| crate::gate::report::cell(&text));
+    engine.add_filter("line", |text: String| line(&text));
+    engine.add_filter("grouped", |number: u64| crate::amount::grouped(number));
     engine.add_filter("sh", |text: String| shell::quote(&text));
     engine.add_template("runbook", &source).map_err(wrong)?;
     let facts = facts::facts(report, options);
     engine.get_template("runbook").and_then(|template| template.render(Serde(facts))).map_err(wrong)
 }
 
-/// A folder holds both languages; a file is the template itself.
+/// A folder holds both languages; anything else is the template itself.
 fn template_in(path: &Path, language: Language) -> PathBuf {
-    if path.is_file() { path.to_owned() } else { path.join(language.file_name()) }
+    if path.is_dir() { path.join(language.file_name()) } else { path.to_owned() }
+}
+
+/// What is wrong with a template, where, and about which of its expressions.
+fn told(error: &minijinja::Error, source: &str) -> String {
+    let line = error.line().map_or(String::new(), |line| format!("line {line}: "));
+    let about = error.range().and_then(|range| source.get(range)).map(line_of_it);
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    match (error.kind(), about) {
+        (ErrorKind::UndefinedError, Some(about)) => format!(
+            "{line}there is no `{about}`; `rollsafe runbook --print-template` has all names that there are"
+        ),
+        (_, Some(about)) if !about.is_empty() => format!("{line}`{about}`: {what}"),
+        _ => format!("{line}{what}"),
+    }
+}
+
+/// The first line of an expression: some span whole blocks.
+fn line_of_it(text: &str) -> &str {
+    text.lines().next().unwrap_or("").trim()
+}
+
+/// Text inside a block of code: as it is, on one line, so that it ends neither the line nor the block.
+fn line(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -193,8 +223,18 @@ mod tests {
         std::fs::write(folder.path().join("runbook.en.md"), "# x\n{{ relase.name }}\n").unwrap();
         let options = Options { template: Some(folder.path().to_owned()), ..Options::default() };
         let error = render(&GateReport::default(), &options).unwrap_err().to_string();
-        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("line 2: there is no `relase") && error.contains("runbook.en.md"), "{error}");
+        for (text, expected) in [
+            ("{% for one in migrations %}{{ one.pth }}{% endfor %}", "line 1: there is no `one.pth`"),
+            ("a\n{{ version | nofilter }}", "line 2: "),
+            ("{% if version %}", "line 1: "),
+        ] {
+            std::fs::write(folder.path().join("runbook.en.md"), text).unwrap();
+            let error = render(&hostile(), &options).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
         let options = Options { template: Some("/nowhere".into()), ..Options::default() };
-        assert!(render(&GateReport::default(), &options).unwrap_err().to_string().contains("/nowhere"));
+        let error = render(&GateReport::default(), &options).unwrap_err().to_string();
+        assert!(error.contains("template /nowhere: "), "{error}");
     }
 }

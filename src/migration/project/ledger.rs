@@ -29,7 +29,8 @@ pub struct Ledger {
     pub applied: &'static str,
     /// SQL condition: the row says that the migration stopped half way, which the tool wants mended by hand.
     pub failed: &'static str,
-    /// SQL: of several rows of one migration, the one where this is greatest counts; empty: there is one.
+    /// SQL: the order in which rows were written. Of several rows of one migration the last one counts; empty: there is
+    /// one, and keys are in the order in which they ran.
     pub newest: &'static str,
     /// SQL condition: the row stands for every migration up to its own.
     pub up_to: &'static str,

@@ -25,6 +25,7 @@ pub static RUNNER: Runner = Runner {
         tables: &["migrations"],
         columns: &["name", "run_on"],
         key: "ltrim(name, '/')",
+        newest: "run_on",
         compare: as_text,
         names: Names::Each(|_, relative| {
             let stem = file_stem(relative);

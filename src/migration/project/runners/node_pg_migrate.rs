@@ -26,6 +26,7 @@ pub static RUNNER: Runner = Runner {
         tables: &["pgmigrations"],
         columns: &["name", "run_on"],
         key: "name",
+        newest: "run_on",
         compare: as_text,
         names: Names::Each(|_, relative| Some(file_stem(relative))),
         ..ONE_ROW_EACH

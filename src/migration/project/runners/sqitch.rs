@@ -28,8 +28,9 @@ pub static RUNNER: Runner = Runner {
     ledger: Some(Ledger {
         tables: &["sqitch.changes"],
         columns: &["change", "project", "committed_at"],
-        rows: "(SELECT change, row_number() OVER (PARTITION BY project, change ORDER BY committed_at) AS nth FROM {table}) AS changes",
+        rows: "(SELECT change, committed_at, row_number() OVER (PARTITION BY project, change ORDER BY committed_at) AS nth FROM {table}) AS changes",
         key: "change || CASE nth WHEN 1 THEN '' ELSE '#' || nth END",
+        newest: "committed_at",
         compare: as_text,
         names: Names::Listed(keys),
         ..ONE_ROW_EACH

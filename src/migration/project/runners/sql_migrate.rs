@@ -31,6 +31,7 @@ pub static RUNNER: Runner = Runner {
         tables: &["gorp_migrations"],
         columns: &["id", "applied_at"],
         key: "id",
+        newest: "applied_at",
         compare: as_text,
         names: Names::Each(|_, relative| Some(file_name(relative).to_owned())),
         ..ONE_ROW_EACH

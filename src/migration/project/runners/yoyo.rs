@@ -35,6 +35,7 @@ pub static RUNNER: Runner = Runner {
         tables: &["_yoyo_migration"],
         columns: &["migration_id", "migration_hash"],
         key: "migration_id",
+        newest: "applied_at_utc",
         compare: as_text,
         names: Names::Each(|_, relative| {
             let stem = file_stem(relative);
