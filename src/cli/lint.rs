@@ -19,7 +19,7 @@ use crate::git::{self, GitError, Selection, Status};
 use crate::migration::catalog::{Catalog, QName};
 use crate::migration::lint::{self, LintOptions, LintReport, Severities};
 use crate::migration::live::{Demand, Live};
-use crate::migration::migration::{Direction, Migration};
+use crate::migration::migration::Migration;
 use crate::migration::project::runner::Runner;
 use crate::migration::project::{self, Part, Project, Request, runners};
 use crate::migration::rules::{
