@@ -301,7 +301,11 @@ pub fn timeline(rehearsal: &Rehearsal, runs: &[&MigrationRun]) -> Timeline {
             .into_iter()
             .map(|mode| {
                 let (class, code) = drawn(mode.as_str());
-                Mode { class, code, name: mode.as_str().to_owned(), blocks: mode.blocks() }
+                let blocks = match mode {
+                    LockMode::RowExclusive => "writes to the rows that are changed under it",
+                    _ => mode.blocks(),
+                };
+                Mode { class, code, name: mode.as_str().to_owned(), blocks }
             })
             .collect(),
     }
@@ -396,11 +400,12 @@ fn lane(
             .map(|stall| {
                 let (x, width) = scale.band(stall.start, stall.end);
                 let by = stall.statement.map_or(String::new(), |id| format!(", statement {id}"));
+                let rows = if stall.of_rows() { "changed rows of " } else { "" };
                 Band {
                     x,
                     width,
                     label: String::new(),
-                    title: format!("{what} {name} stood still for {}{by}", duration(stall.seconds())),
+                    title: format!("{what} {rows}{name} stood still for {}{by}", duration(stall.seconds())),
                     class: "stall",
                     id: stall.statement.unwrap_or_default(),
                 }
