@@ -548,7 +548,7 @@ pub fn fold(word: &str) -> CompactString {
 }
 
 /// The text between the quotes, doubled quotes made one.
-fn unquote(written: &str, quote: u8) -> CompactString {
+pub fn unquote(written: &str, quote: u8) -> CompactString {
     let inner = written.get(1..written.len().saturating_sub(1)).unwrap_or("");
     if inner.as_bytes().contains(&quote) {
         let (doubled, one) = if quote == b'"' { ("\"\"", "\"") } else { ("''", "'") };

@@ -8,7 +8,7 @@ use crate::migration::statement::{
     Action, ActionKind, AlterTable, Body, Constraint, ConstraintKind, ForeignKey, Ident, quote_ident,
 };
 
-use super::create_index_on_partitioned_table::leaves;
+use super::create_index_on_partitioned_table::{SHOWN, leaves};
 use super::not_valid::OneConstraint;
 use super::{Check, Rule, Sink, StatementContext};
 
@@ -114,9 +114,6 @@ pub(super) fn definition(
     }
     definition
 }
-
-/// Partitions spelled out in the advice; the others are counted.
-const SHOWN: usize = 4;
 
 /// A foreign key added without looking rows up, and validated while others work. `name` and `definition` as SQL writes them.
 pub(super) fn stages(

@@ -108,7 +108,7 @@ impl<'a> StatementContext<'a> {
 }
 
 /// Whether a word stands in the text, strings and comments not told apart: enough for a notice.
-pub(super) fn has_word(text: &str, word: &str) -> bool {
+fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|part| part.eq_ignore_ascii_case(word))
 }
 

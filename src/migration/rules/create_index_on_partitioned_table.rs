@@ -14,8 +14,8 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-/// Partitions spelled out in the advice; the others are counted.
-const SHOWN: usize = 4;
+/// Partitions spelled out in advice; the others are counted.
+pub(super) const SHOWN: usize = 4;
 
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::CreateIndex(create) = &context.statement.body else { return };

@@ -33,10 +33,6 @@ impl StatementContext<'_> {
         }
         let OneConstraint { action, constraint, name, table, definition } = *one;
         let quoted = quote_ident(name);
-        if constraint.name.is_none() && !self.is_free(table, name) {
-            said.unfixed("the constraint has no name, and which one PostgreSQL would choose isn't certain: give it one");
-            return;
-        }
         let if_exists = match &self.statement.body {
             Body::AlterTable(alter) if alter.if_exists => "IF EXISTS ",
             _ => "",

@@ -5,9 +5,9 @@
 use compact_str::CompactString;
 
 use crate::migration::catalog::{Catalog, ConstraintDetail, Index, QName, Relation};
+use crate::migration::parse::cursor::{fold, unquote};
+use crate::migration::parse::lex::{Lexer, Token, TokenKind};
 use crate::migration::statement::{Change, Ident, quote_ident};
-
-use super::bulk::has_word;
 
 /// Rows in one batch, and the pause between two: small enough that nobody waits for long, and that replicas and
 /// autovacuum keep up.
@@ -102,13 +102,28 @@ fn block(text: &str) -> String {
     format!("DO {quote}\n{text}{quote};")
 }
 
-/// A name for a variable that none of the texts has for something else: PL/pgSQL refuses what may mean a column as well.
+/// A name for a variable that is no identifier of the texts: PL/pgSQL refuses what may mean a column as well.
 fn variable(name: &str, texts: &[&str]) -> String {
+    let has = |text: &str, name: &str| {
+        let mut lexer = Lexer::new(text, 0..text.len());
+        std::iter::from_fn(|| lexer.next_token())
+            .any(|token| identifier(token, text).is_some_and(|known| known == name))
+    };
     let mut name = name.to_owned();
-    while texts.iter().any(|text| has_word(text, &name)) {
+    while texts.iter().any(|text| has(text, &name)) {
         name.push('_');
     }
     name
+}
+
+/// The name that a token of `text` is, folded.
+pub(super) fn identifier(token: Token, text: &str) -> Option<CompactString> {
+    let written = token.span.of(text);
+    match token.kind {
+        TokenKind::Word => Some(fold(written)),
+        TokenKind::Quoted => Some(unquote(written, b'"')),
+        _ => None,
+    }
 }
 
 /// A loop over a whole table in batches, in the order of its key, with a commit and a pause between. Unlike
@@ -145,14 +160,15 @@ pub fn walk(rows: Rows<'_>, assignments: &str, condition: Option<&str>) -> Optio
     let compared = if key.len() == 1 { keys.clone() } else { format!("({keys})") };
     let rest = format!("{first} IS NULL OR {compared} > {last}");
     let batch = format!(
-        "FROM (SELECT {keys} FROM {only}{table} WHERE {rest} ORDER BY {keys} LIMIT {BATCH}) AS batch\n    \
-         ORDER BY {} LIMIT 1",
-        backwards.join(", ")
+        "FROM (SELECT {keys} FROM {only}{table} WHERE {rest} ORDER BY {keys} LIMIT {BATCH}) AS batch"
     );
+    let order = format!("ORDER BY {} LIMIT 1", backwards.join(", "));
     let next = if key.len() == 1 {
-        format!("{end} := (SELECT {keys} {batch});\n    EXIT WHEN {end} IS NULL;")
+        let indent = " ".repeat("     := (".len() + end.len());
+        format!("{end} := (SELECT {keys} {batch}\n{indent}{order});\n    EXIT WHEN {end} IS NULL;")
     } else {
-        format!("SELECT {keys} INTO {}\n    {batch};\n    EXIT WHEN {} IS NULL;", ends.join(", "), ends[0]) // as above
+        let (into, first) = (ends.join(", "), &ends[0]); // as above
+        format!("SELECT {keys} INTO {into}\n    {batch}\n    {order};\n    EXIT WHEN {first} IS NULL;")
     };
     Some(block(&format!(
         "DECLARE\n\

@@ -8,7 +8,6 @@ use compact_str::CompactString;
 use crate::migration::catalog::{
     Catalog, Column, Constraint, ConstraintDetail, QName, Relation, RelationKind, naming,
 };
-use crate::migration::parse::cursor::fold;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
 use crate::migration::statement::{TypeName, quote_ident};
 
@@ -500,12 +499,7 @@ impl Staged<'_> {
         }
         let (mut changed, mut at) = (String::new(), 0);
         for (place, token) in tokens.iter().enumerate() {
-            let written = token.span.of(text);
-            let name = match token.kind {
-                TokenKind::Word => fold(written),
-                TokenKind::Quoted => written.trim_matches('"').replace("\"\"", "\"").into(),
-                _ => continue,
-            };
+            let Some(name) = plans::identifier(*token, text) else { continue };
             let before = place.checked_sub(1).and_then(|before| tokens.get(before));
             let is_type = before.is_some_and(|before| {
                 before.kind == TokenKind::DoubleColon || before.span.of(text).eq_ignore_ascii_case("as")
