@@ -760,7 +760,14 @@ fn made_by(body: &Body) -> Option<&Name> {
 fn renames(body: &Body) -> bool {
     match body {
         Body::AlterTable(alter) => alter.actions.iter().any(|action| {
-            matches!(action.kind, ActionKind::AddColumn { .. } | ActionKind::DropColumn { .. })
+            matches!(
+                action.kind,
+                ActionKind::AddColumn { .. }
+                    | ActionKind::DropColumn { .. }
+                    | ActionKind::RenameColumn { .. }
+                    | ActionKind::RenameTo { .. }
+                    | ActionKind::SetSchema { .. }
+            )
         }),
         Body::Query(_)
         | Body::Truncate(_)

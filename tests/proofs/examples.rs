@@ -178,7 +178,7 @@ impl Example {
 enum Kind {
     /// Not SQL, or only about transactions.
     Skip,
-    /// Refuses a transaction block, or only matters to the session.
+    /// Refuses a transaction block, only matters to the session, or names relations that only the run knows.
     Outside,
     /// The rows decide what is locked.
     DataDecides,
@@ -190,6 +190,14 @@ fn kind_of(statement: &Statement) -> Kind {
         Body::Transaction(_) | Body::MetaCommand { .. } => Kind::Skip,
         Body::Set(set) if set.scope == SetScope::Session && !set.transaction => Kind::Outside,
         Body::Set(_) => Kind::Skip,
+        Body::Do(block)
+            if block
+                .routine
+                .as_ref()
+                .is_some_and(|routine| routine.statements.iter().any(|one| one.partial)) =>
+        {
+            Kind::Outside
+        }
         Body::CreateIndex(create) if create.concurrently => Kind::Outside,
         Body::Drop(drop) if drop.concurrently => Kind::Outside,
         Body::Reindex(reindex) if reindex.concurrently => Kind::Outside,

@@ -361,7 +361,7 @@ fn dynamic_text_is_read_where_it_is_known() {
            EXECUTE something;
            EXECUTE 'DELETE FROM t ' || condition;
            EXECUTE 'it''s';
-           EXECUTE 'DROP TABLE ' || quote_ident(k) || format('%I', k) || quote_ident('l');
+           EXECUTE 'DROP TABLE ' || quote_ident(k) || format('.%I', k);
          END";
     let text = format!("DO $do$ {body} $do$");
     let Body::Do(block) = one(&text) else { panic!() };
@@ -383,17 +383,11 @@ fn dynamic_text_is_read_where_it_is_known() {
             ("TRUNCATE".into(), true, formatted),
             ("DROP TABLE".into(), false, "DROP TABLE d"),
             ("SELECT".into(), true, "'SELECT a FROM b WHERE c = ' || quote_literal(v)"),
-            (
-                "DROP TABLE".into(),
-                false,
-                "'DROP TABLE ' || quote_ident(k) || format('%I', k) || quote_ident('l')"
-            ),
+            ("DROP TABLE".into(), false, "'DROP TABLE ' || quote_ident(k) || format('.%I', k)"),
         ]
     );
-    let Body::AlterObject(renamed) = &routine.statements[3].statement.body else {
-        panic!("{:?}", routine.statements[3])
-    };
-    assert_eq!(renamed.name.to_string(), "${r.name}", "written as it is known");
+    let Body::AlterTable(renamed) = &routine.statements[3].statement.body else { panic!() };
+    assert_eq!(renamed.name.to_string(), "${r.name}", "as far as it is known");
     let Body::Drop(drop) = &routine.statements[2].statement.body else { panic!() };
     assert_eq!(drop.names[0].name.to_string(), "\"S\".i");
     let unread: Vec<&str> = routine.dynamic.iter().map(|span| span.of(&text)).collect();
@@ -415,7 +409,8 @@ fn names_may_hold_placeholders() {
         (":\"old\"", ":\"old\""),
         ("\"${schema}\".users", "${schema}.users"),
         ("\"{{ index .Options \"Namespace\" }}\".\"users\"", "{{ index .Options \"Namespace\" }}.users"),
-        ("\"a {{ b\"", "a {{ b"),
+        ("\"a {{ b\"", "\"a {{ b\""),
+        ("\"${a};\"", "\"${a};\""),
     ] {
         assert_eq!(name(&format!("DROP TABLE {written}")), read);
     }

@@ -92,15 +92,37 @@ impl std::fmt::Display for Name {
 
 /// `name` with double quotes where PostgreSQL needs them (`quote_ident`).
 pub fn quote_ident(name: &str) -> std::borrow::Cow<'_, str> {
-    if has_placeholder(name) {
-        return name.into(); // as it is written: quotes would make another name of what is put in
-    }
     let plain = !name.is_empty()
         && name.bytes().enumerate().all(|(at, b)| {
             b == b'_' || b.is_ascii_lowercase() || (at > 0 && (b.is_ascii_digit() || b == b'$'))
         })
         && !crate::migration::parse::keywords::must_be_quoted(name);
-    if plain { name.into() } else { format!("\"{}\"", name.replace('"', "\"\"")).into() }
+    // What is put in stays as it is written: quotes would make another name of it.
+    if plain || is_template(name) { name.into() } else { format!("\"{}\"", name.replace('"', "\"\"")).into() }
+}
+
+/// Whether a name is nothing but placeholders and what needs no quotes around them.
+fn is_template(name: &str) -> bool {
+    let word = |text: &str| text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'));
+    if !has_placeholder(name) {
+        return false;
+    }
+    if let Some(variable) = name.strip_prefix(':') {
+        return word(variable.trim_matches('"'));
+    }
+    let mut rest = name;
+    loop {
+        let (open, close) = match (rest.find("${"), rest.find("{{")) {
+            (Some(dollar), brace) if brace.is_none_or(|brace| dollar < brace) => (dollar, "}"),
+            (_, Some(brace)) => (brace, "}}"),
+            _ => return word(rest),
+        };
+        let (before, placeholder) = rest.split_at(open); // it was found there
+        match placeholder.split_once(close) {
+            Some((_, behind)) if word(before) => rest = behind,
+            _ => return false,
+        }
+    }
 }
 
 /// Whether a part of the name is put in only when it runs: `${schema}` and `{{ name }}` of migration tools, `:name`
