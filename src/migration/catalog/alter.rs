@@ -97,9 +97,8 @@ impl Replay<'_> {
                 for view in views {
                     self.drop_relation(&view, true);
                 }
-                for member in self.family(table, only) {
-                    self.drop_column(&member, &column.value);
-                }
+                let family = self.family(table, only);
+                self.drop_column_of(&family, &column.value);
             }
             ActionKind::SetType { column, type_name, collation, .. } => {
                 let stored = self.stored_type(type_name);
@@ -189,8 +188,14 @@ impl Replay<'_> {
             }
             ActionKind::RenameColumn { column, to } => {
                 self.ensure(table);
-                for member in self.family(table, false) {
-                    self.rename_column(&member, &column.value, cut(&to.value));
+                let (family, to) = (self.family(table, false), cut(&to.value));
+                for sequence in self.sequences_of(&family, &column.value) {
+                    if let Some((_, column)) = self.known_mut(&sequence).and_then(|it| it.owned_by.as_mut()) {
+                        *column = to.into();
+                    }
+                }
+                for member in &family {
+                    self.rename_column(member, &column.value, to);
                 }
             }
             ActionKind::RenameConstraint { name, to } => {
@@ -361,18 +366,6 @@ impl Replay<'_> {
                 {
                     target_columns.iter_mut().for_each(swap);
                 }
-            }
-        }
-        let owned: Vec<QName> = self
-            .catalog
-            .relations
-            .values()
-            .filter(|other| other.owned_by.as_ref().is_some_and(|(of, by)| of == table && by == from))
-            .map(|other| other.name.clone())
-            .collect();
-        for sequence in owned {
-            if let Some((_, column)) = self.known_mut(&sequence).and_then(|s| s.owned_by.as_mut()) {
-                *column = to.into();
             }
         }
     }

@@ -1,5 +1,7 @@
 //! `truncate_table`: TRUNCATE deletes every row of a table.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::{Catalog, QName};
 use crate::migration::statement::Body;
 
@@ -38,10 +40,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 /// Tables that reference `table` by a foreign key, and those that reference them.
 fn referencing(catalog: &Catalog, table: &QName) -> Vec<QName> {
     let mut found: Vec<QName> = Vec::new();
+    let mut known: FxHashSet<&QName> = FxHashSet::default();
     let mut open = vec![table.clone()];
     while let Some(next) = open.pop() {
         for (other, _) in catalog.foreign_keys_to(&next) {
-            if other.name != *table && !found.contains(&other.name) {
+            if other.name != *table && known.insert(&other.name) {
                 found.push(other.name.clone());
                 open.push(other.name.clone());
             }
