@@ -228,7 +228,7 @@ fn listed(folder: &Path) -> Vec<String> {
 
 fn is_changelog(path: &Path) -> bool {
     let ends = |end: &&str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(end));
-    ["yaml", "yml", "xml", "json"].iter().any(|end| ends(end))
+    ["yaml", "yml", "xml", "json"].iter().any(ends)
 }
 
 /// Adds the SQL files that a changelog includes, in order.
