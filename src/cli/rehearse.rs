@@ -124,7 +124,7 @@ pub struct LimitArgs {
     /// Going back, either way [default: 15m]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     rollback_limit: Option<f64>,
-    /// Going back is stopped then [default: 20m]
+    /// Going back is stopped then, and migrations so long after their limit [default: 20m]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     hard_stop: Option<f64>,
     /// From the start of the migrations to the end of the way back [default: 2h]
