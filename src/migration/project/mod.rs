@@ -276,7 +276,10 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
 pub fn elsewhere(part: &Part) -> Vec<Vec<Migration>> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let own = absolute(&part.root);
-    let Some(top) = top_of(&own) else { return Vec::new() };
+    // Without a repository: what is below the working directory.
+    let here = std::env::current_dir().ok().filter(|here| own.starts_with(here));
+    let top = own.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned).or(here);
+    let Some(top) = top else { return Vec::new() };
     let folders = survey(&top).map(|survey| survey.folders).unwrap_or_default();
     let others = folders.into_iter().filter(|folder| absolute(folder) != own);
     let read = |folder| gather(&Request { paths: vec![folder], apart: true, ..Request::default() });
