@@ -561,7 +561,7 @@ const CODES: &[(&str, &str)] = &[
     ("rename_type", "型の改名により、以前の型名を使うキャストやドライバーが失敗します"),
     ("replace_function", "稼働中のアプリケーションが呼び出す関数の内容が変わります"),
     ("replace_view", "稼働中のアプリケーションが参照するビューの内容が変わります"),
-    ("replacement_refused", "CREATE OR REPLACEでは許されない変更のため失敗します"),
+    ("replacement_refused", "CREATE OR REPLACE では許されない変更のため失敗します"),
     ("replica_identity_changed", "REPLICA IDENTITY の変更により、書き込みが失敗するか、WALが増加します"),
     ("revoke_privilege", "稼働中のアプリケーションが使う権限が取り消される可能性があります"),
     ("rewrites_repeated", "1回で済むテーブルの書き換えが、2回行われます"),
