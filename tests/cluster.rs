@@ -75,7 +75,10 @@ fn holder() {
 
 /// A process of its own that holds a cluster in `base`, and that cluster's directory.
 fn start_holder(base: &Path) -> (Child, PathBuf) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    // The tests may run under nohup themselves, and what is ignored is handed down.
+    let mut child = Command::new("env")
+        .arg("--default-signal=HUP")
+        .arg(std::env::current_exe().unwrap())
         .args(["--exact", "holder", "--nocapture", "--test-threads=1"])
         .env(HOLD, base)
         .stdout(Stdio::piped())
