@@ -27,12 +27,13 @@ pub(super) fn columns_read(text: &str, query: Span, relations: &[&Relation]) -> 
     {
         return Vec::new();
     }
+    let one_select = (0..tokens.len()).filter(|&at| words.is(at, "select")).count() == 1;
     let others = words.aliases();
     let mut found: Vec<ColumnOf> = Vec::new();
     for at in 0..tokens.len() {
         if words.is_star(at) {
             // Of a subquery it is what that one gives.
-            if (0..tokens.len()).filter(|&at| words.is(at, "select")).count() == 1 {
+            if one_select {
                 let all = relations
                     .iter()
                     .flat_map(|of| of.columns.iter().map(|column| (of.name.clone(), column.name.clone())));
