@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::catalog::{Born, Catalog, QName};
+use super::catalog::{Born, Catalog, QName, Unnamed};
 use super::cost::Cost;
 use super::custom::{CustomRule, Noted, Surrounds};
 use super::effects::{self, Effects};
@@ -58,8 +58,12 @@ pub(super) struct Walk<'a> {
     budget: u32,
     /// What the statement at hand makes or drops inside itself isn't all known: absence proves nothing behind it.
     unsure: bool,
-    /// What it made inside itself whose name is known only at run time: nothing later can mean it by that name.
+    /// What it did inside itself under names that are known only at run time.
+    unnamed: Unnamed,
+    /// Those names of relations: nothing later can mean any by them.
     nameless: Vec<QName>,
+    /// Of those, what it made.
+    nameless_made: Vec<QName>,
 }
 
 /// What is met on following what a statement runs inside itself.
@@ -94,7 +98,9 @@ impl<'a> Walk<'a> {
             calling: Vec::new(),
             budget: 0,
             unsure: false,
+            unnamed: Unnamed::default(),
             nameless: Vec::new(),
+            nameless_made: Vec::new(),
         }
     }
 
@@ -433,6 +439,12 @@ impl<'a> Walk<'a> {
                 source.place(&mut here, index, statement);
                 said.extend(here);
             }
+            // Nobody else sees a table that the block itself made, whatever it is called.
+            let made = |relation: &QName| walk.nameless_made.contains(relation);
+            effects.locks.retain(|lock| !made(&lock.relation));
+            effects.rewrites.retain(|rewrite| !made(&rewrite.relation));
+            effects.scans.retain(|scan| !made(&scan.relation));
+            effects.index_builds.retain(|build| !made(&build.relation));
             inside.effects.push(effects);
         });
         if self.budget == 0 {
@@ -458,9 +470,11 @@ impl<'a> Walk<'a> {
         let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
         self.run_inner_of(statement, catalog, &source, visit);
         self.session.leave_block();
-        for made in std::mem::take(&mut self.nameless) {
-            catalog.forget(&made);
+        for named in std::mem::take(&mut self.nameless) {
+            catalog.forget(&named);
         }
+        self.nameless_made.clear();
+        catalog.add_unnamed(std::mem::take(&mut self.unnamed));
         if self.budget == 0 || self.unsure {
             catalog.set_incomplete();
         }
@@ -551,10 +565,12 @@ impl<'a> Walk<'a> {
         catalog.apply(&inner.statement, text, &self.session, born);
         self.set(&inner.statement, text);
         if inner.partial {
-            self.unsure |= renames(&inner.statement.body);
-            let made =
-                made_by(&inner.statement.body).map(|name| catalog.resolve(name, &self.session.search_path));
-            self.nameless.extend(made.filter(QName::is_put_in));
+            self.unnamed.add(unnamed_by(&inner.statement.body));
+            let body = &inner.statement.body;
+            let resolved = |name: &Name| catalog.resolve(name, &self.session.search_path);
+            let named = named_in(body).into_iter().map(resolved).filter(QName::is_put_in);
+            self.nameless.extend(named);
+            self.nameless_made.extend(made_by(body).map(resolved).filter(QName::is_put_in));
         }
     }
 
@@ -756,19 +772,53 @@ fn made_by(body: &Body) -> Option<&Name> {
     }
 }
 
-/// Whether a statement of which parts are known only at run time may make, drop or rename what nobody can name.
-fn renames(body: &Body) -> bool {
+/// The relations that a statement makes or alters.
+fn named_in(body: &Body) -> Vec<&Name> {
+    let mut named: Vec<&Name> = made_by(body).into_iter().collect();
     match body {
-        Body::AlterTable(alter) => alter.actions.iter().any(|action| {
-            matches!(
-                action.kind,
-                ActionKind::AddColumn { .. }
+        Body::AlterTable(alter) => {
+            named.push(&alter.name);
+            for action in &alter.actions {
+                match &action.kind {
+                    ActionKind::AttachPartition { partition, .. }
+                    | ActionKind::DetachPartition { partition, .. } => named.push(partition),
+                    ActionKind::Inherit { parent } | ActionKind::NoInherit { parent } => named.push(parent),
+                    _ => {}
+                }
+            }
+        }
+        Body::CreateIndex(create) => named.push(&create.table),
+        Body::CreateTrigger(create) => named.push(&create.table),
+        _ => {}
+    }
+    named
+}
+
+/// What a statement of which parts are known only at run time may make, drop or rename that nobody can name.
+fn unnamed_by(body: &Body) -> Unnamed {
+    let nothing = Unnamed::default();
+    match body {
+        Body::AlterTable(alter) => {
+            let mut done = nothing;
+            for action in &alter.actions {
+                match action.kind {
+                    ActionKind::AddColumn { .. }
                     | ActionKind::DropColumn { .. }
-                    | ActionKind::RenameColumn { .. }
-                    | ActionKind::RenameTo { .. }
-                    | ActionKind::SetSchema { .. }
-            )
-        }),
+                    | ActionKind::RenameColumn { .. } => done.anything = true,
+                    ActionKind::RenameTo { .. } | ActionKind::SetSchema { .. } => {
+                        (done.relations, done.indexes, done.gone) = (true, true, true);
+                    }
+                    _ => {}
+                }
+            }
+            done
+        }
+        Body::Drop(_) => Unnamed { gone: true, ..nothing },
+        Body::CreateTable(_) | Body::CreateTableAs(_) => {
+            Unnamed { relations: true, indexes: true, ..nothing }
+        }
+        Body::CreateView(_) | Body::CreateSequence { .. } => Unnamed { relations: true, ..nothing },
+        Body::CreateIndex(_) => Unnamed { indexes: true, ..nothing },
         Body::Query(_)
         | Body::Truncate(_)
         | Body::Lock(_)
@@ -784,8 +834,11 @@ fn renames(body: &Body) -> bool {
         | Body::AlterRole { .. }
         | Body::AlterSequence { .. }
         | Body::AlterDatabase { .. }
-        | Body::AlterPublication { .. } => false,
-        _ => true,
+        | Body::AlterPublication { .. }
+        | Body::CreateRoutine(_)
+        | Body::CreateTrigger(_)
+        | Body::CreateRule { .. } => nothing,
+        _ => Unnamed { anything: true, ..nothing },
     }
 }
 

@@ -123,6 +123,7 @@ impl Replay<'_> {
             }
             Body::CreateRoutine(create) => {
                 let name = self.new_name(&create.name, false);
+                self.catalog.has_temporary |= name.schema == super::TEMPORARY;
                 let function = Function {
                     name: name.clone(),
                     definition: Arc::new((**create).clone()),
@@ -135,7 +136,7 @@ impl Replay<'_> {
                     None => overloads.push(function),
                 }
             }
-            Body::AlterRoutine { name, arguments, volatility, security_definer, sets, .. } => {
+            Body::AlterRoutine { name, arguments, volatility, security_definer, sets, resets, .. } => {
                 let name = self.catalog.resolve_function(name, self.path);
                 for function in self.catalog.functions.get_mut(&name).into_iter().flatten() {
                     if arguments.as_ref().is_some_and(|arguments| !function.takes(arguments)) {
@@ -144,6 +145,7 @@ impl Replay<'_> {
                     let definition = Arc::make_mut(&mut function.definition);
                     definition.volatility = volatility.unwrap_or(definition.volatility);
                     definition.security_definer = security_definer.unwrap_or(definition.security_definer);
+                    definition.sets.retain(|set| !resets.iter().any(|reset| reset == set || reset == "all"));
                     definition.sets.extend(sets.iter().cloned());
                 }
             }

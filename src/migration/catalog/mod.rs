@@ -156,6 +156,29 @@ impl Function {
     }
 }
 
+/// What statements did under names that are known only when they run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unnamed {
+    /// Made relations: one that is absent here may be there.
+    pub relations: bool,
+    /// Made indexes.
+    pub indexes: bool,
+    /// Dropped or renamed something: what is here may be gone.
+    pub gone: bool,
+    /// Columns of relations that nobody can tell have changed, or more than can be told: absence proves nothing at all.
+    pub anything: bool,
+}
+
+impl Unnamed {
+    /// Takes what another did to what this one did.
+    pub fn add(&mut self, other: Unnamed) {
+        self.relations |= other.relations;
+        self.indexes |= other.indexes;
+        self.gone |= other.gone;
+        self.anything |= other.anything;
+    }
+}
+
 /// What exists. Cheap to clone: what doesn't change is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -176,9 +199,11 @@ pub struct Catalog {
     views_over: SharedMap<QName, Vec<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
+    /// What was made and dropped under names that are known only at run time.
+    unnamed: Unnamed,
     /// The migration being replayed, by its place in the order.
     migration: u32,
-    /// Temporary relations are there.
+    /// Temporary relations or functions are there.
     has_temporary: bool,
     /// Relations that migrations of other folders make: perhaps in the same database.
     elsewhere: Arc<FxHashSet<QName>>,
@@ -222,6 +247,22 @@ impl Catalog {
         self.complete
     }
 
+    /// Whether what is here is there, and nothing else is: nothing was made or dropped under a name that nobody knows.
+    pub fn exact(&self) -> bool {
+        self.complete && self.unnamed == Unnamed::default()
+    }
+
+    /// What was made and dropped under names that are known only at run time.
+    pub fn unnamed(&self) -> Unnamed {
+        self.unnamed
+    }
+
+    /// Takes note of it.
+    pub fn add_unnamed(&mut self, done: Unnamed) {
+        self.complete &= !done.anything;
+        self.unnamed.add(done);
+    }
+
     /// Names relations that migrations of other folders make: that they are absent here proves nothing.
     pub fn set_elsewhere(&mut self, names: Arc<FxHashSet<QName>>) {
         self.elsewhere = names;
@@ -229,7 +270,7 @@ impl Catalog {
 
     /// Whether something of that name does not exist if it is absent here.
     pub fn would_hold(&self, name: &QName) -> bool {
-        self.complete && !name.is_put_in() && !self.elsewhere.contains(name)
+        self.complete && !self.unnamed.relations && !name.is_put_in() && !self.elsewhere.contains(name)
     }
 
     /// Whether it is certain that there is no relation and no index of that name.
@@ -259,8 +300,19 @@ impl Catalog {
         bare
     }
 
-    /// Leaves a relation out, as if nobody had made it; what refers to it is left as it is.
+    /// Leaves a relation out, as if nobody had made it, partitions and children of others included; what refers to it
+    /// otherwise is left as it is.
     pub fn forget(&mut self, name: &QName) {
+        let parents = self.relations.get(name).map(|relation| {
+            let of = relation.partition_of.iter().map(|of| &of.parent);
+            of.chain(&relation.inherits).cloned().collect::<Vec<_>>()
+        });
+        for parent in parents.into_iter().flatten() {
+            if let Some(children) = self.children.get_mut(&parent) {
+                children.retain(|child| child != name);
+            }
+        }
+        self.children.remove(name);
         if let Some(relation) = self.relations.remove(name) {
             for index in &relation.indexes {
                 self.indexes.remove(&QName { schema: name.schema.clone(), name: index.name.clone() });
@@ -280,10 +332,11 @@ impl Catalog {
     /// Which migration is replayed from here on, by its place in the order.
     pub fn set_migration(&mut self, migration: u32) {
         self.migration = migration;
-        // Another migration may be another session: temporary relations are gone.
+        // Another migration may be another session: what is temporary is gone.
         if std::mem::take(&mut self.has_temporary) {
             self.relations.retain(|name, _| name.schema != TEMPORARY);
             self.indexes.retain(|name, _| name.schema != TEMPORARY);
+            self.functions.retain(|name, _| name.schema != TEMPORARY);
         }
     }
 

@@ -473,7 +473,7 @@ impl Arrived {
         let severity =
             facts.and_then(|facts| options.severities.of("schema_drift", facts.category, facts.severity));
         if let Some(severity) = severity {
-            if history > 0 && catalog.complete() {
+            if history > 0 && catalog.exact() {
                 self.drift = live::drift(catalog, live, severity);
             } else {
                 self.note = Some(

@@ -14,7 +14,7 @@ pub static RULE: Rule =
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     // A block may ask first whether the thing is there.
-    if cx.inner.is_some() || !cx.before.complete() {
+    if cx.inner.is_some() || !cx.before.complete() || cx.before.unnamed().gone {
         return;
     }
     let mut say = |span: Span, what: String| {

@@ -1,7 +1,9 @@
 //! Changes of many rows in one transaction: which parts of a statement have no bound.
 
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
-use crate::migration::statement::{Access, Beside, Body, Change, Filter};
+use crate::migration::parse::cursor::fold;
+use crate::migration::statement::{Access, Beside, Body, Change, Filter, Ident};
+use crate::source::Span;
 
 use super::StatementContext;
 
@@ -57,7 +59,7 @@ impl<'a> StatementContext<'a> {
             .map(|change| (change, self.resolve(&change.target)))
             .find(|(change, table)| {
                 let bounded = change.filter.as_ref().is_some_and(|filter| {
-                    filter.bounded && !filter.always_true && self.names_rows(filter, table)
+                    filter.bounded && !filter.always_true && self.names_rows(filter, table, None)
                 });
                 !bounded && self.heavy(table)
             })
@@ -75,7 +77,7 @@ impl<'a> StatementContext<'a> {
             // Each of a few written rows means one of the table by its key.
             (filter.bounded || change.beside == Beside::Written)
                 && !filter.always_true
-                && self.names_rows(filter, table)
+                && self.names_rows(filter, table, Some(change))
         });
         match self.inner {
             Some(inner) if inner.in_loop && inner.loop_commits => {
@@ -88,14 +90,23 @@ impl<'a> StatementContext<'a> {
     }
 
     /// Whether a condition that compares with constants does so on a key: `status = 'new'` may meet every row.
-    fn names_rows(&self, filter: &Filter, table: &QName) -> bool {
+    /// `change`: whose columns those are that have a qualifier.
+    fn names_rows(&self, filter: &Filter, table: &QName, change: Option<&Change>) -> bool {
         if !filter.expr.uses.is_empty() {
             return true; // a subquery with LIMIT
         }
         let Some(known) = self.before.relation(table).filter(|known| known.columns_known) else {
             return true;
         };
-        let named = |column: &str| filter.expr.columns.iter().any(|other| other.as_str() == column);
+        let own = |column: &Ident| {
+            let qualifier = change.and_then(|change| Some((change, qualifier(self.text, column.span)?)));
+            qualifier.is_none_or(|(change, written)| {
+                let name = change.alias.as_ref().unwrap_or(&change.target.name);
+                fold(written) == name.value
+            })
+        };
+        let named =
+            |column: &str| filter.expr.columns.iter().any(|other| other.as_str() == column && own(other));
         if named("ctid") {
             return true;
         }
@@ -104,6 +115,15 @@ impl<'a> StatementContext<'a> {
             return true; // nothing to tell keys by
         }
         keys.iter().any(|key| key.iter().all(|column| named(column)))
+    }
+}
+
+/// What stands before a column's name and a dot, without quotes.
+fn qualifier(text: &str, column: Span) -> Option<&str> {
+    let before = text.get(..column.start as usize)?.trim_end().strip_suffix('.')?.trim_end();
+    match before.strip_suffix('"') {
+        Some(quoted) => quoted.rsplit('"').next(),
+        None => before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).next(),
     }
 }
 

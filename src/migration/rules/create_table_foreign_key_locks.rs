@@ -29,7 +29,7 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
             continue;
         }
         let locked: Vec<&QName> = record
-            .strong
+            .awaited
             .iter()
             .filter(|(_, mode)| *mode == LockMode::ShareRowExclusive)
             .map(|(target, _)| target)

@@ -22,7 +22,7 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
         if !trigger || ends_waiting(record.lock_timeout, context.options) {
             continue;
         }
-        for (table, _) in &record.strong {
+        for (table, _) in &record.awaited {
             // INSTEAD OF: nobody writes to the view itself.
             if context.after.relation(table).is_some_and(|known| known.kind == RelationKind::View) {
                 continue;

@@ -42,7 +42,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                         Index => cx.before.index(&name).map_or_else(Vec::new, |(table, index)| {
                             foreign_keys_on(cx.before, &table.name, &index.name)
                         }),
-                        _ => over_relation(cx.before, &name),
+                        _ => {
+                            let named: Vec<QName> =
+                                drop.names.iter().map(|other| cx.resolve(&other.name)).collect();
+                            over_relation(cx.before, &name, &named)
+                        }
                     }
                 } else if routine {
                     let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
@@ -120,23 +124,26 @@ fn say(
 }
 
 /// Views at any depth, and foreign keys of other tables.
-fn over_relation(catalog: &Catalog, relation: &QName) -> Vec<String> {
+/// What goes with a relation; `named`: what goes anyway.
+fn over_relation(catalog: &Catalog, relation: &QName, named: &[QName]) -> Vec<String> {
     let mut found: Vec<String> = catalog
         .all_views_over(relation)
         .into_iter()
+        .filter(|view| !named.contains(&view.name))
         .map(|view| format!("{} {}", view.kind.noun(), view.name))
         .collect();
     found.extend(
         catalog
             .foreign_keys_to(relation)
             .into_iter()
-            .filter(|(table, _)| table.name != *relation)
+            .filter(|(table, _)| table.name != *relation && !named.contains(&table.name))
             .map(foreign_key),
     );
     found.extend(
         catalog
             .children(relation)
             .iter()
+            .filter(|child| !named.contains(child))
             .filter(|child| catalog.relation(child).is_some_and(|child| child.partition_of.is_none()))
             .map(|child| format!("child table {child} with its rows")),
     );
@@ -149,7 +156,7 @@ fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
     for view in catalog.views_over(table) {
         if view.mentions.iter().any(|word| word == column) {
             found.push(format!("{} {}", view.kind.noun(), view.name));
-            found.extend(over_relation(catalog, &view.name));
+            found.extend(over_relation(catalog, &view.name, &[]));
         }
     }
     found.extend(catalog.foreign_keys_to_column(table, column).into_iter().map(foreign_key));

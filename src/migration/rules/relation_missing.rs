@@ -60,6 +60,7 @@ fn exists(cx: &StatementContext<'_>, relation: &QName, kind: Wanted) -> bool {
     let is_there = |name: &QName| !cx.before.lacks(name);
     let schema = relation.schema.as_str();
     is_there(relation)
+        || (kind == Wanted::Index && cx.before.unnamed().indexes)
         || relation.is_put_in()
         || (schema == PUBLIC && is_there(&QName::new("pg_temp", &relation.name)))
         || schema.starts_with("pg_")

@@ -1,5 +1,6 @@
 //! `security_definer_without_search_path`: a SECURITY DEFINER function that doesn't fix its search_path.
 
+use crate::migration::catalog::Function;
 use crate::migration::statement::{Body, CreateRoutine, Name, Statement};
 
 use super::rename_column::written;
@@ -19,16 +20,21 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         {
             (&create.name, if create.procedure { "PROCEDURE" } else { "FUNCTION" }, arguments(create))
         }
-        Body::AlterRoutine { kind, name, security_definer: Some(true), sets, .. }
+        Body::AlterRoutine { kind, name, security_definer, sets, resets, .. }
             if !sets.iter().any(|set| set == "search_path") =>
         {
             let known = cx.before.resolve_function(name, &cx.session.search_path);
             let overloads = cx.before.functions(&known);
-            let all_set = !overloads.is_empty()
+            let has_it =
+                |function: &Function| function.definition.sets.iter().any(|set| set == "search_path");
+            let resets = resets.iter().any(|reset| reset == "search_path" || reset == "all");
+            let loses_it = resets
                 && overloads
                     .iter()
-                    .all(|function| function.definition.sets.iter().any(|set| set == "search_path"));
-            if all_set {
+                    .any(|it| has_it(it) && security_definer.unwrap_or(it.definition.security_definer));
+            let never_had_it =
+                *security_definer == Some(true) && (overloads.is_empty() || !overloads.iter().all(has_it));
+            if !loses_it && !never_had_it {
                 return;
             }
             let arguments = match overloads {

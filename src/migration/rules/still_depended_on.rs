@@ -61,7 +61,7 @@ impl Dependent {
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     // A block may ask first; what isn't known may have dropped the dependent.
-    if cx.inner.is_some() || !cx.before.complete() {
+    if cx.inner.is_some() || !cx.before.complete() || cx.before.unnamed().gone {
         return;
     }
     match &cx.statement.body {

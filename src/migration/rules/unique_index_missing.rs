@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
-    if cx.inner.is_some() || !cx.before.complete() {
+    if cx.inner.is_some() || !cx.before.complete() || cx.before.unnamed().indexes {
         return;
     }
     match &cx.statement.body {

@@ -344,6 +344,8 @@ pub enum Body {
         volatility: Option<Volatility>,
         security_definer: Option<bool>,
         sets: Vec<CompactString>,
+        /// RESET; `all` for all of them.
+        resets: Vec<CompactString>,
     },
     /// CREATE TRIGGER, CREATE CONSTRAINT TRIGGER.
     CreateTrigger(Box<CreateTrigger>),

@@ -31,6 +31,8 @@ struct Options {
     volatility: Option<Volatility>,
     security_definer: Option<bool>,
     sets: Vec<CompactString>,
+    /// RESET; `all` for all of them.
+    resets: Vec<CompactString>,
     source: Option<Span>,
     /// The index of the token that holds it.
     source_at: Option<usize>,
@@ -216,7 +218,11 @@ fn option(c: &mut Cursor<'_>, options: &mut Options, create: bool) -> Parsed<boo
     } else if c.eat("parallel") {
         c.ident("SAFE, RESTRICTED or UNSAFE")?;
     } else if c.is("set") || c.is("reset") {
-        options.sets.extend(set_clause(c)?);
+        if c.is("reset") {
+            options.resets.push(set_clause(c)?.unwrap_or_else(|| "all".into()));
+        } else {
+            options.sets.extend(set_clause(c)?);
+        }
     } else {
         return Ok(false);
     }
@@ -320,6 +326,7 @@ pub fn alter_routine(c: &mut Cursor<'_>, kind: ObjectKind, target: DropName) -> 
         volatility: options.volatility,
         security_definer: options.security_definer,
         sets: options.sets,
+        resets: options.resets,
     })
 }
 
