@@ -324,6 +324,7 @@ fn what_is_refused_here_is_told_and_hides_no_damage() {
          CREATE TYPE q (INPUT = q_in, OUTPUT = q_out, LIKE = int4);
          CREATE TABLE own_type (a q); INSERT INTO own_type VALUES ('7');
          CREATE TABLE calls (f regproc); INSERT INTO calls VALUES ('lp');
+         CREATE TABLE apart (id int); CREATE VIEW mixed AS SELECT ord(id) AS o FROM apart;
          CREATE VIEW open_orders AS SELECT id FROM t; CREATE VIEW big_orders AS SELECT id FROM open_orders;
          CREATE TABLE parts (id int, k text) PARTITION BY RANGE (id);
          CREATE TABLE part1 (k text, id int); ALTER TABLE parts ATTACH PARTITION part1 FOR VALUES FROM (0) TO (5);
@@ -354,6 +355,16 @@ fn what_is_refused_here_is_told_and_hides_no_damage() {
         let told = restored.refused_here();
         assert!(told.iter().any(|it| it.starts_with("INDEX") && it.contains("collation")), "{told:#?}");
     }
+    undamaged(&source.dump("clean.sql", &["--format=plain", "--schema=public", "--clean", "--if-exists"]));
+    let path = source.dump("schema.custom", &["--format=custom", "--schema=public"]);
+    replace_in(&path, "CREATE SCHEMA public", "CREATE SCHEMB public");
+    assert!(restore_of(&path).errors_of_backup().count() > 0);
+    // A view that needs what was refused may miss something else.
+    let path = source.dump("mixed.custom", &["--format=custom"]);
+    replace_in(&path, "FROM public.apart", "FROM public.abart");
+    let restored = restore_of(&path);
+    let against: Vec<_> = restored.errors_of_backup().filter_map(|it| it.object.as_deref()).collect();
+    assert_eq!(against, ["VIEW public.mixed"], "{restored:#?}");
     // A function called `ord` that was refused explains no missing `open_orders`.
     let path = source.dump("renamed.sql", &["--format=plain"]);
     replace_in(&path, "VIEW public.open_orders", "VIEW public.opeo_orders");

@@ -532,6 +532,9 @@ impl TocEntry {
                 "it is a {kind}, which pg_dump puts {place}, and its section is another one"
             ));
         }
+        if self.is_initial_schema() {
+            return None;
+        }
         if let Some(word) = self.missing_name(&self.definition) {
             return Some(format!("it is named {:?}, and {word:?} isn't in its definition", self.qualified()));
         }
@@ -546,6 +549,23 @@ impl TocEntry {
             ));
         }
         (!fits).then(|| format!("it is a {kind}, and its DROP statement is {:?}", self.drop.trim()))
+    }
+
+    /// Whether it is the schema that every new database has: made in so many words where only some schemas are dumped
+    /// (`pg_dump -n public`), and in none where it has another owner (`dumpNamespace` in pg_dump.c, 15 and newer).
+    pub fn is_initial_schema(&self) -> bool {
+        let is_it = self.kind == "SCHEMA" && self.tag == "public";
+        let said = |sql: &str, words: [&str; 2]| words.contains(&sql.trim());
+        is_it
+            && said(
+                &self.definition,
+                ["CREATE SCHEMA public;", "-- *not* creating schema, since initdb creates it"],
+            )
+            && (self.drop.is_empty()
+                || said(
+                    &self.drop,
+                    ["DROP SCHEMA public;", "-- *not* dropping schema, since initdb creates it"],
+                ))
     }
 
     /// A word of the entry's name that `sql` should hold, and doesn't.
@@ -609,6 +629,7 @@ mod tests {
                 "ALTER TABLE ONLY s.t ADD CONSTRAINT t_pkey PRIMARY KEY (id);",
             ),
             ("SCHEMA", "billing", None, "CREATE SCHEMA billing;"),
+            ("SCHEMA", "public", None, "-- *not* creating schema, since initdb creates it\n"),
             ("ACL", "TABLE zz", Some("public"), "GRANT ALL ON TABLE public.other TO x;"),
         ] {
             assert_eq!(entry(kind, tag, schema, definition).disagreement(), None, "{kind} {tag}");

@@ -150,11 +150,16 @@ fn forgive_dependents(archive: &Archive, plan: &Plan, target: &Target, errors: &
     };
     for error in errors.iter_mut().filter(|error| error.class == ErrorClass::Backup) {
         let is_in = |gone: &BTreeSet<i32>| error.entry.is_some_and(|id| gone.contains(&id));
+        // Of what a dependent misses, what was refused must be what it asks for.
+        let misses_another = error.message.contains("does not exist") && !names_refused(&error.message);
         // Function bodies, expressions and triggers use things of extensions without saying so.
         let may_use_extension = target.lacks_extension() && error.message.contains("does not exist");
         if is_in(&lacking) || may_use_extension {
             error.class = ErrorClass::Environment;
-        } else if is_in(&refused) || is_skipped_method(&error.message) || names_refused(&error.message) {
+        } else if is_in(&refused) && !misses_another
+            || is_skipped_method(&error.message)
+            || names_refused(&error.message)
+        {
             error.class = ErrorClass::Privilege;
         }
     }
@@ -172,8 +177,8 @@ fn write_list(
     for entry in &archive.toc.entries {
         let of_extension = entry.kind == "EXTENSION"
             || (entry.kind == "COMMENT" && entry.tag.starts_with("EXTENSION "))
-            // With -n, pg_dump writes out the schema that every new database has.
-            || (entry.kind == "SCHEMA" && (entry.tag == "public" || target.made_schemas.contains(&entry.tag)));
+            || entry.is_initial_schema()
+            || (entry.kind == "SCHEMA" && target.made_schemas.contains(&entry.tag));
         let of_database = matches!(entry.kind.as_str(), "DATABASE" | "DATABASE PROPERTIES");
         if !of_extension && !of_database && !plan.skipped.contains_key(&entry.dump_id) {
             text.push_str(&format!("{};\n", entry.dump_id));

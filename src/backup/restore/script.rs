@@ -515,7 +515,11 @@ impl<'a> Loader<'a> {
             return true;
         }
         // With -n, pg_dump writes out the schema that every new database has.
-        if strip_words(text, &["CREATE", "SCHEMA"]).is_some_and(|name| name.trim_end() == "public") {
+        let of_public =
+            |words: &[&str]| strip_words(text, words).is_some_and(|name| name.trim_end() == "public");
+        let forms: [&[&str]; 3] =
+            [&["CREATE", "SCHEMA"], &["DROP", "SCHEMA"], &["DROP", "SCHEMA", "IF", "EXISTS"]];
+        if forms.into_iter().any(of_public) {
             return true;
         }
         if starts(&["ALTER"]) && text.contains(" OWNER TO ") {
