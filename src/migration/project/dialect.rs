@@ -108,16 +108,16 @@ pub fn of_path(relative: &Path) -> Option<&'static str> {
         Some(at) => (&lower[..at], &lower[at..]), // found in it
         None => ("", lower.as_str()),
     };
-    let words = || folders.split(['/', '\\', '.', '_', '-']);
+    let words = || folders.split(['/', '\\', '.', '_', '-']).filter(|word| word.len() >= "mssql".len());
     // Of the file's name only what stands between two dots.
-    let infixes = || file.split('.').skip(1).take(file.matches('.').count().saturating_sub(1));
-    let named = OTHERS.into_iter().find(|(word, _)| words().chain(infixes()).any(|found| found == *word));
-    let inside = || {
-        INSIDE
-            .into_iter()
-            .find(|(part, _)| words().any(|word| word.len() > part.len() && word.contains(part)))
-    };
-    named.or_else(inside).map(|(_, title)| title)
+    let infixes = file.split('.').skip(1).take(file.matches('.').count().saturating_sub(1));
+    // The first of the list counts, wherever it stands.
+    let known = |word: &str| OTHERS.iter().position(|(other, _)| *other == word);
+    let named = words().chain(infixes).filter_map(known).min().and_then(|at| OTHERS.get(at));
+    let part_of =
+        |word: &str| INSIDE.iter().position(|(part, _)| word.len() > part.len() && word.contains(part));
+    let inside = || words().filter_map(part_of).min().and_then(|at| INSIDE.get(at));
+    named.or_else(inside).map(|(_, title)| *title)
 }
 
 /// Whether a file's name says that it is for PostgreSQL alone: the beginning of the names that it stands in for.

@@ -120,14 +120,20 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
         "txmodenone",
         "evolvetxoff",
     ];
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let bare = line.trim_start_matches('\u{feff}').trim();
-        if bare.starts_with("--") && bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) {
-            let from = at + line.find("--").unwrap_or(0);
-            return Some(Span::new(from, from + bare.len()));
+    let mut line_end = 0;
+    for at in memchr::memmem::find_iter(text.as_bytes(), "--") {
+        if at < line_end {
+            continue; // not the first of its line
         }
-        at += line.len();
+        let (before, from) = text.split_at(at); // two ASCII characters begin there
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        let bare = from.split('\n').next().unwrap_or(from);
+        line_end = at + bare.len();
+        let bare = bare.trim_end();
+        let is_first = line.trim_start_matches('\u{feff}').trim_start().is_empty();
+        if is_first && bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) {
+            return Some(Span::new(at, at + bare.len()));
+        }
     }
     None
 }
