@@ -1,3 +1,5 @@
+-- Of a schema public with another owner pg_dump writes no definition.
+ALTER SCHEMA public OWNER TO CURRENT_USER;
 CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION btree_gist;
 CREATE SCHEMA "Weird Schema"; CREATE SCHEMA "select";
 CREATE TABLE "select"."table" ("from" int, "WHERE" text, "a""b" int, "tab	x" text, "ü" text);
