@@ -32,14 +32,16 @@ pub fn difference(before: &Catalog, after: &Catalog) -> Vec<String> {
             lines.push(format!("type {} is still there", one.name));
         }
     }
+    // What is temporary goes with its session, whoever made it.
+    let lasts = |name: &QName| name.schema != super::TEMPORARY;
     let mut functions: Vec<String> = Vec::new();
     for (name, overloads) in after.functions.unshared(&before.functions) {
-        if !overloads.is_empty() && before.functions(name).is_empty() {
+        if !overloads.is_empty() && lasts(name) && before.functions(name).is_empty() {
             functions.push(format!("function {name} is still there"));
         }
     }
     for (name, overloads) in before.functions.unshared(&after.functions) {
-        if !overloads.is_empty() && after.functions(name).is_empty() {
+        if !overloads.is_empty() && lasts(name) && after.functions(name).is_empty() {
             functions.push(format!("function {name} is gone"));
         }
     }

@@ -1,5 +1,7 @@
 //! Changes of many rows in one transaction: which parts of a statement have no bound.
 
+use compact_str::CompactString;
+
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
 use crate::migration::parse::cursor::fold;
 use crate::migration::statement::{Access, Beside, Body, Change, Filter, Ident};
@@ -102,7 +104,7 @@ impl<'a> StatementContext<'a> {
             let qualifier = change.and_then(|change| Some((change, qualifier(self.text, column.span)?)));
             qualifier.is_none_or(|(change, written)| {
                 let name = change.alias.as_ref().unwrap_or(&change.target.name);
-                fold(written) == name.value
+                written == name.value
             })
         };
         let named =
@@ -118,12 +120,12 @@ impl<'a> StatementContext<'a> {
     }
 }
 
-/// What stands before a column's name and a dot, without quotes.
-fn qualifier(text: &str, column: Span) -> Option<&str> {
+/// The name that stands before a column's and a dot, as the server sees it.
+fn qualifier(text: &str, column: Span) -> Option<CompactString> {
     let before = text.get(..column.start as usize)?.trim_end().strip_suffix('.')?.trim_end();
     match before.strip_suffix('"') {
-        Some(quoted) => quoted.rsplit('"').next(),
-        None => before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).next(),
+        Some(quoted) => quoted.rsplit('"').next().map(CompactString::from),
+        None => before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).next().map(fold),
     }
 }
 
