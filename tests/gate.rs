@@ -511,7 +511,7 @@ fn nothing_looked_at_is_no_go() {
     let all: Vec<&str> = ["gate", &path].into_iter().chain(all.into_iter().flatten()).collect();
     let nothing = run(&all);
     assert_eq!(nothing.code, 1, "{}", nothing.stdout);
-    assert!(nothing.stdout.contains("NO-GO: every check was left out"), "{}", nothing.stdout);
+    assert!(nothing.stdout.contains("NO-GO: --without leaves out every check"), "{}", nothing.stdout);
 }
 
 #[test]
