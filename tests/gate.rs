@@ -403,6 +403,17 @@ fn go_needs_everything_and_a_change_since_the_rehearsal_takes_it_back() {
     assert!(more.stdout.contains("0000_earlier.up.sql: not rehearsed"), "{}", more.stdout);
     std::fs::remove_file(&earlier).expect("removed");
 
+    // A command without a ledger doesn't tell what it ran.
+    shop.rehearsal(&dump, &now(), |rehearsal| {
+        rehearsal.run.command = Some("make migrate".to_owned());
+        rehearsal.run.pending.history = Some(vec!["m/0001_orders.up.sql".to_owned()]);
+        let run = MigrationRun { path: "make migrate".to_owned(), ..MigrationRun::default() };
+        rehearsal.migrations = vec![run];
+    });
+    let untold = offline(&[]);
+    assert!(untold.stdout.contains("those that the rehearsal's command had to run"), "{}", untold.stdout);
+    assert!(!untold.stdout.contains("that came since"), "{}", untold.stdout);
+
     // What the project's own command ran, file by file.
     shop.rehearsal(&dump, &now(), |rehearsal| {
         let files = rehearsal.files();
@@ -511,7 +522,7 @@ fn nothing_looked_at_is_no_go() {
     let all: Vec<&str> = ["gate", &path].into_iter().chain(all.into_iter().flatten()).collect();
     let nothing = run(&all);
     assert_eq!(nothing.code, 1, "{}", nothing.stdout);
-    assert!(nothing.stdout.contains("NO-GO: every check was left out"), "{}", nothing.stdout);
+    assert!(nothing.stdout.contains("NO-GO: --without leaves out every check"), "{}", nothing.stdout);
 }
 
 #[test]
@@ -533,6 +544,45 @@ fn the_documentation_lists_every_check() {
 
 /// The examples in docs/example are what rollsafe writes of the evidence beside them. Rewritten by
 /// `TRYCMD=overwrite cargo test --test gate`.
+#[test]
+fn what_was_measured_and_what_is_not_known_is_told() {
+    use rollsafe::rehearsal::report::{Access, PhaseName, ROW_LOCKS, Stall};
+    use rollsafe::runbook::{Language, Options, render};
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example/gate.json");
+    let text = std::fs::read_to_string(path).expect("the evidence of the example");
+    let mut report: GateReport = serde_json::from_str(&text).expect("evidence");
+    report.release.runner = Some("prisma-any".to_owned());
+    // One that locks no table in a way that its text tells.
+    let step = report.release.migrations.first_mut().expect("a migration");
+    step.statements.iter_mut().for_each(|statement| statement.locks.clear());
+    let rehearsal = report.rehearsal.as_mut().expect("a rehearsal");
+    let id = rehearsal.migrations[0].statements[0].id;
+    rehearsal.tables.iter_mut().find(|table| table.name == "customers").expect("customers").stalls.push(
+        Stall {
+            of: Access::Writes,
+            during: PhaseName::Migrate,
+            start: 0.0,
+            end: 1.0,
+            statement: Some(id),
+            mode: Some(ROW_LOCKS.to_owned()),
+        },
+    );
+    assert!(rollsafe::gate::report::terminal(&report, false, 100).contains("by prisma,"));
+    let runbook = |language| {
+        let options = Options { language, judged: true, ..Options::default() };
+        render(&report, &options).expect("a runbook")
+    };
+    for (language, expected) in [
+        (Language::En, ["| writes to changed rows of customers |", "Prisma Migrate (version not told)"]),
+        (Language::Ja, ["| customers の更新対象行への書き込み |", "Prisma Migrate（バージョン不明）"]),
+    ] {
+        let text = runbook(language);
+        for one in expected {
+            assert!(text.contains(one), "{one}: {text}");
+        }
+    }
+}
+
 #[test]
 fn the_examples_are_as_generated() {
     use rollsafe::runbook::{Language, Options, render};

@@ -381,6 +381,22 @@ fn the_projects_own_command_is_watched() {
     assert_eq!(codes(&report), ["migration_failed"]);
     let error = report.migrations[0].statements[0].error.as_ref().expect("an error");
     assert_eq!(error.sqlstate, "42601");
+    let report = rehearse_on(place(&cluster, "silent", setup), &request("exit 3".to_owned()), &Silent)
+        .expect("rehearsed");
+    let error = report.migrations[0].statements[0].error.as_ref().expect("an error");
+    assert!(error.message.ends_with("exit status: 3"), "{error:?}");
+
+    // A ledger that the command makes is its own, with all that belongs to it.
+    let script = folder.path().join("first.psql");
+    let sql =
+        "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL, n bigserial);
+        ALTER TABLE orders ALTER COLUMN total TYPE bigint;
+        INSERT INTO schema_migrations VALUES (2, false);";
+    std::fs::write(&script, sql).expect("written");
+    let command = format!("'{psql}' -X -v ON_ERROR_STOP=1 \"$DATABASE_URL\" -f '{}'", script.display());
+    let report = rehearse_on(place(&cluster, "first", setup), &request(command), &Silent).expect("rehearsed");
+    assert_eq!(codes(&report), Vec::<String>::new(), "{}", terminal(&report, Look { color: false }));
+    assert_eq!(report.run.pending.ledger.as_deref(), Some("schema_migrations"));
 
     // With a ledger it is asked what the command ran, and that alone is gone back on.
     let setup = &format!(
@@ -493,6 +509,33 @@ fn what_follows_a_lock_is_seen_too() {
     assert!(
         terminal(&report, Look { color: false }).contains("writes to changed rows of orders stood still")
     );
+
+    // Rows that others can see, and no others.
+    let report = rehearsed(
+        "which_rows",
+        "CREATE TABLE empty_one (id bigint PRIMARY KEY, total int);
+         INSERT INTO orders VALUES (50001, 1), (50002, 2); UPDATE orders SET total = 5 WHERE id > 50000;
+         WITH gone AS (DELETE FROM orders WHERE id = 50001 RETURNING id, total)
+         INSERT INTO empty_one SELECT * FROM gone;
+         DO $$ BEGIN UPDATE orders SET total = 1 WHERE id < 0; INSERT INTO orders VALUES (50003, 9); END $$;
+         SELECT pg_sleep(0.2);",
+    );
+    assert_eq!(orders(&report).longest_write_stall, None);
+    for (database, sql) in [
+        ("conflict", "INSERT INTO orders VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET total = 9"),
+        ("mixed", "INSERT INTO orders VALUES (50001, 1); UPDATE orders SET total = 9 WHERE id = 7"),
+        (
+            "block",
+            "DO $$ BEGIN DELETE FROM orders WHERE id = 3; INSERT INTO orders VALUES (50001, 1); END $$",
+        ),
+    ] {
+        let report = rehearsed(database, &format!("{sql}; SELECT pg_sleep(0.2);"));
+        let stall = orders(&report).longest_write_stall;
+        assert!(stall.as_ref().is_some_and(|stall| stall.of_rows()), "{sql}: {stall:?}");
+    }
+    let sql = "LOCK TABLE orders IN SHARE ROW EXCLUSIVE MODE; UPDATE orders SET total = 0 WHERE id = 1; SELECT pg_sleep(0.2);";
+    let report = rehearsed("twice", sql);
+    assert!(orders(&report).stalls.iter().all(|stall| !stall.of_rows()), "{:#?}", orders(&report).stalls);
 
     // What is let go and taken again is told as often, and batches aren't multiplied into one long wait.
     let report = rehearsed(

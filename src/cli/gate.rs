@@ -346,6 +346,10 @@ fn choose(
             let since: usize =
                 project.parts.iter_mut().map(|part| pending::judge_rehearsed(part, rehearsal, only)).sum();
             let mut said = match since {
+                // What the command ran nobody told, nor then what came since.
+                _ if rehearsal.run.command.is_some() && !told => {
+                    "those that the rehearsal's command had to run, and what came since".to_owned()
+                }
                 0 => "those rehearsed".to_owned(),
                 since => format!("those rehearsed, and {since} that came since"),
             };

@@ -6,6 +6,7 @@ use super::check::{Answer, Check, Group};
 use super::risk::Risk;
 use super::{GateReport, Verdict};
 use crate::amount::bytes as size;
+use crate::migration::project::runners;
 
 /// The last line, without colours.
 pub fn verdict_line(report: &GateReport) -> String {
@@ -20,7 +21,7 @@ pub fn verdict_line(report: &GateReport) -> String {
     match report.verdict {
         Verdict::Go => format!("GO ({counts})"),
         Verdict::NoGo if count(Answer::No) == 0 => {
-            format!("NO-GO: every check was left out, so nothing was asked ({counts})")
+            format!("NO-GO: --without leaves out every check, so none could have said no ({counts})")
         }
         Verdict::NoGo => format!("NO-GO ({counts})"),
         Verdict::CouldNotCheck => format!("NO-GO: not everything could be checked ({counts})"),
@@ -99,7 +100,11 @@ fn head(report: &GateReport) -> String {
     let release = report.asked.release.as_ref().map_or(String::new(), |name| format!(" of {}", plain(name)));
     let count = report.release.migrations.len();
     let plural = if count == 1 { "migration" } else { "migrations" };
-    let runner = report.release.runner.as_ref().map_or(String::new(), |runner| format!(" by {runner}"));
+    let runner = report
+        .release
+        .runner
+        .as_deref()
+        .map_or(String::new(), |runner| format!(" by {}", runners::shown(runner)));
     format!(
         "gate{release}, {}: {count} pending {plural}{runner}, PostgreSQL {}",
         report.asked_at, report.postgres_version

@@ -105,7 +105,11 @@ pub(super) fn run(
         Ok(ended) if ended.succeeded() => (Status::Done, None),
         Ok(ended) => {
             let said = [ended.stderr.last_lines(5), ended.stdout.last_lines(5)].join("\n");
-            (Status::Failed, Some(format!("the command ended with {}: {}", ended.status, said.trim())))
+            let said = match said.trim() {
+                "" => String::new(),
+                said => format!(": {said}"),
+            };
+            (Status::Failed, Some(format!("the command ended with {}{said}", ended.status)))
         }
         Err(error @ RunError::TimedOut { .. }) => (Status::Stopped, Some(error.to_string())),
         Err(error) => {

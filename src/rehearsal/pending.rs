@@ -57,7 +57,7 @@ pub(super) fn plan(part: &Part, client: &mut Client, given: &Given) -> Result<Pl
                         || below.to_string_lossy().starts_with(from))
             })
             .ok_or_else(|| RehearsalError::Pending {
-                message: format!("no migration in {} is called {from}", folder(part)),
+                message: format!("no migration in {} is called {from}", part.place().display()),
                 hint: Some("name a version, a file, or the beginning of a file's name".to_owned()),
             })?;
         plan.ups = (first..part.migrations.len()).collect();
@@ -97,10 +97,6 @@ impl Plan {
 }
 
 /// The migrations' folder, as people call it.
-fn folder(part: &Part) -> String {
-    if part.root.as_os_str().is_empty() { ".".to_owned() } else { part.root.display().to_string() }
-}
-
 /// Whether the tool takes two versions for one: `1` and `00001`.
 fn same_version(part: &Part, version: &str, given: &str) -> bool {
     let number = |text: &str| {
@@ -124,7 +120,7 @@ fn by_ledger(part: &Part, client: &mut Client, given: &Given, plan: &mut Plan) -
         return Err(RehearsalError::Pending {
             message: format!(
                 "nothing in {} tells which tool runs these migrations, so its ledger can't be read",
-                folder(part)
+                part.place().display()
             ),
             hint: Some(
                 "name the tool with --runner, or the first pending migration with --pending-from".to_owned(),

@@ -183,7 +183,7 @@ impl Rehearsing<'_> {
         let version = self.describe_server()?;
         let mut plan = self.plan()?;
         let part = &self.request.part;
-        let (before, mut queries) = self.phase(PhaseName::RecordBefore, |this| {
+        let (mut before, mut queries) = self.phase(PhaseName::RecordBefore, |this| {
             if this.request.copy.is_none() {
                 this.progress.step("gathering statistics");
                 // Nobody has, in a database that was just restored; plans would be odd without.
@@ -250,6 +250,11 @@ impl Rehearsing<'_> {
             }
         }
 
+        // Where the command told of its ledger only now.
+        if let (Some(ledger), Some(_)) = (&plan.told.ledger, &self.request.migrate_command) {
+            before.schema = before.schema.without_table(ledger);
+            before.sums.remove(ledger);
+        }
         let skip = self.ledger_names(&plan);
         let skip: Vec<&str> = skip.iter().map(String::as_str).collect();
         let after = self.phase(PhaseName::RecordAfter, |this| {
@@ -494,10 +499,10 @@ impl Rehearsing<'_> {
                 })
                 .collect();
             plan.find_downs(&request.part);
-            self.report.run.pending.ledger.clone_from(&now.told.ledger);
         }
         if plan.told.ledger.is_none() {
             plan.told.ledger.clone_from(&now.told.ledger);
+            self.report.run.pending.ledger.clone_from(&now.told.ledger);
         }
         let files = plan.ups.iter().map(|index| {
             let pending = now.ups.contains(index);

@@ -18,6 +18,8 @@ pub(super) struct Schema {
     objects: BTreeMap<(String, String), String>,
     /// Columns in their order, by table: for notes on order only.
     pub column_order: BTreeMap<String, Vec<String>>,
+    /// Sequences that belong to a column, by table.
+    sequences_of: BTreeMap<String, Vec<String>>,
 }
 
 /// What belongs to an extension isn't compared: (class, alias of the row).
@@ -167,13 +169,30 @@ impl Schema {
         for row in client.query(&sql, &[]).map_err(failed)? {
             schema.column_order.entry(row.get(0)).or_default().push(row.get(1));
         }
+        let table = NAME.replace("n.", "m.").replace("c.", "t.");
+        let sql = format!(
+            "SELECT {table}, {NAME} FROM pg_catalog.pg_depend d \
+             JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             JOIN pg_catalog.pg_class t ON t.oid = d.refobjid JOIN pg_catalog.pg_namespace m ON m.oid = t.relnamespace \
+             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i') AND {USER_SCHEMA}"
+        );
+        for row in client.query(&sql, &[]).map_err(failed)? {
+            schema.sequences_of.entry(row.get(0)).or_default().push(row.get(1));
+        }
         Ok(schema)
     }
 
     /// Leaves out what belongs to `table` itself: a ledger changes with every run.
     pub fn without_table(mut self, table: &str) -> Schema {
         let inside = format!("{table}.");
-        self.objects.retain(|(_, name), _| name != table && !name.starts_with(&inside));
+        let sequences = self.sequences_of.remove(table).unwrap_or_default();
+        self.objects.retain(|(kind, name), definition| {
+            let index = kind == "index"
+                && indexed(definition).is_some_and(|on| on.strip_prefix("public.").unwrap_or(on) == table);
+            name != table && !name.starts_with(&inside) && !sequences.contains(name) && !index
+        });
         self.column_order.remove(table);
         self
     }

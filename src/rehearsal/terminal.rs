@@ -10,6 +10,7 @@ use super::rules::short;
 use crate::amount::bytes;
 use crate::finding::Severity;
 use crate::gate::clock::duration;
+use crate::migration::project::runners;
 
 /// A hundred findings of one kind say no more than a dozen.
 const MOST_OF_A_CODE: usize = 12;
@@ -110,7 +111,9 @@ fn head(report: &Rehearsal) -> String {
     let runner = match (&report.run.command, &report.run.runner) {
         // What it runs is one thing here, however many migrations that are.
         (Some(command), _) => format!("what is pending is run by `{command}`"),
-        (None, Some(runner)) => format!("{pending} pending, run as {runner} runs them"),
+        (None, Some(runner)) => {
+            format!("{pending} pending, run as {} runs them", runners::shown(runner))
+        }
         (None, None) => format!("{pending} pending, run one by one"),
     };
     let rows = report.source.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();

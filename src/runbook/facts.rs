@@ -105,6 +105,8 @@ struct MigrationFacts {
     /// Tables whose reads, and whose writes, wait for it.
     blocks_reads: Vec<String>,
     blocks_writes: Vec<String>,
+    /// Tables of which only writes to changed rows waited in the rehearsal.
+    blocks_rows: Vec<String>,
     destroys: Vec<String>,
     measured: Option<String>,
     timeout: Option<String>,
@@ -254,8 +256,13 @@ pub fn facts(report: &GateReport, options: &Options) -> Facts {
         gate: options.judged.then(|| gate(report, options)),
         runner: runner.map(|name| Runner {
             name: name.to_owned(),
-            title: crate::migration::project::runners::runner(name)
-                .map_or(name.to_owned(), |runner| runner.title.to_owned()),
+            title: {
+                let title = crate::migration::project::runners::runner(name).map_or(name, |one| one.title);
+                match language {
+                    Language::En => title.to_owned(),
+                    Language::Ja => japanese::tool(title),
+                }
+            },
             uses_jdbc: matches!(name, "flyway" | "liquibase"),
         }),
         pending: match language {
@@ -380,13 +387,19 @@ fn date(day: NaiveDate, language: Language, year: bool) -> String {
     }
 }
 
-/// A time as a report has it; one without a zone is by the clock of the machine that it is about, and stays as it is.
+/// A time as a report has it; only a dump tells one without a zone, by the clock of the machine that made it.
 fn moment_of(text: &str, options: &Options) -> String {
     if let Ok(Start::Zoned(at)) = text.parse::<Start>() {
         return moment(Instant(at.to_utc()), options);
     }
     match text.parse::<Start>() {
-        Ok(Start::Local(at)) => format!("{}{}", date(at.date(), options.language, true), at.format("%H:%M")),
+        Ok(Start::Local(at)) => {
+            let day = date(at.date(), options.language, true);
+            match options.language {
+                Language::En => format!("{day}{} (by the dump's own clock)", at.format("%H:%M")),
+                Language::Ja => format!("{day}{}（ダンプを取得したサーバーの時計）", at.format("%H:%M")),
+            }
+        }
         _ => text.to_owned(),
     }
 }
@@ -449,23 +462,31 @@ fn migration(number: usize, step: &Step, report: &GateReport, language: Language
             .sum();
         run.seconds + more
     });
-    let stall = run.and_then(|run| {
-        let ids: Vec<u32> = run.statements.iter().map(|statement| statement.id).collect();
-        let tables = report.rehearsal.iter().flat_map(|rehearsal| &rehearsal.tables);
-        let stalls = tables.flat_map(|table| table.stalls.iter().map(move |stall| (table, stall)));
-        stalls
-            .filter(|(_, stall)| stall.statement.is_some_and(|id| ids.contains(&id)))
-            .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()))
-            .map(|(table, stall)| match language {
-                Language::En => format!("{} ({})", duration(stall.seconds(), language), table.name),
-                Language::Ja => format!("{}、{}", duration(stall.seconds(), language), table.name),
-            })
+    let ids: Vec<u32> = run.iter().flat_map(|run| &run.statements).map(|statement| statement.id).collect();
+    let tables = report.rehearsal.iter().flat_map(|rehearsal| &rehearsal.tables);
+    let stalls: Vec<_> = tables
+        .flat_map(|table| table.stalls.iter().map(move |stall| (table, stall)))
+        .filter(|(_, stall)| stall.statement.is_some_and(|id| ids.contains(&id)))
+        .collect();
+    // Which rows are changed no text says beforehand.
+    let mut blocks_rows: Vec<String> = Vec::new();
+    for (table, _) in stalls.iter().filter(|(_, stall)| stall.of_rows()) {
+        if ![&blocks_reads, &blocks_writes, &blocks_rows].iter().any(|told| told.contains(&table.name)) {
+            blocks_rows.push(table.name.clone());
+        }
+    }
+    let stall = stalls.iter().max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds())).map(|(table, stall)| {
+        match language {
+            Language::En => format!("{} ({})", duration(stall.seconds(), language), table.name),
+            Language::Ja => format!("{}、{}", duration(stall.seconds(), language), table.name),
+        }
     });
     let mut destroys: Vec<String> = Vec::new();
-    for (kind, name) in step.statements.iter().flat_map(|statement| &statement.destroys) {
-        let said = gone(kind, name, language);
-        if !destroys.contains(&said) {
-            destroys.push(said);
+    for statement in &step.statements {
+        for said in gone(statement, language).map(|(said, _)| said) {
+            if !destroys.contains(&said) {
+                destroys.push(said);
+            }
         }
     }
     MigrationFacts {
@@ -478,6 +499,7 @@ fn migration(number: usize, step: &Step, report: &GateReport, language: Language
         does: step.statements.iter().filter_map(|statement| does(statement, language)).collect(),
         blocks_reads,
         blocks_writes,
+        blocks_rows,
         destroys,
         timeout: measured.map(|seconds| {
             let minutes = (seconds * TIMEOUT_FACTOR / 60.0).ceil().max(1.0);
@@ -492,14 +514,22 @@ fn migration(number: usize, step: &Step, report: &GateReport, language: Language
     }
 }
 
-/// What goes, as the object of a sentence.
-fn gone(kind: &str, name: &str, language: Language) -> String {
-    match (language, kind) {
-        (Language::Ja, kind) => japanese::gone(kind, name),
-        (Language::En, "rows") => format!("rows of {name}"),
-        (Language::En, "values") => format!("the old values of {name}"),
-        (Language::En, kind) => format!("the {kind} {name}"),
-    }
+/// What goes, as the object of a sentence, and whether it surely does: a narrower type spoils only what it can't hold.
+fn gone(
+    statement: &crate::gate::release::StatementFacts,
+    language: Language,
+) -> impl Iterator<Item = (String, bool)> {
+    let alters = statement.kind.starts_with("ALTER");
+    statement.destroys.iter().map(move |(kind, name)| {
+        let surely = !(alters && kind == "values");
+        let said = match (language, kind.as_str()) {
+            (Language::Ja, kind) => japanese::gone(kind, name, surely),
+            (Language::En, "rows") => format!("rows of {name}"),
+            (Language::En, "values") => format!("the old values of {name}"),
+            (Language::En, kind) => format!("the {kind} {name}"),
+        };
+        (said, surely)
+    })
 }
 
 /// What a statement does, in one sentence; none for what only sets a parameter.
@@ -513,8 +543,9 @@ fn does(statement: &crate::gate::release::StatementFacts, language: Language) ->
             Some(format!("{names}{blank}{ja}"))
         }
     };
-    let gone: Vec<String> =
-        statement.destroys.iter().map(|(kind, name)| gone(kind, name, language)).collect();
+    let (gone, spoiled): (Vec<_>, Vec<_>) = gone(statement, language).partition(|(_, surely)| *surely);
+    let [gone, spoiled] =
+        [gone, spoiled].map(|all| all.into_iter().map(|(said, _)| said).collect::<Vec<_>>());
     let only_scanned: Vec<String> = statement
         .scans
         .iter()
@@ -528,6 +559,7 @@ fn does(statement: &crate::gate::release::StatementFacts, language: Language) ->
     parts.extend(said(&indexed, "builds an index of", "のインデックスを作成します"));
     parts.extend(said(&only_scanned, "reads every row of", "の全行を読み取ります"));
     parts.extend(said(&gone, "destroys", "が失われます"));
+    parts.extend(said(&spoiled, "may destroy", "が失われることがあります"));
     // Those of one mode together.
     let mut modes: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, mode) in &statement.locks {
@@ -760,7 +792,7 @@ fn back(report: &GateReport, migrations: &[MigrationFacts], language: Language) 
         let gone = one.rows_kept.is_some_and(|kept| kept < one.rows);
         let rows = match language {
             Language::En => "rows written since the release",
-            Language::Ja => "リリース後に書き込まれた行",
+            Language::Ja => "マイグレーション後に書き込まれた行",
         };
         let what = match (gone, one.columns_lost.is_empty()) {
             (true, _) => rows.to_owned(),

@@ -26,9 +26,9 @@ const TITLES: &[(&str, &str)] = &[
     ("read_stall", "読み取りの最長停止時間"),
     ("write_stall", "書き込みの最長停止時間"),
     ("queries", "クエリの互換性"),
-    ("way_back", "切り戻し手段"),
-    ("way_back_time", "切り戻しの所要時間"),
-    ("back_as_before", "切り戻し後の一致"),
+    ("way_back", "ロールバック手段"),
+    ("way_back_time", "ロールバックの所要時間"),
+    ("back_as_before", "ロールバック後の一致"),
     ("rehearsal_errors", "リハーサルのエラー"),
     ("live_primary", "プライマリ"),
     ("server_version", "サーバーのバージョン"),
@@ -132,16 +132,29 @@ const KINDS: &[(&str, &str)] = &[
 ];
 
 /// What goes, by its kind and name.
-pub fn gone(kind: &str, name: &str) -> String {
+pub fn gone(kind: &str, name: &str, surely: bool) -> String {
     match kind {
         "rows" => format!("{name} の行"),
-        "values" => format!("{name} の値"),
+        "values" if surely => format!("{name} の更新前の値"),
+        "values" => format!("{name} の元の値（小数部など）"),
         kind => {
             let word =
                 KINDS.iter().find(|(known, _)| *known == kind).map_or("オブジェクト", |(_, word)| word);
             format!("{word} {name}")
         }
     }
+}
+
+/// The title of a tool, with what it says of its version.
+pub fn tool(title: &str) -> String {
+    let words = [
+        ("version not told", "バージョン不明"),
+        ("up to 7.3", "7.3まで"),
+        (" and newer", "以降"),
+        (" (", "（"),
+        (")", "）"),
+    ];
+    words.iter().fold(title.to_owned(), |title, (word, japanese)| title.replace(word, japanese))
 }
 
 /// Numbers with units: `2.2 s` is `2.2秒`.
@@ -433,7 +446,7 @@ const CODES: &[(&str, &str)] = &[
     ("large_objects_missing", "バックアップに含まれるはずのラージオブジェクトがありません"),
     ("orphaned_reference", "外部キーの参照先の行がバックアップにありません"),
     ("restore_failed", "バックアップのリストアでエラーが発生します"),
-    ("restore_too_slow", "リストアに、切り戻し計画で許容する時間より長くかかります"),
+    ("restore_too_slow", "リストアに、ロールバック計画で許容する時間より長くかかります"),
     ("restored_rows_differ", "リストアしたテーブルの内容がダンプと一致しません"),
     ("role_missing", "ダンプに記載されたロールがリストア先にありません"),
     ("row_malformed", "テーブルに格納できない不正な行があります"),
@@ -464,7 +477,7 @@ const CODES: &[(&str, &str)] = &[
     ("cluster_table", "CLUSTER がテーブル全体を書き換える間、読み取りと書き込みが止まります"),
     ("column_missing", "テーブルに存在しない列を使用しています"),
     ("column_type_changed", "列の型が変わり、稼働中のアプリケーションに影響します"),
-    ("column_type_narrowed", "列の新しい型に、以前の型のすべての値は格納できません"),
+    ("column_type_narrowed", "列の新しい型には、格納できない値があります（以前の型より範囲や精度が狭い）"),
     ("column_type_rebuilds_indexes", "列の型の変更により、インデックスの再作成または制約の再検査が行われます"),
     ("column_type_rewrites", "列の型の変更によりテーブル全体が書き換えられ、その間、読み取りと書き込みが止まります"),
     ("commit_ends_runner_transaction", "COMMIT または ROLLBACK により、マイグレーションツールのトランザクションが終了します"),
@@ -487,7 +500,7 @@ const CODES: &[(&str, &str)] = &[
     ("detach_partition_blocks", "CONCURRENTLY なしの DETACH PARTITION により、パーティションテーブル全体の読み取りと書き込みが止まります"),
     ("disable_trigger", "DISABLE TRIGGER により、全利用者に対してトリガーの処理が無効になります"),
     ("domain_constraint_scans", "ドメインの新しい制約により、それを使うすべてのテーブルを読み取る間、書き込みが止まります"),
-    ("down_does_not_undo", "アップとダウンを実行しても、スキーマが元に戻りません"),
+    ("down_does_not_undo", "アップ後にダウンを実行しても、スキーマが元に戻りません"),
     ("down_empty", "ダウンマイグレーションが何も行いません"),
     ("down_loses_data", "ダウンマイグレーションにより、リリース後に書き込まれたデータが失われます"),
     ("down_missing", "ほかのマイグレーションにはあるダウンマイグレーションが、このマイグレーションにはありません"),
@@ -600,15 +613,15 @@ const CODES: &[(&str, &str)] = &[
     ("varchar_limit", "列の型に文字数の上限が指定されています"),
     ("version_duplicated", "同じバージョンのマイグレーションが2つあります"),
     ("wide_index", "4列以上からなる、一意でないインデックスです"),
-    ("data_not_restored", "切り戻し後に、元のデータの一部が戻りません"),
+    ("data_not_restored", "ロールバック後に、元のデータの一部が戻りません"),
     ("migration_failed", "実際のデータに対してマイグレーションが失敗します"),
     ("over_time_limit", "リリースの所要時間が上限を超えています"),
     ("prediction_missed", "静的解析の予測を上回る影響があった文があります"),
     ("query_broken", "アプリケーションのクエリを PREPARE できなくなります"),
-    ("rollback_failed", "切り戻しが最後まで完了しません"),
-    ("schema_not_restored", "切り戻し後のスキーマが、元のスキーマと一致しません"),
+    ("rollback_failed", "ロールバックが最後まで完了しません"),
+    ("schema_not_restored", "ロールバック後のスキーマが、元のスキーマと一致しません"),
     ("stall_too_long", "テーブルの読み取りまたは書き込みの停止時間が上限を超えています"),
-    ("written_rows_lost", "切り戻しにより、マイグレーション後に書き込まれたデータが失われます"),
+    ("written_rows_lost", "ロールバックにより、マイグレーション後に書き込まれたデータが失われます"),
 ];
 
 #[cfg(test)]

@@ -94,6 +94,17 @@ impl Project {
     }
 }
 
+impl Part {
+    /// The folder, as people know it.
+    pub fn place(&self) -> &Path {
+        let place = match self.migrations.first() {
+            Some(first) if self.root.as_os_str().is_empty() => first.path.parent().unwrap_or(Path::new("")),
+            _ => &self.root,
+        };
+        if place.as_os_str().is_empty() { Path::new(".") } else { place }
+    }
+}
+
 impl Project {
     /// What each folder was taken for, for people to see whether it is right.
     pub fn describe(&self) -> impl Iterator<Item = String> {
@@ -103,13 +114,7 @@ impl Project {
             let judged = forward.filter(|migration| migration.judged).count();
             let s = if count == 1 { "" } else { "s" };
             let judged = if judged == count { String::new() } else { format!(", {judged} judged") };
-            let place = match (&part.root, part.migrations.first()) {
-                (root, Some(first)) if root.as_os_str().is_empty() => {
-                    first.path.parent().unwrap_or(Path::new("")).to_owned()
-                }
-                (root, _) => root.clone(),
-            };
-            let place = if place.as_os_str().is_empty() { PathBuf::from(".") } else { place };
+            let place = part.place();
             match part.runner {
                 Some(found) => format!(
                     "{}: {}, told by {}; {count} migration{s}{judged}",

@@ -1,16 +1,22 @@
 //! Whose rows a statement changes, as its text says.
 
-use crate::migration::statement::{Access, Body, Name, Query, QueryKind, Statement, quote_ident};
+use crate::migration::statement::{Access, Body, Change, Name, Query, QueryKind, Statement, quote_ident};
 
 /// What a statement's text says of rows that it changes.
 #[derive(Clone, Debug, Default)]
 pub(in crate::rehearsal) struct Changes {
     /// Relations as they are written there.
-    pub targets: Vec<String>,
-    /// It updates or deletes rows that were there: others who want to change these wait for its transaction's end.
-    pub locks_rows: bool,
+    pub targets: Vec<Target>,
     /// It runs code that isn't all in its text: what it changes is known by its locks alone.
     pub opaque: bool,
+}
+
+/// A relation whose rows are changed.
+#[derive(Clone, Debug)]
+pub(in crate::rehearsal) struct Target {
+    pub name: String,
+    /// Rows that were there may be updated or deleted: others who want to change these wait for the transaction's end.
+    pub locks_rows: bool,
 }
 
 /// Reads it off the statement.
@@ -24,7 +30,8 @@ pub(in crate::rehearsal) fn of(statement: &Statement) -> Changes {
             changes
         }
         Body::Copy(copy) if copy.from => {
-            let targets = copy.table.iter().map(shown).collect();
+            let targets = copy.table.iter();
+            let targets = targets.map(|name| Target { name: shown(name), locks_rows: false }).collect();
             Changes { targets, ..Changes::default() }
         }
         Body::Do(block) => {
@@ -32,9 +39,7 @@ pub(in crate::rehearsal) fn of(statement: &Statement) -> Changes {
             let mut all = Changes { opaque: true, ..Changes::default() };
             for one in inner {
                 if let Body::Query(query) = &one.statement.body {
-                    let of_one = of_query(query);
-                    all.targets.extend(of_one.targets);
-                    all.locks_rows |= of_one.locks_rows;
+                    all.targets.extend(of_query(query).targets);
                 }
             }
             all
@@ -51,12 +56,17 @@ fn shown(name: &Name) -> String {
 }
 
 fn of_query(query: &Query) -> Changes {
+    let locks_rows = |change: &Change| match change.access {
+        Access::Update | Access::Delete => true,
+        Access::Merge => change.arms.iter().any(|arm| *arm != Access::Insert),
+        _ => change.on_conflict,
+    };
     Changes {
-        targets: query.changes.iter().map(|change| shown(&change.target)).collect(),
-        locks_rows: query
+        targets: query
             .changes
             .iter()
-            .any(|change| matches!(change.access, Access::Update | Access::Delete | Access::Merge)),
+            .map(|change| Target { name: shown(&change.target), locks_rows: locks_rows(change) })
+            .collect(),
         opaque: false,
     }
 }

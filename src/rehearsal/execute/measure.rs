@@ -1,6 +1,6 @@
 //! What one statement did: WAL, files and sizes, and what the server said that it read and built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use postgres::Client;
@@ -94,6 +94,98 @@ impl Executor<'_> {
         self.built_on.insert(measured.id, read.built_on);
         Ok(())
     }
+}
+
+impl Executor<'_> {
+    /// Notes the tables of which a statement updated or deleted rows that others know of; `before` was counted before
+    /// it ran.
+    pub(super) fn count_rows(
+        &mut self,
+        session: &mut Session,
+        id: u32,
+        before: &BTreeMap<u32, Rows>,
+    ) -> Result<(), RehearsalError> {
+        let now = changed_rows(session)?;
+        let more = |oid: &u32, rows: &Rows, of: fn(&Rows) -> i64| of(rows) > before.get(oid).map_or(0, of);
+        session.inserted.extend(
+            now.iter().filter(|(oid, rows)| more(oid, rows, |rows| rows.inserted)).map(|(oid, _)| *oid),
+        );
+        let changed = now.iter().filter(|(oid, rows)| more(oid, rows, |rows| rows.changed));
+        let changed: Vec<(u32, &Rows)> = changed.map(|(oid, rows)| (*oid, rows)).collect();
+        let mut locked = BTreeSet::new();
+        for (oid, rows) in changed {
+            if !self.relations.contains_key(&oid) {
+                continue;
+            }
+            // What the transaction inserted itself nobody else can see, nor wait for.
+            if !session.inserted.contains(&oid) || self.changed_what_was_there(rows) {
+                locked.insert(oid);
+                locked.extend(&rows.above);
+            }
+        }
+        self.rows_locked.insert(id, locked);
+        Ok(())
+    }
+
+    /// Whether a row that others see was changed by this transaction, which goes on.
+    fn changed_what_was_there(&mut self, rows: &Rows) -> bool {
+        // A row's xmax is the transaction that changed it, or one inside of it, which came later.
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = '200ms'; SELECT 1 FROM ONLY {} WHERE xmax <> '0'::xid AND \
+             age(xmax) <= age('{}'::xid) LIMIT 1",
+            rows.name, rows.transaction
+        );
+        let found = match self.admin.simple_query(&sql) {
+            Ok(answers) => {
+                answers.iter().any(|answer| matches!(answer, postgres::SimpleQueryMessage::Row(_)))
+            }
+            // Whoever can't even look is kept out by a lock that keeps writes out too.
+            Err(error) => error.code() != Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE),
+        };
+        let _ = self.admin.batch_execute("ROLLBACK");
+        found
+    }
+}
+
+/// Rows of a table that the session's transaction changed, by the server's count.
+pub(super) struct Rows {
+    inserted: i64,
+    /// Updated or deleted.
+    changed: i64,
+    /// Partitioned tables that it is a partition of.
+    above: Vec<u32>,
+    /// The transaction's number.
+    transaction: String,
+    /// The table's name with its schema's, as SQL.
+    name: String,
+}
+
+/// Counts until now, those of an earlier transaction among them that the session hasn't handed on yet.
+pub(super) fn changed_rows(session: &mut Session) -> Result<BTreeMap<u32, Rows>, RehearsalError> {
+    let rows = session
+        .client
+        .query(
+            "SELECT relid, n_tup_ins, n_tup_upd + n_tup_del, ARRAY(SELECT a.relid::oid FROM \
+             pg_catalog.pg_partition_ancestors(s.relid) a WHERE a.relid <> s.relid), \
+             coalesce((pg_catalog.txid_current_if_assigned() & 4294967295)::text, ''), \
+             pg_catalog.format('%I.%I', schemaname, relname) \
+             FROM pg_catalog.pg_stat_xact_user_tables s WHERE n_tup_ins + n_tup_upd + n_tup_del > 0",
+            &[],
+        )
+        .map_err(|source| RehearsalError::server("count the rows that were changed", source))?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let rows = Rows {
+                inserted: row.get(1),
+                changed: row.get(2),
+                above: row.get(3),
+                transaction: row.get(4),
+                name: row.get(5),
+            };
+            (row.get(0), rows)
+        })
+        .collect())
 }
 
 /// What the server said at DEBUG1 that it read and built.

@@ -18,6 +18,7 @@ use postgres::Client;
 
 use self::changes::Changes;
 pub(super) use self::gaps::Gaps;
+use self::measure::changed_rows;
 use self::send::{may_be_wrapped, send};
 use self::transaction::{Open, attach};
 use super::RehearsalError;
@@ -64,6 +65,8 @@ pub(super) struct Executor<'a> {
     built_on: BTreeMap<u32, Vec<String>>,
     /// Whose rows each statement changes, as its text says.
     changes: BTreeMap<u32, Changes>,
+    /// Tables of which a statement changed rows that were there, where the server's counts could be read.
+    rows_locked: BTreeMap<u32, BTreeSet<u32>>,
     next_statement: u32,
     next_transaction: u32,
     psql_left_out: Vec<String>,
@@ -81,6 +84,8 @@ struct Session {
     transaction: u32,
     /// Statements since the transaction began.
     inside: Vec<u32>,
+    /// Tables that rows were inserted into since then.
+    inserted: BTreeSet<u32>,
 }
 
 /// How one statement went.
@@ -104,6 +109,7 @@ impl<'a> Executor<'a> {
             known: BTreeMap::new(),
             built_on: BTreeMap::new(),
             changes: BTreeMap::new(),
+            rows_locked: BTreeMap::new(),
             next_statement: 0,
             next_transaction: 0,
             psql_left_out: Vec::new(),
@@ -241,7 +247,14 @@ impl<'a> Executor<'a> {
             .map_err(|source| RehearsalError::server("ask for the session's process", source))?
             .get(0);
         self.watch.follow(vec![pid]);
-        Ok(Session { client, messages, open: Open::Nobody, transaction: 0, inside: Vec::new() })
+        Ok(Session {
+            client,
+            messages,
+            open: Open::Nobody,
+            transaction: 0,
+            inside: Vec::new(),
+            inserted: BTreeSet::new(),
+        })
     }
 
     fn migration(
@@ -355,6 +368,7 @@ impl<'a> Executor<'a> {
             session.transaction = self.next_transaction;
             self.next_transaction += 1;
             session.inside.clear();
+            session.inserted.clear();
         }
         let location = context.lines.location(&context.migration.text, statement.span);
         let id = self.next_id();
@@ -368,10 +382,14 @@ impl<'a> Executor<'a> {
             Some((kind, predicted)) => (kind.clone(), Some(predicted.clone())),
             None => (statement.kind_name(), None),
         };
+        let changes = changes::of(statement);
+        // Outside of a transaction it may end one itself, and what was counted until then is gone.
+        let counts_rows = session.open != Open::Nobody && (changes.opaque || !changes.targets.is_empty());
+        let counted = if counts_rows { Some(changed_rows(session)?) } else { None };
+        self.changes.insert(id, changes);
         let wal_before = self.wal()?;
         take(&session.messages);
         let start = self.place.now();
-        self.changes.insert(id, changes::of(statement));
         self.watch.statement(id, start, deadline);
         let answer = send(&mut session.client, statement, sql, &context.migration.text);
         let end = self.place.now();
@@ -401,6 +419,9 @@ impl<'a> Executor<'a> {
                     self.watch.look()?;
                 }
                 let messages = take(&session.messages);
+                if let Some(counted) = counted {
+                    self.count_rows(session, id, &counted)?;
+                }
                 // Before a transaction's first query its isolation level can still be set.
                 if !matches!(statement.body, Body::Set(_) | Body::SetConstraints { .. }) {
                     self.measure(session, statement, &messages, &mut measured)?;
@@ -466,7 +487,7 @@ impl<'a> Executor<'a> {
                 let before = opaque_before.entry(statement.transaction).or_default();
                 before.extend(written);
                 // In a transaction it may go on with tables that are locked already.
-                let targets = changes.iter().flat_map(|changes| &changes.targets);
+                let targets = changes.iter().flat_map(|changes| &changes.targets).map(|target| &target.name);
                 let by_name = |target: &&String| known.values().any(|relation| relation.name == **target);
                 before.extend(targets.filter(by_name).cloned());
                 statement.writes = before.iter().cloned().collect();
@@ -478,7 +499,7 @@ impl<'a> Executor<'a> {
                     false => changes
                         .targets
                         .iter()
-                        .cloned()
+                        .map(|target| target.name.clone())
                         .chain(predicted.map(|lock| lock.relation.clone()))
                         .chain(written)
                         .filter(|target| known.values().any(|relation| relation.name == *target))
@@ -530,14 +551,36 @@ impl Executor<'_> {
         watch::take_out(&mut seen, &self.gaps());
         let mut all = Vec::new();
         for statement in runs.flat_map(|run| &run.statements) {
-            let locks_rows = self.changes.get(&statement.id).is_some_and(|changes| changes.locks_rows);
-            let Some(known) = self.known.get(&statement.id).filter(|_| locks_rows) else { continue };
+            let Some(known) = self.known.get(&statement.id) else { continue };
+            let by_text: Vec<&str> = self
+                .changes
+                .get(&statement.id)
+                .into_iter()
+                .flat_map(|changes| &changes.targets)
+                .filter(|target| target.locks_rows)
+                .map(|target| target.name.as_str())
+                .collect();
+            let counted = self.rows_locked.get(&statement.id);
+            let locks_rows = |oid: &u32, name: &String| match counted {
+                Some(counted) => counted.contains(oid),
+                None => statement.writes.contains(name) && by_text.contains(&name.as_str()),
+            };
             let (begun, ended) = (statement.start, statement.start + statement.seconds);
-            for (oid, _) in known.iter().filter(|(_, relation)| statement.writes.contains(&relation.name)) {
+            for (oid, _) in known.iter().filter(|(oid, relation)| locks_rows(oid, &relation.name)) {
+                // Where its transaction keeps all writes out already, nobody waits for these rows.
+                let kept_out = |of: &Seen| {
+                    seen.iter().any(|one| {
+                        (one.relation, one.pid) == (of.relation, of.pid)
+                            && one.transaction == of.transaction
+                            && one.statement <= statement.id
+                            && one.mode.blocks_writes()
+                    })
+                };
                 // Of a statement that commits while it runs the longest of its transactions counts.
                 let held = seen
                     .iter()
                     .filter(|one| one.relation == *oid && one.mode == LockMode::RowExclusive)
+                    .filter(|one| !kept_out(one))
                     .filter_map(|one| Some((one.acquired.max(begun), one.released?)))
                     .filter(|(from, to)| *to >= begun && *from <= ended)
                     .max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)));

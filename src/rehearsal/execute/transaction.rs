@@ -37,6 +37,7 @@ impl Executor<'_> {
                 session.transaction = self.next_transaction;
                 self.next_transaction += 1;
                 session.inside.clear();
+                session.inserted.clear();
                 session.open = Open::File;
             }
             _ => {}
@@ -75,6 +76,7 @@ impl Executor<'_> {
         session.transaction = self.next_transaction;
         self.next_transaction += 1;
         session.inside.clear();
+        session.inserted.clear();
         let now = self.place.now();
         self.worked(started, now);
         Ok(now - started)

@@ -82,6 +82,11 @@ pub static RUNNERS: &[&Runner] = &[
     &liquibase_export::RUNNER,
 ];
 
+/// What people call the tool: where its version isn't known, its name here is nobody's.
+pub fn shown(name: &str) -> &str {
+    if name == prisma::EITHER.name { prisma::RUNNER.name } else { name }
+}
+
 /// The tool of that name.
 pub fn runner(name: &str) -> Option<&'static Runner> {
     RUNNERS.iter().copied().find(|runner| runner.name == name)
