@@ -767,17 +767,20 @@ fn killed_in_the_middle_it_leaves_neither_server_nor_pg_restore() {
 fn a_signal_ends_it_unless_nohup_had_it_ignored() {
     use std::os::unix::process::ExitStatusExt;
     let path = shop().dump("signalled.custom", &["--format=custom"]);
+    let scratch = tempfile::tempdir().unwrap();
+    // The server's user has to get into it.
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let ended = |script: &str, signal: &str| {
         let mut running = Command::new("sh")
             .args(["-c", &format!("{script} exec \"$0\" verify-backup \"$1\" --min-size 1B --min-tables 1")])
             .arg(env!("CARGO_BIN_EXE_rollsafe"))
             .arg(&path)
+            .env("ROLLSAFE_SCRATCH_DIR", scratch.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // While the server is being made.
-        std::thread::sleep(Duration::from_millis(700));
+        eventually("no server is being made", || fs::read_dir(scratch.path()).unwrap().next().is_some());
         let kill = Command::new("kill").args([signal, &running.id().to_string()]).status().unwrap();
         assert!(kill.success());
         running.wait().unwrap()
