@@ -56,11 +56,9 @@ pub(super) struct Walk<'a> {
     calling: Vec<(u32, Span)>,
     /// How many more statements inside routines the statement at hand may have followed.
     budget: u32,
-    /// What the statement at hand makes or drops inside itself isn't all known: absence proves nothing behind it.
-    unsure: bool,
-    /// What it did inside itself under names that are known only at run time.
+    /// What the statement at hand did inside itself that isn't all known.
     unnamed: Unnamed,
-    /// Those names of relations: nothing later can mean any by them.
+    /// The names of relations there that are known only at run time: nothing later can mean any by them.
     nameless: Vec<QName>,
     /// Of those, what it made.
     nameless_made: Vec<QName>,
@@ -97,7 +95,6 @@ impl<'a> Walk<'a> {
             read_late: FxHashMap::default(),
             calling: Vec::new(),
             budget: 0,
-            unsure: false,
             unnamed: Unnamed::default(),
             nameless: Vec::new(),
             nameless_made: Vec::new(),
@@ -210,7 +207,7 @@ impl<'a> Walk<'a> {
             self.enter(migration, statement, place, &units);
             self.run_inner(statement, catalog, index, &mut |walk, met, catalog, source| match met {
                 Met::Statement(inner) => walk.after_inner(inner, source, catalog, Born::Before),
-                Met::Unread(..) | Met::Problem(_) => walk.unsure = true,
+                Met::Unread(..) | Met::Problem(_) => walk.unnamed.anything = true,
             });
             self.advance(
                 statement,
@@ -374,7 +371,7 @@ impl<'a> Walk<'a> {
             let inner = match met {
                 Met::Statement(inner) => inner,
                 Met::Unread(span, what) => {
-                    walk.unsure = true;
+                    walk.unnamed.anything = true;
                     let name = if source.called { &source.name } else { "this DO block" };
                     let mut one = Said::new(span, format!("{name} {what}"));
                     one.help("Write the statement out, or check it by hand and say so: -- rollsafe: ignore dynamic_sql_not_checked -- …");
@@ -383,7 +380,7 @@ impl<'a> Walk<'a> {
                     return said.extend(here);
                 }
                 Met::Problem(problem) => {
-                    walk.unsure = true;
+                    walk.unnamed.anything = true;
                     let name = if source.called { &source.name } else { "this DO block" };
                     let message =
                         format!("a part of {name} could not be read, so it was not checked: {}", problem.message);
@@ -465,7 +462,6 @@ impl<'a> Walk<'a> {
         visit: Visit<'_, 'a>,
     ) {
         self.budget = MAX_INNER;
-        self.unsure = false;
         self.session.enter_block();
         let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
         self.run_inner_of(statement, catalog, &source, visit);
@@ -475,7 +471,7 @@ impl<'a> Walk<'a> {
         }
         self.nameless_made.clear();
         catalog.add_unnamed(std::mem::take(&mut self.unnamed));
-        if self.budget == 0 || self.unsure {
+        if self.budget == 0 {
             catalog.set_incomplete();
         }
     }

@@ -6,7 +6,7 @@ use super::apply::Replay;
 use super::naming::cut;
 use super::relation::{Born, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
-use crate::migration::parse::cursor::fold;
+use crate::migration::parse::cursor::{fold, unquote};
 use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, Expr, ObjectKind, Persistence, SequenceOption, TriggerTarget, quote_ident,
@@ -422,7 +422,7 @@ fn renamed(text: &str, from: &str, to: &str) -> String {
         let kind = |at: usize| tokens.get(at).map(|token| token.kind);
         let is_it = match token.kind {
             TokenKind::Word => fold(token.span.of(text)) == from,
-            TokenKind::Quoted => token.span.of(text).trim_matches('"').replace("\"\"", "\"") == from,
+            TokenKind::Quoted => unquote(token.span.of(text), b'"') == from,
             _ => false,
         };
         // A function, a table before its column, a type.

@@ -6,7 +6,7 @@
 use compact_str::CompactString;
 
 use super::{QName, Relation};
-use crate::migration::parse::cursor::fold;
+use crate::migration::parse::cursor::{fold, unquote};
 use crate::migration::parse::keywords::must_be_quoted;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
 use crate::source::Span;
@@ -72,7 +72,7 @@ impl Words<'_> {
         let written = token.span.of(self.text);
         match token.kind {
             TokenKind::Word => Some(fold(written)),
-            TokenKind::Quoted => Some(written.trim_matches('"').replace("\"\"", "\"").into()),
+            TokenKind::Quoted => Some(unquote(written, b'"')),
             _ => None,
         }
     }
