@@ -6,8 +6,9 @@
     scripts/lint-speed.py CORPUS --squawk /tmp/squawk/bin/squawk
 
 CORPUS is a folder with .sql files at any depth, not part of this repository. Three thousand of them are copied side by
-side into a temporary folder, and all of them glued together make the large file. Each program runs --runs times on
-the same files, in turn; the medians are printed.
+side into a temporary folder, and all of them glued together make the large file. A thousand migrations forward, from
+all over the corpus, become a git repository with a branch that adds one more. Each program runs --runs times on the same files, in turn; the
+medians are printed.
 """
 import argparse
 import os
@@ -39,17 +40,57 @@ def measure(commands, cwd, runs):
         print(f"  {name:<28} {cpu:8.3f} s CPU {wall:8.3f} s wall")
 
 
+def repository(sources, folder):
+    """A repository of Flyway migrations, a branch of it checked out that adds one; gives their bytes in all."""
+    migrations = folder / "src" / "main" / "resources" / "db" / "migration"
+    migrations.mkdir(parents=True)
+    size = 0
+    for number, source in enumerate(sources, 1):
+        text = source.read_bytes()
+        size += len(text)
+        (migrations / f"V{number}__x.sql").write_bytes(text)
+
+    def git(*arguments):
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main"]
+        subprocess.run(["git", *who, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "history")
+    git("checkout", "-q", "-b", "change")
+    (migrations / f"V{len(sources) + 1}__change.sql").write_text(
+        "ALTER TABLE users ADD COLUMN nickname text;\nCREATE INDEX users_nickname_idx ON users (nickname);\n"
+    )
+    git("add", ".")
+    git("commit", "-q", "-m", "change")
+    return size, migrations / f"V{len(sources) + 1}__change.sql"
+
+
+def is_forward(path):
+    """Whether a file is a migration that goes forward, no query nor a test that lies beside them."""
+    down = "down" in path.name.lower() or "down" in path.parent.name.lower()
+    return not down and any("migration" in part.lower() for part in path.parts[-4:])
+
+
+def spread(files, count):
+    """That many of them, from all over."""
+    step = max(len(files) / count, 1)
+    return [files[int(at * step)] for at in range(min(count, len(files)))]
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("corpus", type=pathlib.Path)
     arguments.add_argument("--squawk", default="squawk")
     arguments.add_argument("--rollsafe", default="target/release/rollsafe")
     arguments.add_argument("--files", type=int, default=3000)
+    arguments.add_argument("--history", type=int, default=1000, help="migrations of the repository")
     arguments.add_argument("--large", type=int, default=9_000_000, help="bytes of the large file")
     arguments.add_argument("--runs", type=int, default=5)
     given = arguments.parse_args()
     rollsafe = os.path.abspath(given.rollsafe)
-    sources = sorted(path for path in given.corpus.rglob("*.sql") if path.is_file())[: given.files]
+    known = sorted(path for path in given.corpus.rglob("*.sql") if path.is_file())
+    sources = known[: given.files]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         many = folder / "many"
@@ -73,6 +114,19 @@ def main():
         )
         print("one file against the others as history:")
         measure({"rollsafe lint FILE": [rollsafe, "--no-config", "lint", "--format", "json", names[-1]]}, many, given.runs)
+        changed = folder / "changed"
+        changed.mkdir()
+        history = spread([path for path in known if is_forward(path.relative_to(given.corpus))], given.history)
+        size, added = repository(history, changed)
+        print(f"a repository of {len(history)} migrations, {size / 1e6:.1f} MB, and a branch that adds one:")
+        measure(
+            {
+                "rollsafe lint": [rollsafe, "lint", "--format", "json"],
+                "rollsafe lint FILE": [rollsafe, "lint", "--format", "json", str(added.relative_to(changed))],
+            },
+            changed,
+            given.runs * 3,
+        )
         glued = b"\n;\n".join(texts)
         large = (glued * (given.large // max(len(glued), 1) + 1))[: given.large]
         (folder / "large.sql").write_bytes(large[: large.rfind(b";\n") + 2])

@@ -125,15 +125,18 @@ pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError
             ];
             git(folder, &new)
         });
+        // What the answers will most likely lead to is asked together with them, not after them.
+        let ahead = scope.spawn(|| Comparison::guessed(folder, selection));
         let target = match selection {
             Selection::Since(_) => Ok(None),
             _ => target_branch(folder),
         };
         let root = joined(root)?;
         let mut changes = Changes::default();
+        let mut ahead = joined(ahead);
         let base = match selection {
-            Selection::Since(revision) => against(&root, revision, &mut changes)?,
-            _ => branch(&root, target?, &mut changes)?,
+            Selection::Since(revision) => against(&root, revision, &mut ahead, &mut changes)?,
+            _ => branch(&root, target?, &mut ahead, &mut changes)?,
         };
         for path in joined(untracked)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
             let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
@@ -149,7 +152,12 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// What the branch changes that is to be merged into `target`.
-fn branch(root: &Path, target: Option<String>, changes: &mut Changes) -> Result<String, GitError> {
+fn branch(
+    root: &Path,
+    target: Option<String>,
+    ahead: &mut Option<Comparison>,
+    changes: &mut Changes,
+) -> Result<String, GitError> {
     let Some(target) = target else {
         // Before the first commit everything is new.
         if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
@@ -161,7 +169,7 @@ fn branch(root: &Path, target: Option<String>, changes: &mut Changes) -> Result<
             return Err(no_target(root));
         }
         // A repository with one branch and no remote: what isn't committed yet.
-        return against(root, "HEAD", changes);
+        return against(root, "HEAD", ahead, changes);
     };
     let commit = |revision: &str| {
         line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]).ok()
@@ -169,9 +177,9 @@ fn branch(root: &Path, target: Option<String>, changes: &mut Changes) -> Result<
     // GitHub checks out the merge of the pull request into its base: the base is the first parent, and may be here
     // when the branch isn't.
     if in_ci() && commit(&target).is_none() && commit("HEAD^2").is_some() && commit("HEAD^1").is_some() {
-        return against(root, "HEAD^1", changes);
+        return against(root, "HEAD^1", ahead, changes);
     }
-    let base = against(root, &target, changes)?;
+    let base = against(root, &target, ahead, changes)?;
     // A build of the target branch itself: what the last push, or the last commit, brought.
     if changes.files.is_empty() && in_ci() && commit(&target) == commit("HEAD") {
         let pushed = std::env::var("CI_COMMIT_BEFORE_SHA").ok().filter(|before| commit(before).is_some());
@@ -180,7 +188,7 @@ fn branch(root: &Path, target: Option<String>, changes: &mut Changes) -> Result<
         if commit(&before).is_none() && !is_shallow(root) {
             return everything(root, changes);
         }
-        return against(root, &before, changes);
+        return against(root, &before, ahead, changes);
     }
     Ok(base)
 }
@@ -206,26 +214,65 @@ fn in_ci() -> bool {
         .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false"))
 }
 
-/// Adds what differs between the working tree and the place where HEAD forked off `revision`.
-fn against(root: &Path, revision: &str, changes: &mut Changes) -> Result<String, GitError> {
-    let fork = std::thread::scope(|scope| {
-        let fork = scope.spawn(|| line(root, &["merge-base", revision, "HEAD"]));
-        let listed =
-            git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
-        let Ok(fork) = joined(fork) else {
-            let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
-            let why =
-                if known.is_ok() { "has no common ancestor with HEAD here" } else { "isn't in this clone" };
-            return Err(no_base(root, revision, why));
+/// The working tree compared with the place where HEAD forked off a revision.
+struct Comparison {
+    root: PathBuf,
+    revision: String,
+    fork: Result<String, GitError>,
+    listed: Result<Vec<u8>, GitError>,
+}
+
+impl Comparison {
+    fn of(root: &Path, revision: &str) -> Self {
+        std::thread::scope(|scope| {
+            let fork = scope.spawn(|| line(root, &["merge-base", revision, "HEAD"]));
+            let listed =
+                git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
+            Comparison { root: root.to_owned(), revision: revision.to_owned(), fork: joined(fork), listed }
+        })
+    }
+
+    /// The one that will be wanted, as far as files tell without a question to git. What git says decides whether it is.
+    fn guessed(folder: &Path, selection: &Selection) -> Option<Self> {
+        let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+        let revision = match selection {
+            Selection::Since(revision) => revision.clone(),
+            Selection::Staged => return None,
+            Selection::Branch => {
+                let head = std::fs::read_to_string(root.join(".git/refs/remotes/origin/HEAD")).ok();
+                let default = head.as_deref().and_then(|it| it.trim().strip_prefix("ref: refs/remotes/"));
+                match (named_target(), default) {
+                    (Some(branch), _) => format!("origin/{branch}"),
+                    (None, Some(default)) => default.to_owned(),
+                    (None, None) => "main".to_owned(),
+                }
+            }
         };
-        let listed = match listed {
-            Ok(listed) => listed,
-            // Before 2.30 git didn't know --merge-base.
-            Err(_) => git(root, &["diff", "--name-status", "-z", "-M", &fork, "--", "*.sql"])?,
-        };
-        read_status(&listed, changes);
-        Ok(fork)
-    })?;
+        Some(Comparison::of(root, &revision))
+    }
+}
+
+/// Adds what differs between the working tree and the place where HEAD forked off `revision`; `ahead` is a comparison that
+/// was made already, and may be another.
+fn against(
+    root: &Path,
+    revision: &str,
+    ahead: &mut Option<Comparison>,
+    changes: &mut Changes,
+) -> Result<String, GitError> {
+    let made = ahead.take_if(|made| made.root == root && made.revision == revision);
+    let Comparison { fork, listed, .. } = made.unwrap_or_else(|| Comparison::of(root, revision));
+    let Ok(fork) = fork else {
+        let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
+        let why = if known.is_ok() { "has no common ancestor with HEAD here" } else { "isn't in this clone" };
+        return Err(no_base(root, revision, why));
+    };
+    let listed = match listed {
+        Ok(listed) => listed,
+        // Before 2.30 git didn't know --merge-base.
+        Err(_) => git(root, &["diff", "--name-status", "-z", "-M", &fork, "--", "*.sql"])?,
+    };
+    read_status(&listed, changes);
     Ok(format!("{revision} ({})", fork.get(..10).unwrap_or(&fork)))
 }
 
@@ -279,8 +326,8 @@ fn default_of_event() -> Option<String> {
     Some(event.get("repository")?.get("default_branch")?.as_str()?.to_owned())
 }
 
-/// The branch that the change is to be merged into; `None` where nothing tells.
-fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
+/// The branch that the change is to be merged into, where variables of CI systems tell it.
+fn named_target() -> Option<String> {
     // Travis and Drone name the built branch itself where no pull request is built.
     let of_pull_request = |name: &str| match name {
         "TRAVIS_BRANCH" => std::env::var("TRAVIS_PULL_REQUEST").is_ok_and(|number| number != "false"),
@@ -294,7 +341,12 @@ fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
         .filter_map(|name| std::env::var(name).ok())
         .find(|value| !value.is_empty())
         .or_else(default_of_event);
-    let named = named.map(|branch| branch.trim_start_matches("refs/heads/").to_owned());
+    named.map(|branch| branch.trim_start_matches("refs/heads/").to_owned())
+}
+
+/// The branch that the change is to be merged into; `None` where nothing tells.
+fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
+    let named = named_target();
     let mut wanted = vec!["refs/remotes/origin/HEAD".to_owned()];
     for branch in named.as_deref().into_iter().chain(["main", "master"]) {
         wanted.extend([format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")]);

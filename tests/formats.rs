@@ -27,10 +27,9 @@ fn with<T>(change: &str, ask: impl FnOnce(&Report<'_>) -> T) -> T {
     let judged = Migration::whole("db/migrations/002 \"change\".sql".into(), change.into());
     let sources: Sources = [(judged.path.clone(), judged.source.clone())].into();
     let found = lint::lint(&[history, judged], &LintOptions::default());
-    let documents: Vec<Document<'_>> = found
-        .findings
-        .iter()
-        .map(|finding| Document {
+    let document = |code: &str| {
+        let finding = found.findings.iter().find(|finding| finding.code == code)?;
+        Some(Document {
             code: &finding.code,
             summary: "In one line",
             category: finding.category,
@@ -38,7 +37,7 @@ fn with<T>(change: &str, ask: impl FnOnce(&Report<'_>) -> T) -> T {
             since: "0.1.0",
             prose: Cow::Borrowed("# code\n\n## Why\nBecause.\n\n## Good\n```sql\nSELECT 1;\n```\n"),
         })
-        .collect();
+    };
     let places = Places { here: PathBuf::from("/repo"), root: PathBuf::from("/repo") };
     ask(&Report {
         command: "lint",
@@ -46,7 +45,7 @@ fn with<T>(change: &str, ask: impl FnOnce(&Report<'_>) -> T) -> T {
         suppressed: &found.suppressed,
         sources: &sources,
         fails_from: Some(Severity::Error),
-        documents: &documents,
+        documents: &document,
         places: &places,
         lint: Some(Linted { report: &found, postgres_version: 17, runner: Some("flyway") }),
     })

@@ -62,30 +62,28 @@ fn all_pages(custom: &[CustomRule]) -> Vec<(&str, Cow<'_, str>, Facts<'_>)> {
         .collect()
 }
 
-/// The documents of the linter's codes, the project's own included.
-pub fn documents(custom: &[CustomRule]) -> Vec<Document<'_>> {
-    let known = RULES.iter().filter_map(|rule| Some((rule, pages::facts(rule.page)?)));
-    known
-        .map(|(rule, facts)| Document {
+/// The document of one of the linter's codes, the project's own included.
+pub fn document<'a>(code: &str, custom: &'a [CustomRule]) -> Option<Document<'a>> {
+    if let Some(rule) = RULES.iter().find(|rule| rule.code == code) {
+        let facts = pages::facts(rule.page)?;
+        return Some(Document {
             code: rule.code,
             summary: facts.summary,
             category: facts.category,
             severity: facts.severity,
             since: facts.since,
             prose: pages::prose(rule.page).into(),
-        })
-        .chain(custom.iter().map(|custom| {
-            let own = &custom.definition;
-            Document {
-                code: &own.code,
-                summary: &own.message,
-                category: own.category,
-                severity: Some(own.severity),
-                since: "",
-                prose: own_page(own).into(),
-            }
-        }))
-        .collect()
+        });
+    }
+    let own = &custom.iter().find(|custom| custom.definition.code == code)?.definition;
+    Some(Document {
+        code: &own.code,
+        summary: &own.message,
+        category: own.category,
+        severity: Some(own.severity),
+        since: "",
+        prose: own_page(own).into(),
+    })
 }
 
 /// What can be told of a project's own rule.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use rustc_hash::FxHashSet;
 
 use super::baseline::BaselineArgs;
-use super::explain::documents;
+use super::explain::document;
 use super::output::OutputArgs;
 use super::{Outcome, Surroundings, fix};
 use crate::amount;
@@ -21,7 +22,7 @@ use crate::migration::lint::{self, LintOptions, LintReport, Severities};
 use crate::migration::live::{Demand, Live};
 use crate::migration::migration::Migration;
 use crate::migration::project::runner::Runner;
-use crate::migration::project::{self, Part, Project, Request, runners};
+use crate::migration::project::{self, Part, Project, ReadAhead, Request, runners};
 use crate::migration::rules::{
     Change, RuleOptions, SmallRelations, applied_migration_edited, relation_missing,
 };
@@ -165,7 +166,7 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
         suppressed: &report.suppressed,
         sources: &sources,
         fails_from: fail_on.severity(),
-        documents: &documents(&options.custom),
+        documents: &|code| document(code, &options.custom),
         places: &places,
         lint: Some(Linted {
             report: &report,
@@ -236,7 +237,10 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
             let judge = |request: &Request| {
                 look(request, Vec::new(), false).map(|(project, report, _)| (project, report))
             };
-            Some(fix::mend(&arguments.fix, &scope.paths, &mut request, &judge)?)
+            let fixed = fix::mend(&arguments.fix, &scope.paths, &mut request, &judge)?;
+            // The files hold something else now.
+            request.ahead = ReadAhead::default();
+            Some(fixed)
         }
         false => None,
     };
@@ -384,13 +388,24 @@ pub(super) fn asked_of(
         }
         Ok((survey.folders, survey.notes))
     };
-    // git's processes take as long to start as the folders take to look through.
-    let (looked, changed) = std::thread::scope(|scope| {
-        let changed = by_change.then(|| scope.spawn(|| change(arguments, &mut of_change)));
+    // git's processes take as long as the folders take to look through and to read.
+    let is_known = &AtomicBool::new(false);
+    let (looked, ahead, changed) = std::thread::scope(|scope| {
+        let changed = by_change.then(|| {
+            scope.spawn(|| {
+                let changed = change(arguments, &mut of_change);
+                is_known.store(true, Ordering::Relaxed);
+                changed
+            })
+        });
         let looked = looked();
+        let ahead = match (&looked, &changed) {
+            (Ok((folders, _)), Some(_)) => ReadAhead::of(folders, is_known),
+            _ => ReadAhead::default(),
+        };
         let changed =
             changed.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        (looked, changed)
+        (looked, ahead, changed)
     });
     let (paths, mut of_survey): (Vec<PathBuf>, Vec<String>) = looked?;
     let changed = changed.unwrap_or_else(|| Ok(Changed::default()))?;
@@ -414,6 +429,7 @@ pub(super) fn asked_of(
         renamed: changed.renamed,
         deleted: changed.deleted,
         texts: changed.texts,
+        ahead,
     };
     let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
     let places = Places::of(&here);

@@ -1,6 +1,6 @@
 //! The JSON report: a contract (`schema_version` 1). Fields are added, never removed.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::fingerprint::fingerprints;
@@ -11,6 +11,7 @@ use crate::finding::{Category, Finding, Fix, Severity};
 use crate::migration::catalog::QName;
 use crate::migration::cost::Cost;
 use crate::migration::effects::Effects;
+use crate::migration::lint::{FileReport, StatementReport};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::has_placeholder;
 use crate::place::slashed;
@@ -33,8 +34,10 @@ struct Whole<'a> {
     tool: Tool,
     postgres_version: u16,
     runner: Option<&'a str>,
-    files: Vec<File<'a>>,
-    findings: Vec<Told<'a>>,
+    #[serde(serialize_with = "files")]
+    files: &'a [FileReport],
+    #[serde(serialize_with = "findings")]
+    findings: (&'a [Finding], &'a [String]),
     summary: Summary,
 }
 
@@ -42,7 +45,37 @@ struct Whole<'a> {
 struct File<'a> {
     path: String,
     direction: &'static str,
-    statements: Vec<Statement<'a>>,
+    #[serde(serialize_with = "statements")]
+    statements: &'a [StatementReport],
+}
+
+// One at a time is put into the contract's words: all of them at once would be the report's memory over again.
+
+fn files<S: Serializer>(files: &[FileReport], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(files.iter().map(|file| File {
+        path: slashed(&file.path),
+        direction: file.direction.as_str(),
+        statements: &file.statements,
+    }))
+}
+
+fn statements<S: Serializer>(statements: &[StatementReport], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(statements.iter().map(|statement| Statement {
+        span: &statement.location,
+        kind: &statement.kind,
+        understood: statement.understood,
+        in_transaction: statement.in_transaction,
+        effects: effects(&statement.effects),
+        cost: statement.cost.as_ref().map(costs),
+    }))
+}
+
+/// Findings, with their fingerprints.
+fn findings<S: Serializer>(
+    (findings, marks): &(&[Finding], &[String]),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().zip(*marks).map(|(finding, mark)| told(finding, mark)))
 }
 
 #[derive(Serialize)]
@@ -119,7 +152,7 @@ struct Told<'a> {
     fix: Option<&'a Fix>,
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<&'a str>,
-    fingerprint: String,
+    fingerprint: &'a str,
 }
 
 #[derive(Serialize)]
@@ -140,11 +173,10 @@ struct Summary {
 pub fn report(report: &Report<'_>, _style: Style) -> String {
     let marks = fingerprints(report.findings, report.sources, report.lint.map(|lint| lint.report));
     match report.lint {
-        Some(linted) => lint(linted, marks),
+        Some(linted) => lint(linted, &marks),
         None => {
-            let findings: Vec<Told<'_>> =
-                report.findings.iter().zip(marks).map(|(finding, mark)| told(finding, mark)).collect();
-            let size = findings.len() * FINDING;
+            let size = report.findings.len() * FINDING;
+            let findings = (report.findings, &marks[..]);
             let found =
                 Found { schema_version: SCHEMA_VERSION, tool: TOOL, command: report.command, findings };
             layout::write(&found, size)
@@ -157,34 +189,19 @@ struct Found<'a> {
     schema_version: u32,
     tool: Tool,
     command: &'a str,
-    findings: Vec<Told<'a>>,
+    #[serde(serialize_with = "findings")]
+    findings: (&'a [Finding], &'a [String]),
 }
 
-fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
+fn lint(linted: Linted<'_>, marks: &[String]) -> String {
     let Linted { report, postgres_version, runner } = linted;
-    let files = report.files.iter().map(|file| File {
-        path: slashed(&file.path),
-        direction: file.direction.as_str(),
-        statements: file
-            .statements
-            .iter()
-            .map(|statement| Statement {
-                span: &statement.location,
-                kind: &statement.kind,
-                understood: statement.understood,
-                in_transaction: statement.in_transaction,
-                effects: effects(&statement.effects),
-                cost: statement.cost.as_ref().map(costs),
-            })
-            .collect(),
-    });
     let whole = Whole {
         schema_version: SCHEMA_VERSION,
         tool: TOOL,
         postgres_version,
         runner,
-        files: files.collect(),
-        findings: report.findings.iter().zip(marks).map(|(finding, mark)| told(finding, mark)).collect(),
+        files: &report.files,
+        findings: (&report.findings, marks),
         summary: Summary {
             files: report.files.len(),
             statements: report.statements(),
@@ -198,7 +215,7 @@ fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
             applied: report.applied,
         },
     };
-    let size = whole.summary.statements * STATEMENT + whole.findings.len() * FINDING;
+    let size = whole.summary.statements * STATEMENT + report.findings.len() * FINDING;
     layout::write(&whole, size)
 }
 
@@ -206,7 +223,7 @@ fn lint(linted: Linted<'_>, marks: Vec<String>) -> String {
 const STATEMENT: usize = 420;
 const FINDING: usize = 1100;
 
-fn told(finding: &Finding, fingerprint: String) -> Told<'_> {
+fn told<'a>(finding: &'a Finding, fingerprint: &'a str) -> Told<'a> {
     Told {
         code: &finding.code,
         category: finding.category,

@@ -42,8 +42,8 @@ pub struct Report<'a> {
     pub sources: &'a Sources,
     /// The lowest severity that makes the exit code 1; `None`: none does.
     pub fails_from: Option<Severity>,
-    /// Codes and their documents.
-    pub documents: &'a [Document<'a>],
+    /// The document of a code; asked only by formats that carry documents.
+    pub documents: &'a dyn Fn(&str) -> Option<Document<'a>>,
     /// Where paths lead to.
     pub places: &'a Places,
     /// What linting tells beyond findings.
@@ -104,10 +104,6 @@ impl Report<'_> {
     /// Where a finding is, for machines: the path from the repository's root; what it is about where there is no file.
     fn path(&self, finding: &Finding) -> Option<String> {
         finding.path.as_deref().map(|path| self.places.from_root(path))
-    }
-
-    fn document(&self, code: &str) -> Option<&Document<'_>> {
-        self.documents.iter().find(|document| document.code == code)
     }
 }
 

@@ -30,7 +30,7 @@ pub fn report(report: &Report<'_>, _style: Style) -> String {
         .enumerate()
         .map(|(index, (code, place))| {
             *place = index;
-            rule(code, report.document(code))
+            rule(code, (report.documents)(code).as_ref())
         })
         .collect();
     let mut indexes = HashMap::new();

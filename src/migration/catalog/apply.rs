@@ -8,10 +8,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::naming::cut;
-use super::reads::columns_read;
+use super::reads::Words;
 use super::relation::{Born, Column, ColumnDefault, Policy, Relation, RelationKind, Trigger};
 use super::{Catalog, Function, QName};
-use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::migration::session::Session;
 use crate::migration::statement::{
     self as sql, Body, Ident, Name, Persistence, PublicationAction, Query, SequenceOption, Statement,
@@ -306,21 +305,10 @@ impl Replay<'_> {
         for relation in &reads {
             self.catalog.views_over.get_or_default(relation.clone()).push(view.clone());
         }
-        let mut mentions: Vec<CompactString> = Vec::new();
-        let mut lexer = Lexer::new(self.text, query.span.range());
-        while let Some(token) = lexer.next_token() {
-            let written = token.span.of(self.text);
-            match token.kind {
-                TokenKind::Word => mentions.push(crate::migration::parse::cursor::fold(written)),
-                TokenKind::Quoted => mentions.push(written.trim_matches('"').replace("\"\"", "\"").into()),
-                TokenKind::Operator if written == "*" => mentions.push("*".into()),
-                _ => {}
-            }
-        }
-        mentions.sort();
-        mentions.dedup();
+        let words = Words::of(self.text, query.span);
         let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();
-        let columns = known.map_or_else(Vec::new, |known| columns_read(self.text, query.span, &known));
+        let columns = known.map_or_else(Vec::new, |known| words.columns_read(&known));
+        let mentions = words.mentions();
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;
             relation.mentions = mentions;

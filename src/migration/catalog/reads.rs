@@ -4,99 +4,129 @@
 //! alias or a type, or a column of several relations, is left out.
 
 use compact_str::CompactString;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{QName, Relation};
 use crate::migration::parse::cursor::{fold, unquote};
 use crate::migration::parse::keywords::must_be_quoted;
-use crate::migration::parse::lex::{Lexer, Token, TokenKind};
+use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::source::Span;
 
 /// A column of a relation.
 pub type ColumnOf = (QName, CompactString);
 
-/// The columns that the query at `query` certainly reads of `relations`, which are all that it names.
-pub(super) fn columns_read(text: &str, query: Span, relations: &[&Relation]) -> Vec<ColumnOf> {
-    let mut lexer = Lexer::new(text, query.range());
-    let mut tokens = Vec::new();
-    while let Some(token) = lexer.next_token() {
-        tokens.push(token);
+/// A query as far as its words tell what it reads. Each is folded once: views are read on every run of the linter.
+pub(super) struct Words {
+    words: Vec<Word>,
+}
+
+struct Word {
+    kind: TokenKind,
+    /// The name that stands there; `*` where that is the token.
+    name: Option<CompactString>,
+    /// A word that is no name, unless it is quoted.
+    is_keyword: bool,
+}
+
+impl Words {
+    /// Those of the query that stands at `query` in `text`.
+    pub fn of(text: &str, query: Span) -> Self {
+        let mut lexer = Lexer::new(text, query.range());
+        let words = std::iter::from_fn(|| lexer.next_token()).map(|token| {
+            let written = token.span.of(text);
+            let name = match token.kind {
+                TokenKind::Word => Some(fold(written)),
+                TokenKind::Quoted => Some(unquote(written, b'"')),
+                TokenKind::Operator if written == "*" => Some(CompactString::const_new("*")),
+                _ => None,
+            };
+            let is_word = token.kind == TokenKind::Word;
+            let is_keyword = is_word && name.as_deref().is_some_and(must_be_quoted);
+            Word { kind: token.kind, name, is_keyword }
+        });
+        Words { words: words.collect() }
     }
-    let words = Words { text, tokens: &tokens };
-    // A CTE may have the name of anything.
-    if (0..tokens.len()).any(|at| words.is(at, "with")) || relations.iter().any(|known| !known.columns_known)
-    {
-        return Vec::new();
+
+    /// Every name in it, each once and in order, and `*`.
+    pub fn mentions(&self) -> Vec<CompactString> {
+        let mut seen = FxHashSet::default();
+        let names = self.words.iter().filter_map(|word| word.name.as_ref()).filter(|name| seen.insert(*name));
+        let mut mentions: Vec<CompactString> = names.cloned().collect();
+        mentions.sort_unstable();
+        mentions
     }
-    let one_select = (0..tokens.len()).filter(|&at| words.is(at, "select")).count() == 1;
-    let others = words.aliases();
-    let mut found: Vec<ColumnOf> = Vec::new();
-    for at in 0..tokens.len() {
-        if words.is_star(at) {
-            // Of a subquery it is what that one gives.
-            if one_select {
-                let all = relations
-                    .iter()
-                    .flat_map(|of| of.columns.iter().map(|column| (of.name.clone(), column.name.clone())));
-                found.extend(all);
+
+    /// The columns that it certainly reads of `relations`, which are all that it names.
+    pub fn columns_read(&self, relations: &[&Relation]) -> Vec<ColumnOf> {
+        let all = 0..self.words.len();
+        // A CTE may have the name of anything.
+        if all.clone().any(|at| self.is(at, "with")) || relations.iter().any(|known| !known.columns_known) {
+            return Vec::new();
+        }
+        let one_select = all.clone().filter(|&at| self.is(at, "select")).count() == 1;
+        let others = self.aliases();
+        let mut known: FxHashMap<&str, Vec<&Relation>> = FxHashMap::default();
+        for relation in relations {
+            for column in &relation.columns {
+                known.entry(&column.name).or_default().push(relation);
             }
-            continue;
         }
-        let Some(name) = words.column(at) else { continue };
-        if others.contains(&name) || relations.iter().any(|relation| relation.name.name == name) {
-            continue;
+        let mut found: FxHashSet<(&QName, &CompactString)> = FxHashSet::default();
+        for at in all {
+            if self.is_star(at) {
+                // Of a subquery it is what that one gives.
+                if one_select {
+                    let every = relations
+                        .iter()
+                        .flat_map(|of| of.columns.iter().map(|column| (&of.name, &column.name)));
+                    found.extend(every);
+                }
+                continue;
+            }
+            let Some(name) = self.column(at) else { continue };
+            let Some(having) = known.get(name.as_str()) else { continue };
+            if others.contains(name) || relations.iter().any(|relation| relation.name.name == *name) {
+                continue;
+            }
+            let qualifier = self.qualifier(at);
+            let qualified = having.iter().find(|relation| Some(&relation.name.name) == qualifier);
+            let only = || having.first().filter(|_| having.len() == 1);
+            found.extend(qualified.or_else(only).map(|of| (&of.name, name)));
         }
-        let having = || relations.iter().filter(|relation| relation.column(&name).is_some());
-        let qualifier = words.qualifier(at);
-        let qualified = having().find(|relation| Some(&relation.name.name) == qualifier.as_ref());
-        let of = qualified.or_else(|| having().next().filter(|_| having().count() == 1));
-        found.extend(of.map(|of| (of.name.clone(), name)));
+        let mut found: Vec<ColumnOf> =
+            found.into_iter().map(|(of, column)| (of.clone(), column.clone())).collect();
+        found.sort_unstable();
+        found
     }
-    found.sort();
-    found.dedup();
-    found
-}
 
-struct Words<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-}
-
-impl Words<'_> {
     fn kind(&self, at: Option<usize>) -> Option<TokenKind> {
-        Some(self.tokens.get(at?)?.kind)
+        Some(self.words.get(at?)?.kind)
     }
 
     /// The name that stands there.
-    fn name(&self, at: Option<usize>) -> Option<CompactString> {
-        let token = self.tokens.get(at?)?;
-        let written = token.span.of(self.text);
-        match token.kind {
-            TokenKind::Word => Some(fold(written)),
-            TokenKind::Quoted => Some(unquote(written, b'"')),
-            _ => None,
-        }
+    fn name(&self, at: Option<usize>) -> Option<&CompactString> {
+        let word = self.words.get(at?)?;
+        word.name.as_ref().filter(|_| word.kind != TokenKind::Operator)
     }
 
     fn is(&self, at: usize, word: &str) -> bool {
-        self.kind(Some(at)) == Some(TokenKind::Word) && self.name(Some(at)).as_deref() == Some(word)
+        self.words.get(at).is_some_and(|it| it.kind == TokenKind::Word && it.name.as_deref() == Some(word))
     }
 
     fn is_keyword(&self, at: usize) -> bool {
-        self.kind(Some(at)) == Some(TokenKind::Word)
-            && self.name(Some(at)).is_some_and(|name| must_be_quoted(&name))
+        self.words.get(at).is_some_and(|word| word.is_keyword)
     }
 
     /// A `*` that stands for columns.
     fn is_star(&self, at: usize) -> bool {
         let before = at.checked_sub(1);
-        self.kind(Some(at)) == Some(TokenKind::Operator)
-            && self.tokens.get(at).is_some_and(|token| token.span.of(self.text) == "*")
+        self.words.get(at).is_some_and(|word| word.kind == TokenKind::Operator && word.name.is_some())
             && (self.kind(before) == Some(TokenKind::Comma)
                 || before.is_some_and(|before| self.is(before, "select") || self.is(before, "distinct")))
     }
 
     /// The name there, where it is one by its place.
-    fn column(&self, at: usize) -> Option<CompactString> {
+    fn column(&self, at: usize) -> Option<&CompactString> {
         if self.is_keyword(at) {
             return None;
         }
@@ -117,16 +147,16 @@ impl Words<'_> {
     }
 
     /// What stands before the dot before a name.
-    fn qualifier(&self, at: usize) -> Option<CompactString> {
+    fn qualifier(&self, at: usize) -> Option<&CompactString> {
         let dot = at.checked_sub(1)?;
         (self.kind(Some(dot)) == Some(TokenKind::Dot)).then_some(())?;
         self.name(dot.checked_sub(1))
     }
 
     /// Names behind AS, or behind what ends an operand, and those in parentheses behind them.
-    fn aliases(&self) -> Vec<CompactString> {
-        let mut found = Vec::new();
-        for at in 1..self.tokens.len() {
+    fn aliases(&self) -> FxHashSet<&CompactString> {
+        let mut found = FxHashSet::default();
+        for at in 1..self.words.len() {
             let Some(name) = self.name(Some(at)).filter(|_| !self.is_keyword(at)) else { continue };
             let before = at - 1;
             let ends_operand = match self.kind(Some(before)) {
@@ -139,9 +169,9 @@ impl Words<'_> {
             if !ends_operand && !self.is(before, "as") && !self.is(before, "end") {
                 continue;
             }
-            found.push(name);
+            found.insert(name);
             if self.kind(Some(at + 1)) == Some(TokenKind::LeftParen) {
-                let inside = (at + 2..self.tokens.len())
+                let inside = (at + 2..self.words.len())
                     .take_while(|&at| self.kind(Some(at)) != Some(TokenKind::RightParen));
                 found.extend(inside.filter_map(|at| self.name(Some(at))));
             }

@@ -10,15 +10,40 @@ use super::elsewhere::Seen;
 use super::runners::RUNNERS;
 use super::{ProjectError, detect_in, dialect, order, relative_to, top_of};
 
+/// [`root_of`] for many files: those of one folder mostly have the same.
+#[derive(Default)]
+pub struct Roots {
+    /// The folder asked about last, whether the file's name was one that counts, and the root.
+    last: Option<(PathBuf, bool, PathBuf)>,
+}
+
+impl Roots {
+    /// The migrations folder that a file belongs to.
+    pub fn of(&mut self, file: &Path) -> &Path {
+        let parent = file.parent().unwrap_or(Path::new(""));
+        let counts = is_one_of_folder(file);
+        let as_last =
+            self.last.as_ref().is_some_and(|(last, counted, _)| last == parent && *counted == counts);
+        if !as_last {
+            self.last = Some((parent.to_owned(), counts, root_of(file)));
+        }
+        self.last.as_ref().map_or(Path::new(""), |(.., root)| root)
+    }
+}
+
+/// Whether a file is called like those that share a folder of their own: `001_users/up.sql`.
+fn is_one_of_folder(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| {
+        ["up.sql", "down.sql", "migration.sql"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
+}
+
 /// The migrations folder that a file belongs to.
 pub fn root_of(file: &Path) -> PathBuf {
     let parent = file.parent().map(Path::to_owned).unwrap_or_default();
     let name =
         |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let file_name = name(file);
-    let nested = matches!(file_name.as_str(), "up.sql" | "down.sql" | "migration.sql")
-        && order::is_versioned(&name(&parent));
-    if nested {
+    if is_one_of_folder(file) && order::is_versioned(&name(&parent)) {
         return parent.parent().map(Path::to_owned).unwrap_or_default();
     }
     let folder = name(&parent);
@@ -114,6 +139,7 @@ pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     let mut others = LeftAlone::default();
     let mut seen = Seen::default();
+    let mut roots = Roots::default();
     for file in all_files(root)? {
         let file = file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
         // What lies above says nothing of it.
@@ -128,7 +154,13 @@ pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
             seen.look(&file);
             continue;
         }
-        folders.entry(root_of(&file)).or_default().push(file);
+        let root = roots.of(&file);
+        match folders.get_mut(root) {
+            Some(files) => files.push(file),
+            None => {
+                folders.insert(root.to_owned(), vec![file]);
+            }
+        }
     }
     let top = top_of(root).unwrap_or_else(|| root.to_owned());
     let mut found = Vec::new();

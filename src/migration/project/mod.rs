@@ -12,11 +12,13 @@ pub mod sections;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
 use super::migration::{Direction, Migration};
@@ -25,9 +27,10 @@ use crate::source::Span;
 
 pub use detect::Detected;
 use dialect::LeftAlone;
+use files::{Roots, find, root_of, walk};
 pub use files::{Survey, survey};
-use files::{find, root_of, walk};
 use runner::{Around, Named, Order, Runner, Sections, Switch, Unit};
+pub use text::ReadAhead;
 use text::{decode, text_of};
 
 /// What is to be linted.
@@ -51,6 +54,8 @@ pub struct Request {
     pub deleted: BTreeSet<PathBuf>,
     /// Texts to take in place of what the files hold.
     pub texts: HashMap<PathBuf, Vec<u8>>,
+    /// What files hold, as far as it was read already.
+    pub ahead: ReadAhead,
     /// Folders that no tool claims are histories of their own; else they are one, in the order of their paths.
     pub apart: bool,
 }
@@ -68,6 +73,8 @@ pub struct Part {
     refuses_mixed: std::cell::OnceCell<bool>,
     /// Whether the tool runs all pending migrations in one transaction; asked once.
     is_grouped: std::cell::OnceCell<bool>,
+    /// What lies in the folder itself; asked once.
+    names: std::cell::OnceCell<FxHashSet<OsString>>,
 }
 
 /// The migrations, folder by folder, and what was noticed while gathering them.
@@ -102,6 +109,19 @@ impl Part {
             _ => &self.root,
         };
         if place.as_os_str().is_empty() { Path::new(".") } else { place }
+    }
+
+    /// The text of a file beside migrations, where there is one. A folder of a thousand migrations isn't asked a thousand
+    /// times for what it doesn't hold.
+    fn text_beside(&self, path: &Path) -> Option<String> {
+        let names = || {
+            let here = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
+            let listed = std::fs::read_dir(here).into_iter().flatten().flatten();
+            listed.map(|entry| entry.file_name()).collect()
+        };
+        let is_absent = path.parent() == Some(&self.root)
+            && path.file_name().is_some_and(|name| !self.names.get_or_init(names).contains(name));
+        if is_absent { None } else { std::fs::read_to_string(path).ok() }
     }
 }
 
@@ -172,6 +192,7 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     // Folders that are asked about as such, not only files in them.
     let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
     let mut streams: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+    let mut roots = Roots::default();
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
         if is_stream(path) {
             let bytes = std::fs::read(path)
@@ -179,12 +200,16 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             streams.push((path.clone(), bytes));
             continue;
         }
+        let is_whole = !path.is_file();
         for file in find(path)? {
-            let root = root_of(&file);
-            if !path.is_file() {
-                whole.insert(root.clone());
+            let root = roots.of(&file);
+            if is_whole && !whole.contains(root) {
+                whole.insert(root.to_owned());
             }
-            folders.entry(root).or_default().insert(file, true);
+            match folders.get_mut(root) {
+                Some(files) => drop(files.insert(file, true)),
+                None => drop(folders.insert(root.to_owned(), BTreeMap::from([(file, true)]))),
+            }
         }
     }
     let mut deleted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
@@ -208,8 +233,12 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         folders.retain(|root, files| files.values().any(|judged| *judged) || deleted.contains_key(root));
     }
     // A file given alone has its neighbours as history.
+    let mut with_neighbours: FxHashSet<PathBuf> = FxHashSet::default();
     for path in request.paths.iter().filter(|path| path.is_file()) {
         let root = root_of(path);
+        if with_neighbours.contains(&root) {
+            continue;
+        }
         let versioned = path
             .strip_prefix(&root)
             .ok()
@@ -219,12 +248,14 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             || top_of(&root).is_some_and(|top| detect_in(&root, &top, &[relative_to(path, &root)]).is_some());
         if known {
             let here = if root.as_os_str().is_empty() { Path::new(".") } else { &root };
+            let files = folders.entry(root.clone()).or_default();
             for neighbour in walk(here)? {
                 let neighbour = neighbour.strip_prefix("./").map(Path::to_owned).unwrap_or(neighbour);
-                if root_of(&neighbour) == root {
-                    folders.entry(root.clone()).or_default().entry(neighbour).or_insert(false);
+                if roots.of(&neighbour) == root {
+                    files.entry(neighbour).or_insert(false);
                 }
             }
+            with_neighbours.insert(root);
         }
     }
     let mut plain: BTreeMap<PathBuf, bool> = BTreeMap::new();
@@ -259,7 +290,7 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     project.notes.extend(project.others.notes());
     streams.extend(request.stdin.iter().map(|text| (PathBuf::from("<stdin>"), text.clone())));
     for (path, bytes) in streams {
-        let (text, problem) = decode(bytes);
+        let (text, problem) = decode(&bytes);
         project.problems.extend(problem.map(|(span, message)| (path.clone(), span, message)));
         let runner = match request.runner {
             Some(runner) => Some(Detected { runner, because: "--runner", certain: true }),
@@ -309,7 +340,7 @@ pub fn with_text(
     bytes: Vec<u8>,
     request: &Request,
 ) -> (Vec<Migration>, Option<(Span, String)>) {
-    let (text, problem) = decode(bytes);
+    let (text, problem) = decode(&bytes);
     let mut changed = Part { root: part.root.clone(), runner: part.runner, ..Part::default() };
     let mut text = Some(text);
     for migration in &part.migrations {
@@ -346,7 +377,7 @@ pub fn with_text(
 
 /// A text that is no file of a project, as one migration that has run: `--schema`.
 pub fn history_of(path: PathBuf, bytes: Vec<u8>) -> Migration {
-    let (text, _) = decode(bytes);
+    let (text, _) = decode(&bytes);
     let mut migration = Migration::whole(path, text);
     migration.judged = false;
     migration.runner_known = true;
@@ -367,7 +398,8 @@ fn top_of(root: &Path) -> Option<PathBuf> {
 }
 
 fn relative_to(file: &Path, root: &Path) -> String {
-    file.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/")
+    let relative = file.strip_prefix(root).unwrap_or(file).to_string_lossy();
+    if relative.contains('\\') { relative.replace('\\', "/") } else { relative.into_owned() }
 }
 
 /// The migrations of a folder whose tool is known.
@@ -635,7 +667,9 @@ fn add(
                 switched = switched.or(there.is_some_and(|text: Arc<str>| is(&text)).then_some(false));
             }
             Switch::Path(is) => switched = switched.or(is(relative).then_some(false)),
-            Switch::Beside(says) => switched = switched.or(says(&path)),
+            Switch::Beside(at, says) => {
+                switched = switched.or_else(|| says(&part.text_beside(&at(&path))?));
+            }
             Switch::Statements(is, _) => exits = Some(is),
             Switch::Alone(is) => alone = Some(is),
             Switch::Joined(is) => joined = Some(is),
@@ -742,8 +776,11 @@ fn is_update_sql(text: &str) -> bool {
 
 /// Ties down migrations to what they undo: the same file, the same version, or the same name.
 fn pair(migrations: &mut [Migration]) {
-    let mut by_stem: HashMap<PathBuf, usize> = HashMap::new();
-    let mut by_version: HashMap<String, usize> = HashMap::new();
+    if migrations.iter().all(|migration| migration.direction != Direction::Down) {
+        return;
+    }
+    let mut by_stem: FxHashMap<PathBuf, usize> = FxHashMap::default();
+    let mut by_version: FxHashMap<String, usize> = FxHashMap::default();
     for (index, migration) in migrations.iter().enumerate() {
         if matches!(migration.direction, Direction::Up) {
             by_stem.insert(order::stem(&migration.path), index);

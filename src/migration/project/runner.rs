@@ -243,8 +243,8 @@ pub enum Switch {
     WayThere(fn(&str) -> bool),
     /// A part of the file's path.
     Path(fn(&str) -> bool),
-    /// Another file beside it: `Some(false)` takes the transaction away.
-    Beside(fn(&Path) -> Option<bool>),
+    /// Another file beside it: where that is, and what its text says; `Some(false)` takes the transaction away.
+    Beside(fn(&Path) -> PathBuf, fn(&str) -> Option<bool>),
     /// The tool looks for statements that can't run in a transaction, and opens none for a file that holds one; it
     /// refuses a file that holds others too, unless its configuration (looked for from the folder upward) lets it.
     Statements(fn(&Statement) -> bool, fn(&Path) -> bool),

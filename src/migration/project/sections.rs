@@ -126,12 +126,14 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
             continue; // not the first of its line
         }
         let (before, from) = text.split_at(at); // two ASCII characters begin there
-        let line = before.rsplit('\n').next().unwrap_or(before);
         let bare = from.split('\n').next().unwrap_or(from);
         line_end = at + bare.len();
         let bare = bare.trim_end();
-        let is_first = line.trim_start_matches('\u{feff}').trim_start().is_empty();
-        if is_first && bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) {
+        let is_first = || {
+            let line = before.rsplit('\n').next().unwrap_or(before);
+            line.trim_start_matches('\u{feff}').trim_start().is_empty()
+        };
+        if bare.len() < 60 && ENDS.iter().any(|end| ends_like(bare, end)) && is_first() {
             return Some(Span::new(at, at + bare.len()));
         }
     }

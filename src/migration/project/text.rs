@@ -1,8 +1,15 @@
 //! The text of migration files: bytes that may be no UTF-8, and files too large to count in.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::files::find;
 use super::{ProjectError, Request};
 use crate::source::Span;
 
@@ -13,22 +20,66 @@ const LARGEST: u64 = u32::MAX as u64;
 pub(super) type Read = (Arc<str>, Option<(Span, String)>);
 
 pub(super) fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
-    match request.texts.get(path) {
-        Some(bytes) => Ok(decode(bytes.clone())),
-        None => read(path),
+    match (request.texts.get(path), request.ahead.texts.get(path)) {
+        (Some(bytes), _) => Ok(decode(bytes)),
+        (None, Some(read)) => Ok(read.clone()),
+        (None, None) => read(path),
     }
 }
+
+/// What files hold, read while something else was waited for.
+#[derive(Clone, Default)]
+pub struct ReadAhead {
+    texts: FxHashMap<PathBuf, Read>,
+}
+
+impl ReadAhead {
+    /// Reads the SQL files of folders until `enough` is set. What can't be read is left to whoever asks for it.
+    pub fn of(folders: &[PathBuf], enough: &AtomicBool) -> Self {
+        let mut texts = FxHashMap::default();
+        let files: Vec<PathBuf> = folders.iter().flat_map(|folder| find(folder)).flatten().collect();
+        for some in files.chunks(CHUNK) {
+            if enough.load(Ordering::Relaxed) {
+                break;
+            }
+            let found: Vec<(PathBuf, Read)> =
+                some.par_iter().filter_map(|path| Some((path.clone(), read(path).ok()?))).collect();
+            texts.extend(found);
+        }
+        ReadAhead { texts }
+    }
+}
+
+/// How many files are read before it is asked again whether that is enough.
+const CHUNK: usize = 64;
 
 fn read(path: &Path) -> Result<Read, ProjectError> {
     let unreadable = |error| ProjectError::Unreadable { path: path.to_owned(), error };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
+    let mut file = File::open(path).map_err(unreadable)?;
+    // Most migrations fit: then nobody need ask how large the file is, which takes as long as reading it.
+    let mut first = [0; FIRST];
+    let mut filled = 0;
+    while let Some(room) = first.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match file.read(room) {
+            Ok(0) => return Ok(decode(&first[..filled])), // as far as it is filled
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    if file.metadata().map_err(unreadable)?.len() > LARGEST {
         return Err(ProjectError::TooLarge(path.to_owned()));
     }
-    Ok(decode(std::fs::read(path).map_err(unreadable)?))
+    let mut bytes = first.to_vec();
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(decode(&bytes))
 }
 
+/// How many bytes are read at once.
+const FIRST: usize = 16 * 1024;
+
 /// Bytes as text, and what is wrong with them. Offsets stay those of the bytes: each byte that isn't UTF-8 becomes `?`.
-pub(super) fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(Span, String)>) {
+pub(super) fn decode(bytes: &[u8]) -> (Arc<str>, Option<(Span, String)>) {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         let little = bytes[0] == 0xFF; // two bytes are there: it starts with them
         let units = bytes[2..].chunks_exact(2).map(|pair| match (pair, little) {
@@ -41,11 +92,11 @@ pub(super) fn decode(bytes: Vec<u8>) -> (Arc<str>, Option<(Span, String)>) {
         let message = "the file is UTF-16, which PostgreSQL can't read; save it as UTF-8".to_owned();
         return (text.into(), Some((Span::at(0), message)));
     }
-    match String::from_utf8(bytes) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => (text.into(), None),
         Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let mut bytes = error.into_bytes();
+            let at = error.valid_up_to();
+            let mut bytes = bytes.to_vec();
             let wrong = bytes.get(at).copied().unwrap_or(0);
             let mut from = at;
             while let Err(error) = std::str::from_utf8(&bytes[from..]) {
@@ -67,10 +118,10 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_keep_their_places() {
-        let (text, problem) = decode(b"SELECT 'a\xE9b\xFF';".to_vec());
+        let (text, problem) = decode(b"SELECT 'a\xE9b\xFF';");
         assert_eq!(&*text, "SELECT 'a?b?';");
         assert_eq!(problem.unwrap().0, Span::new(9, 10));
-        let (text, problem) = decode(vec![0xFF, 0xFE, b'a', 0, b'b', 0]);
+        let (text, problem) = decode(&[0xFF, 0xFE, b'a', 0, b'b', 0]);
         assert_eq!((&*text, problem.is_some()), ("ab", true));
     }
 }

@@ -1,7 +1,7 @@
 //! Diesel: `<version>_name/up.sql` and `down.sql`; one transaction for each, the file one query in it; none with
 //! `run_in_transaction = false` in `metadata.toml`. A `metadata.toml` without that key counts as false.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::migration::project::ledger::*;
 use crate::migration::project::runner::*;
@@ -20,7 +20,7 @@ pub static RUNNER: Runner = Runner {
     sections: Sections::Whole,
     around: Around::Migration,
     unit: Unit::Section,
-    switch: &[Switch::Beside(metadata)],
+    switch: &[Switch::Beside(metadata, in_transaction)],
     alone: "put `run_in_transaction = false` into the migration's metadata.toml, and leave the statement alone in its file, which is sent as one query",
     opt_out: OptOut::Elsewhere,
     psql: false,
@@ -33,8 +33,11 @@ pub static RUNNER: Runner = Runner {
     export: None,
 };
 
-fn metadata(path: &Path) -> Option<bool> {
-    let text = std::fs::read_to_string(path.with_file_name("metadata.toml")).ok()?;
-    let Ok(table) = text.parse::<toml::Table>() else { return Some(true) };
+fn metadata(path: &Path) -> PathBuf {
+    path.with_file_name("metadata.toml")
+}
+
+fn in_transaction(metadata: &str) -> Option<bool> {
+    let Ok(table) = metadata.parse::<toml::Table>() else { return Some(true) };
     Some(table.get("run_in_transaction").and_then(toml::Value::as_bool).unwrap_or(false))
 }

@@ -1,7 +1,7 @@
 //! Flyway: `V1__x.sql`, `U1__x.sql`, `B1__x.sql`, `R__x.sql`; one transaction for each migration, none for a
 //! file with a statement that can't run in one, or with `executeInTransaction=false` in `V1__x.sql.conf`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::migration::migration::{Direction, Migration};
 use crate::migration::project::ledger::*;
@@ -25,7 +25,7 @@ pub static RUNNER: Runner = Runner {
     around: Around::Migration,
     unit: Unit::Statement,
     switch: &[
-        Switch::Beside(sidecar),
+        Switch::Beside(sidecar, in_transaction),
         Switch::Statements(not_transactional, |folder| is_set(folder, "mixed")),
         Switch::Grouped(|folder| is_set(folder, "group")),
     ],
@@ -78,11 +78,14 @@ fn only_here(path: &str) -> bool {
     }
 }
 
-fn sidecar(path: &Path) -> Option<bool> {
+fn sidecar(path: &Path) -> PathBuf {
     let mut conf = path.as_os_str().to_owned();
     conf.push(".conf");
-    let text = std::fs::read_to_string(conf).ok()?;
-    text.lines().find_map(|line| {
+    PathBuf::from(conf)
+}
+
+fn in_transaction(conf: &str) -> Option<bool> {
+    conf.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == "executeInTransaction").then(|| value.trim() != "false")
     })
