@@ -47,12 +47,36 @@ pub enum Status {
 pub struct Changes {
     /// The repository's root.
     pub root: PathBuf,
-    /// What it is compared with, as people would say it: "origin/main (1a2b3c4)".
-    pub base: String,
+    /// What it is compared with.
+    pub base: Base,
     /// Paths relative to the root, SQL files only.
     pub files: BTreeMap<PathBuf, Status>,
     /// Of added files that are others under another name: what they were called.
     pub renamed: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// What a change is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    /// A revision, or a place in words.
+    what: String,
+    /// Where the repository is, where it is the place that HEAD forked off the revision.
+    forked_in: Option<PathBuf>,
+}
+
+impl Base {
+    fn place(words: &str) -> Self {
+        Base { what: words.to_owned(), forked_in: None }
+    }
+
+    /// As people would say it: "origin/main (1a2b3c4)". Asks git, which takes a while: only for what is shown.
+    pub fn told(&self) -> String {
+        let fork = self.forked_in.as_deref().and_then(|root| fork(root, &self.what).ok());
+        match fork {
+            Some(fork) => format!("{} ({})", self.what, fork.get(..10).unwrap_or(&fork)),
+            None => self.what.clone(),
+        }
+    }
 }
 
 /// Which change is meant.
@@ -105,7 +129,7 @@ pub fn remote(folder: &Path) -> Option<String> {
 pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
     if *selection == Selection::Staged {
         let root = root(folder)?;
-        let mut changes = Changes { base: "the last commit".to_owned(), ..Changes::default() };
+        let mut changes = Changes { base: Base::place("the last commit"), ..Changes::default() };
         let listed = git(&root, &["diff", "--cached", "--name-status", "-z", "-M", "--", "*.sql"])?;
         read_status(&listed, &mut changes);
         return Ok(Changes { root, ..changes });
@@ -157,7 +181,7 @@ fn branch(
     target: Option<String>,
     ahead: &mut Option<Comparison>,
     changes: &mut Changes,
-) -> Result<String, GitError> {
+) -> Result<Base, GitError> {
     let Some(target) = target else {
         // Before the first commit everything is new.
         if line(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).is_err() {
@@ -194,13 +218,13 @@ fn branch(
 }
 
 /// All that git knows, where there is nothing to compare with.
-fn everything(root: &Path, changes: &mut Changes) -> Result<String, GitError> {
+fn everything(root: &Path, changes: &mut Changes) -> Result<Base, GitError> {
     let listed = git(root, &["ls-files", "--cached", "-z", "--", "*.sql"])?;
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
         let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
         changes.files.insert(path, Status::Added);
     }
-    Ok("the beginning".to_owned())
+    Ok(Base::place("the beginning"))
 }
 
 fn is_shallow(root: &Path) -> bool {
@@ -214,22 +238,23 @@ fn in_ci() -> bool {
         .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false"))
 }
 
+/// The place where HEAD forked off a revision.
+fn fork(root: &Path, revision: &str) -> Result<String, GitError> {
+    line(root, &["merge-base", revision, "HEAD"])
+}
+
 /// The working tree compared with the place where HEAD forked off a revision.
 struct Comparison {
     root: PathBuf,
     revision: String,
-    fork: Result<String, GitError>,
     listed: Result<Vec<u8>, GitError>,
 }
 
 impl Comparison {
     fn of(root: &Path, revision: &str) -> Self {
-        std::thread::scope(|scope| {
-            let fork = scope.spawn(|| line(root, &["merge-base", revision, "HEAD"]));
-            let listed =
-                git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
-            Comparison { root: root.to_owned(), revision: revision.to_owned(), fork: joined(fork), listed }
-        })
+        let listed =
+            git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
+        Comparison { root: root.to_owned(), revision: revision.to_owned(), listed }
     }
 
     /// The one that will be wanted, as far as files tell without a question to git. What git says decides whether it is.
@@ -259,21 +284,26 @@ fn against(
     revision: &str,
     ahead: &mut Option<Comparison>,
     changes: &mut Changes,
-) -> Result<String, GitError> {
+) -> Result<Base, GitError> {
     let made = ahead.take_if(|made| made.root == root && made.revision == revision);
-    let Comparison { fork, listed, .. } = made.unwrap_or_else(|| Comparison::of(root, revision));
-    let Ok(fork) = fork else {
-        let known = line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
-        let why = if known.is_ok() { "has no common ancestor with HEAD here" } else { "isn't in this clone" };
-        return Err(no_base(root, revision, why));
-    };
-    let listed = match listed {
+    let listed = match made.unwrap_or_else(|| Comparison::of(root, revision)).listed {
         Ok(listed) => listed,
-        // Before 2.30 git didn't know --merge-base.
-        Err(_) => git(root, &["diff", "--name-status", "-z", "-M", &fork, "--", "*.sql"])?,
+        Err(_) => {
+            let Ok(fork) = fork(root, revision) else {
+                let known =
+                    line(root, &["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")]);
+                let why = match known {
+                    Ok(_) => "has no common ancestor with HEAD here",
+                    Err(_) => "isn't in this clone",
+                };
+                return Err(no_base(root, revision, why));
+            };
+            // Before 2.30 git didn't know --merge-base.
+            git(root, &["diff", "--name-status", "-z", "-M", &fork, "--", "*.sql"])?
+        }
     };
     read_status(&listed, changes);
-    Ok(format!("{revision} ({})", fork.get(..10).unwrap_or(&fork)))
+    Ok(Base { what: revision.to_owned(), forked_in: Some(root.to_owned()) })
 }
 
 fn no_base(root: &Path, revision: &str, why: &str) -> GitError {

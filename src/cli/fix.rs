@@ -185,7 +185,7 @@ fn ask_git(everything: bool) -> Known {
                     path.strip_prefix(&prefix).map(PathBuf::from).unwrap_or_else(|_| found.root.join(path))
                 })
                 .collect();
-            Known::Added(added, found.base)
+            Known::Added(added, found.base.told())
         }
         Err(GitError::NoRepository) if !everything => Known::Nothing(None),
         Err(GitError::NoRepository) => Known::Nothing(Some(

@@ -527,10 +527,13 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
     }
     if !deleted.is_empty() {
         let shown: Vec<String> = deleted.iter().map(|path| path.display().to_string()).collect();
-        notes.push(format!("deleted since {}: {}", found.base, shown.join(", ")));
+        notes.push(format!("deleted since {}: {}", found.base.told(), shown.join(", ")));
     }
     if changed.is_empty() && deleted.is_empty() {
-        notes.push(format!("no SQL file has changed since {}; --all judges every migration", found.base));
+        notes.push(format!(
+            "no SQL file has changed since {}; --all judges every migration",
+            found.base.told()
+        ));
     }
     let renamed = found.renamed.iter().map(|(new, old)| (here_of(new), here_of(old))).collect();
     Ok(Changed { files: Some(changed), renamed, deleted, texts })

@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<Read, ProjectError> {
 }
 
 /// How many bytes are read at once.
-const FIRST: usize = 16 * 1024;
+const FIRST: usize = 4 * 1024;
 
 /// Bytes as text, and what is wrong with them. Offsets stay those of the bytes: each byte that isn't UTF-8 becomes `?`.
 pub(super) fn decode(bytes: &[u8]) -> (Arc<str>, Option<(Span, String)>) {
