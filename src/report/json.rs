@@ -66,7 +66,7 @@ fn statements<S: Serializer>(statements: &[StatementReport], serializer: S) -> R
         understood: statement.understood,
         in_transaction: statement.in_transaction,
         effects: effects(&statement.effects),
-        cost: statement.cost.as_ref().map(costs),
+        cost: statement.cost.as_deref().map(costs),
     }))
 }
 

@@ -29,6 +29,17 @@ pub struct Effects {
     pub nameless: bool,
 }
 
+impl Effects {
+    /// Gives back memory that was put by for more: reports keep the effects of every statement.
+    pub(super) fn trim(&mut self) {
+        self.locks.shrink_to_fit();
+        self.rewrites.shrink_to_fit();
+        self.scans.shrink_to_fit();
+        self.index_builds.shrink_to_fit();
+        self.destroys.shrink_to_fit();
+    }
+}
+
 /// A lock taken on a relation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lock {

@@ -74,7 +74,7 @@ pub struct StatementReport {
     /// What it does.
     pub effects: Effects,
     /// What it costs, where sizes are known.
-    pub cost: Option<Cost>,
+    pub cost: Option<Box<Cost>>,
 }
 
 impl LintReport {
@@ -221,6 +221,7 @@ pub(super) fn statement_report(
     statement: &Statement,
     record: &mut Record,
 ) -> StatementReport {
+    record.effects.trim();
     StatementReport {
         location: lines.location(text, statement.span),
         kind: match statement.body {
@@ -234,7 +235,7 @@ pub(super) fn statement_report(
         understood: statement.understood(),
         in_transaction: record.in_transaction,
         effects: std::mem::take(&mut record.effects),
-        cost: record.cost.take(),
+        cost: record.cost.take().map(Box::new),
     }
 }
 

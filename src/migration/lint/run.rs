@@ -317,8 +317,12 @@ impl<'a> Run<'a> {
 
     /// Takes in what was said of a migration; gives what is known of its statements.
     fn hear(&mut self, index: usize, walked: Walked) -> Vec<Record> {
-        self.said.extend(walked.said.into_iter().map(|(code, one)| (index, code, one)));
-        self.small.extend(walked.small.into_iter().map(|(code, one)| (index, code, one)));
+        let kept = |(code, mut one): (&'static str, Said)| {
+            one.trim();
+            (index, code, one)
+        };
+        self.said.extend(walked.said.into_iter().map(kept));
+        self.small.extend(walked.small.into_iter().map(kept));
         walked.records
     }
 

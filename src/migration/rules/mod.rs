@@ -421,6 +421,19 @@ pub struct Said {
     pub fix: Option<Mend>,
 }
 
+impl Said {
+    /// Gives back memory that was put by for more: what is said is kept to the end.
+    pub(super) fn trim(&mut self) {
+        self.message.shrink_to_fit();
+        if let Some(help) = &mut self.help {
+            help.shrink_to_fit();
+        }
+        if let Some(Mend::Fix(fix)) = &mut self.fix {
+            fix.edits.shrink_to_fit();
+        }
+    }
+}
+
 /// What can be done about a finding mechanically.
 #[derive(Clone, Debug)]
 pub enum Mend {
