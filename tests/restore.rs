@@ -229,6 +229,96 @@ fn a_plain_dump_comes_back_equal() {
     let restored = restore_of(&shop().dump("shop.sql", &["--format=plain"]));
     assert_whole(&restored);
     assert_eq!(restored.pg_restore_version, None);
+    assert!(restored.objects_compared >= 35, "{}", restored.objects_compared);
+}
+
+#[test]
+fn what_a_plain_dump_names_and_does_not_make_is_missed() {
+    let path = shop().dump("lost.sql", &["--format=plain"]);
+    let mut text = fs::read_to_string(&path).unwrap();
+    // The statement that holds the words, its semicolon included.
+    let mut lose = |words: &str| {
+        let at = text.find(words).unwrap_or_else(|| panic!("{words} isn't in the dump"));
+        let begin = text[..at].rfind("\n\n").unwrap();
+        let end = at + text[at..].find(";\n").unwrap();
+        text.replace_range(begin..=end, "");
+    };
+    lose("CREATE INDEX users_name");
+    lose("FOREIGN KEY (user_id)");
+    lose("CREATE TRIGGER touched");
+    lose("setval('public.users_id_seq'");
+    lose("REFRESH MATERIALIZED VIEW public.totals");
+    lose("CREATE FUNCTION public.touch()");
+    // Made, and unmade or not made as the dump says.
+    let more = "ALTER TABLE public.users DISABLE ROW LEVEL SECURITY; DROP POLICY own ON public.users;
+        DROP VIEW public.names; CREATE TABLE public.names (); SELECT setval('public.\"Order''s_id_seq\"', 6000);
+        ALTER TABLE public.\"Order's\" DROP CONSTRAINT old_rows; DROP INDEX public.events_at_idx;
+        ALTER DOMAIN public.cents DROP CONSTRAINT cents_check; DROP SCHEMA \"Bill ing\" CASCADE;\n";
+    let end = text.find("-- PostgreSQL database dump complete").unwrap();
+    text.insert_str(end, &format!("--\n{more}"));
+    fs::write(&path, text).unwrap();
+    let restored = restore_of(&path);
+    assert_eq!(restored.errors, [], "the server took every statement");
+    let told: Vec<_> =
+        restored.objects.iter().map(|it| format!("{} {}: {}", it.kind, it.name, it.difference)).collect();
+    let missing = [
+        "CHECK CONSTRAINT public.Order's old_rows",
+        "CHECK CONSTRAINT public.cents cents_check",
+        "EXTENSION hstore",
+        "FK CONSTRAINT public.Order's Order's_user_id_fkey",
+        "FUNCTION public.touch()",
+        "INDEX public.events_2024_at_idx",
+        "INDEX public.events_at_idx",
+        "INDEX public.events_rest_at_idx",
+        "INDEX public.users_name",
+        "INDEX ATTACH public.events_2024_at_idx",
+        "INDEX ATTACH public.events_rest_at_idx",
+        "MATERIALIZED VIEW DATA public.totals: not populated",
+        "POLICY public.users own",
+        "ROW SECURITY public.users",
+        "SCHEMA Bill ing",
+        "SEQUENCE SET public.users_id_seq",
+        "TABLE Bill ing.empty",
+        "TRIGGER public.users touched",
+        "VIEW public.names",
+    ];
+    let missing: Vec<_> =
+        missing.map(|it| if it.contains(':') { it.to_owned() } else { format!("{it}: missing") }).into();
+    assert_eq!(told, missing);
+    assert!(
+        restored.sequences.iter().any(|it| it.expected == Some(5000) && it.last_value == 6000),
+        "{restored:#?}"
+    );
+}
+
+#[test]
+fn what_was_written_into_a_plain_dump_instead_is_told() {
+    let source = Source::new(
+        "CREATE TABLE t (id int PRIMARY KEY, q text, CONSTRAINT shop CHECK (q <> ' OWNER TO bob'));
+         ALTER TABLE t ADD CONSTRAINT late CHECK (q <> ' OWNER TO bob') NOT VALID; INSERT INTO t VALUES (1, 'x');
+         CREATE INDEX i ON t (q)",
+    );
+    let path = source.dump("edited.sql", &["--format=plain"]);
+    let restored = restore_of(&path);
+    assert!(restored.is_whole() && restored.errors.is_empty(), "{restored:#?}");
+    let text = fs::read_to_string(&path).unwrap();
+    // There is a relation of that name already, and nobody complains.
+    let text = text.replace("CREATE INDEX i ON", "CREATE SEQUENCE public.i; CREATE INDEX IF NOT EXISTS i ON");
+    let dropped = "ALTER TABLE public.t DROP CONSTRAINT shop;\n\n-- PostgreSQL database dump complete";
+    let text = text.replace("-- PostgreSQL database dump complete", dropped);
+    fs::write(&path, text).unwrap();
+    let mut options = VerifyOptions::new(&path);
+    (options.limits.min_size, options.limits.min_tables) = (0, 0);
+    options.restore = Restore::Always;
+    let report = verify(&options, &Arc::default()).unwrap();
+    let told: Vec<_> = report.findings.iter().map(|it| (it.code.as_ref(), it.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("constraint_not_restored", "the constraint public.t shop is missing after the restore"),
+            ("index_not_restored", "the index public.i is missing after the restore")
+        ]
+    );
 }
 
 /// Changes bytes of a dump whose table of contents isn't compressed; as many as there were.

@@ -459,12 +459,6 @@ impl Run<'_> {
                 );
                 self.note(restored.refused_here().into_iter().map(|what| format!("not made here: {what}")));
                 self.note(restored.not_compared().into_iter().map(|what| format!("not compared: {what}")));
-                if archive.format.is_text() && !restored.stopped {
-                    self.note([
-                        "a plain dump has no table of contents: what its statements make is told by their errors alone, and only rows and large objects were compared"
-                            .to_owned(),
-                    ]);
-                }
                 self.evidence.restored = Some(restored);
                 self.stage(Stage::Restore, started.elapsed().as_secs_f64(), None);
                 Ok(())

@@ -9,6 +9,7 @@
 
 mod archive;
 mod compare;
+mod declared;
 mod errors;
 pub mod keep;
 mod names;
@@ -341,11 +342,11 @@ pub fn restore(
 ) -> Result<Restored, RestoreFailure> {
     let plan = plan_of(archive);
     let target = target::Target::prepare(&plan, options)?;
-    let (mut restored, samples) = fill(archive, &plan, &target, options)?;
+    let (mut restored, held) = fill(archive, &plan, &target, options)?;
     if !restored.stopped {
         let started = Instant::now();
         let deadline = started + options.hard_limit;
-        compare::compare(archive, &plan, expected, &target, samples, deadline, &mut restored)?;
+        compare::compare(archive, &plan, expected, &target, &held, deadline, &mut restored)?;
         restored.compare_seconds = started.elapsed().as_secs_f64();
     }
     target.finish(&mut restored);
@@ -365,7 +366,7 @@ fn fill(
     plan: &plan::Plan,
     target: &target::Target,
     options: &Options,
-) -> Result<(Restored, zone::Samples), RestoreFailure> {
+) -> Result<(Restored, script::Held), RestoreFailure> {
     let mut restored = Restored {
         server_version: target.version().to_string(),
         not_restored: target.not_restored().to_vec(),
@@ -374,11 +375,11 @@ fn fill(
     };
     let started = Instant::now();
     let deadline = started + options.hard_limit;
-    let samples = if archive.format.is_text() {
+    let held = if archive.format.is_text() {
         script::run(archive, target, deadline, &mut restored)?
     } else {
         archive::run(archive, plan, target, deadline, options, &mut restored)?;
-        zone::Samples::default()
+        script::Held::default()
     };
     restored.seconds = started.elapsed().as_secs_f64();
     restored.database_bytes = target.database_bytes();
@@ -388,5 +389,5 @@ fn fill(
     if let Some(error) = restored.errors.iter().find(|error| error.class == ErrorClass::Tool) {
         return Err(RestoreFailure::Tool(error.message.clone()));
     }
-    Ok((restored, samples))
+    Ok((restored, held))
 }

@@ -14,8 +14,10 @@ use postgres::{CancelToken, Client};
 use crate::backup::archive::input::Gauge;
 use crate::backup::archive::text_reader::{End, Measure, TextReader, TextSink};
 use crate::backup::archive::{Archive, decode_all};
+use crate::backup::heading::heading;
 use crate::postgres::sql_text::quote_literal;
 
+use super::declared::{Declarations, Declared};
 use super::errors::{self, ErrorClass, KEPT, RestoreError, server_message, shorten};
 use super::names::{
     copy_target, created_name, extension_in, identifier, is_extension_of_pg_dump, speaks_of, strip_words,
@@ -145,11 +147,20 @@ enum Step {
     /// One that is longer than what is sent at once.
     TooLong(Vec<u8>),
     Meta(String),
+    /// A comment line that may name what comes next.
+    Comment(Vec<u8>),
     CopyBegin(Vec<u8>),
     Rows(Vec<u8>),
     CopyEnd {
         marker: bool,
     },
+}
+
+/// What the text held beside its rows.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) samples: Samples,
+    pub(super) declared: Vec<Declared>,
 }
 
 /// Restores the dump's text.
@@ -158,8 +169,8 @@ pub(super) fn run(
     target: &Target,
     deadline: Instant,
     restored: &mut Restored,
-) -> Result<Samples, RestoreFailure> {
-    let Some(text) = &archive.text else { return Ok(Samples::default()) };
+) -> Result<Held, RestoreFailure> {
+    let Some(text) = &archive.text else { return Ok(Held::default()) };
     restored.jobs = 1;
     let gauge = Arc::new(Gauge::like(text.gauge()));
     let text = text.clone().on(&gauge);
@@ -179,7 +190,10 @@ pub(super) fn run(
         watch.dismiss();
         outcome
     });
-    let samples = std::mem::take(&mut loader.samples);
+    let held = Held {
+        samples: std::mem::take(&mut loader.samples),
+        declared: std::mem::take(&mut loader.declared).into_list(),
+    };
     if watch.has_struck() {
         restored.stopped = true;
         restored.errors_total += 1;
@@ -190,9 +204,9 @@ pub(super) fn run(
             message: "the restore was stopped at its time limit".to_owned(),
             statement: None,
         });
-        return Ok(samples);
+        return Ok(held);
     }
-    outcome.map(|()| samples)
+    outcome.map(|()| held)
 }
 
 /// Sends what the text holds to the loader.
@@ -212,6 +226,13 @@ impl Sending<'_> {
 }
 
 impl TextSink for Sending<'_> {
+    fn comment_bytes(&mut self, line: &[u8]) {
+        // Most are empty; the ends of dumps and what names an object are worth sending.
+        if !line.is_empty() {
+            self.send(Step::Comment(line.to_vec()));
+        }
+    }
+
     fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.send(match measure.end {
             End::Whole => Step::Statement(sql.to_vec()),
@@ -318,7 +339,8 @@ struct Loader<'a> {
     encoding: String,
     samples: Samples,
     owners_left_out: u64,
-    database: String,
+    database: Arc<str>,
+    declared: Declarations,
     /// Statements that set up the session, to be repeated when it has to be begun anew.
     session: Vec<String>,
     /// Schemas and names of objects that aren't there because this place has no right or no means to make them.
@@ -340,7 +362,8 @@ impl<'a> Loader<'a> {
             encoding: "UTF8".to_owned(),
             samples: Samples::default(),
             owners_left_out: 0,
-            database: target.database("").to_owned(),
+            database: Arc::from(target.database("")),
+            declared: Declarations::default(),
             session: vec![],
             absent: vec![],
         }
@@ -363,6 +386,7 @@ impl<'a> Loader<'a> {
                     self.complain(ErrorClass::Tool, None, message, Some(&head_of(&sql)));
                 }
                 Step::Meta(line) => self.meta_command(&line)?,
+                Step::Comment(line) => self.comment(&line),
                 Step::CopyBegin(statement) => self.copy(&statement, &steps)?,
                 // Only behind a CopyBegin, which takes them all.
                 Step::Rows(_) | Step::CopyEnd { .. } => {}
@@ -415,6 +439,21 @@ impl<'a> Loader<'a> {
             .map_err(|error| server_message(&error))
     }
 
+    /// What comes next may stand in it.
+    fn comment(&mut self, line: &[u8]) {
+        if matches!(line, b"PostgreSQL database dump" | b"PostgreSQL database dump complete") {
+            self.declared.end();
+        }
+        let names = |start: &&[u8]| line.starts_with(start);
+        if ![&b"Name: "[..], b"Data for Name: ", b"Statistics for Name: "].iter().any(names) {
+            return;
+        }
+        match self.text_of(line).ok().as_deref().and_then(heading) {
+            Some(heading) => self.declared.begin(&self.database, &heading),
+            None => self.declared.end(),
+        }
+    }
+
     fn is_utf8(&self) -> bool {
         let plain: String = self.encoding.chars().filter(char::is_ascii_alphanumeric).collect();
         plain.eq_ignore_ascii_case("UTF8") || plain.eq_ignore_ascii_case("UNICODE")
@@ -438,6 +477,7 @@ impl<'a> Loader<'a> {
             self.encoding = encoding;
             return Ok(());
         }
+        self.declared.statement(&text);
         if self.leaves_out(&text) {
             return Ok(());
         }
@@ -497,10 +537,9 @@ impl<'a> Loader<'a> {
                 class = ErrorClass::Environment;
             }
         }
-        if matches!(class, ErrorClass::Environment | ErrorClass::Privilege)
-            && let Some(name) = created_name(statement)
-        {
-            self.absent.push((name, class));
+        if matches!(class, ErrorClass::Environment | ErrorClass::Privilege) {
+            self.declared.doubt();
+            self.absent.extend(created_name(statement).map(|name| (name, class)));
         }
         self.complain(class, object, message, Some(statement));
     }
@@ -511,7 +550,11 @@ impl<'a> Loader<'a> {
         // Written by hand it may say it in other words; damaged, the server has to see it.
         let extension =
             is_extension_of_pg_dump(text) || !starts(&["CREATE", "EXTENSION", "IF", "NOT", "EXISTS"]);
-        if (extension && extension_in(text).is_some()) || starts(&["COMMENT", "ON", "EXTENSION"]) {
+        let extension = extension_in(text).filter(|_| extension);
+        if extension.as_ref().is_some_and(|(name, _)| self.target.lacks(name)) {
+            self.declared.doubt();
+        }
+        if extension.is_some() || starts(&["COMMENT", "ON", "EXTENSION"]) {
             return true;
         }
         // With -n, pg_dump writes out the schema that every new database has.
@@ -522,7 +565,7 @@ impl<'a> Loader<'a> {
         if forms.into_iter().any(of_public) {
             return true;
         }
-        if starts(&["ALTER"]) && text.contains(" OWNER TO ") {
+        if starts(&["ALTER"]) && gives_owner(text) {
             self.owners_left_out += 1;
             return true;
         }
@@ -568,6 +611,7 @@ impl<'a> Loader<'a> {
         ];
         if let Some((_, why)) = outside.iter().find(|(words, _)| starts(words)) {
             self.leave_out(&created_object(text), why);
+            self.declared.doubt();
             self.absent.extend(created_name(text).map(|name| (name, ErrorClass::Privilege)));
             return true;
         }
@@ -576,7 +620,8 @@ impl<'a> Loader<'a> {
 
     fn meta_command(&mut self, line: &str) -> Result<(), RestoreFailure> {
         if let Some(database) = connected_database(line) {
-            self.database = self.target.database(&database).to_owned();
+            self.database = Arc::from(self.target.database(&database));
+            self.declared.end();
             self.client = self.target.connect(&self.database)?;
             self.watch.watch(&mut self.client);
             self.encoding = "UTF8".to_owned();
@@ -683,6 +728,12 @@ fn head_of(sql: &[u8]) -> String {
     String::from_utf8_lossy(sql.get(..4096).unwrap_or(sql)).into_owned()
 }
 
+/// Whether it ends in `OWNER TO shop`: the words alone may stand in a constraint.
+fn gives_owner(text: &str) -> bool {
+    let role = text.rsplit_once(" OWNER TO ").and_then(|(_, role)| identifier(role));
+    role.is_some_and(|(_, rest)| rest.trim().is_empty())
+}
+
 /// Whether it gives or takes privileges, which carry no data.
 fn grants(text: &str) -> bool {
     ["GRANT", "REVOKE"].iter().any(|word| strip_words(text, &[word]).is_some())
@@ -745,6 +796,8 @@ mod tests {
         }
         assert_eq!(client_encoding("SET client_encoding = 'LATIN1'").as_deref(), Some("LATIN1"));
         assert_eq!(created_database("CREATE DATABASE \"Sh op\" WITH").as_deref(), Some("Sh op"));
+        assert!(gives_owner("ALTER TABLE public.t OWNER TO \"Shop owner\""));
+        assert!(!gives_owner("ALTER TABLE public.t ADD CONSTRAINT c CHECK ((q <> ' OWNER TO x'::text))"));
         assert!(grants("REVOKE ALL ON t FROM x") && !grants("CREATE TABLE grants ()"));
     }
 }

@@ -390,6 +390,11 @@ impl Target {
         plan.extension_entries.iter().filter_map(missing).collect()
     }
 
+    /// Whether the dump's extension `name` isn't here.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.missing_extensions.contains(name)
+    }
+
     /// Whether an extension of the dump isn't here.
     pub(super) fn lacks_extension(&self) -> bool {
         !self.missing_extensions.is_empty()
