@@ -397,10 +397,9 @@ fn code_in_a_dump_runs_no_program_and_reads_no_file() {
 
 #[test]
 fn what_is_refused_here_is_told_and_hides_no_damage() {
-    // Jobs of pg_restore that fail at the same moment write into each other's messages.
     let restore_of = |path: &Path| {
         let (archive, expected) = read(path);
-        restore_with(&archive, &expected, &Options { jobs: 1, ..Options::default() })
+        restore_with(&archive, &expected, &Options { jobs: 4, ..Options::default() })
     };
     let source = Source::new(
         "CREATE TABLE t (id int, x text); INSERT INTO t SELECT n, n FROM generate_series(1, 9) n;
@@ -466,6 +465,33 @@ fn what_is_refused_here_is_told_and_hides_no_damage() {
     let restored = restore_of(&path);
     let against: Vec<_> = restored.errors_of_backup().filter_map(|it| it.object.as_deref()).collect();
     assert!(against.contains(&"VIEW public.big_orders"), "{restored:#?}");
+}
+
+#[test]
+fn jobs_that_fail_in_the_same_moment_hide_nothing() {
+    const TABLES: u64 = 60;
+    let source = Source::new(&format!(
+        "CREATE FUNCTION lp(int) RETURNS int LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT $1';
+         DO $$ BEGIN FOR i IN 1..{TABLES} LOOP
+             EXECUTE format('CREATE TABLE t%s (id int DEFAULT lp(1)); INSERT INTO t%1$s VALUES (1); CREATE INDEX ON t%1$s (lp(id))', i);
+         END LOOP; END $$"
+    ));
+    let (archive, expected) = read(&source.dump("refused.dir", &["--format=directory"]));
+    for _ in 0..3 {
+        let restored = restore_with(&archive, &expected, &Options { jobs: 4, ..Options::default() });
+        assert!(restored.is_whole(), "{restored:#?}");
+        assert!(restored.errors.iter().all(|error| error.class == ErrorClass::Privilege), "{restored:#?}");
+        assert_eq!(restored.errors_total, 1 + 3 * TABLES, "{restored:#?}");
+        assert!(restored.errors.iter().all(|error| error.object.is_some()), "{restored:#?}");
+    }
+    // On a server of one's own nothing is left of the first attempt either.
+    let own = start(&ClusterOptions::default());
+    let before = databases_and_roles(&own);
+    let options = Options { jobs: 4, url: Some(url_of(&own, SUPERUSER)), ..Options::default() };
+    let restored = restore_with(&archive, &expected, &options);
+    assert!(restored.is_whole(), "{restored:#?}");
+    assert_eq!(restored.errors_total, 1 + 3 * TABLES, "{restored:#?}");
+    assert_eq!(databases_and_roles(&own), before);
 }
 
 #[test]

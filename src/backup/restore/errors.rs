@@ -139,6 +139,12 @@ pub(super) fn server_message(error: &postgres::Error) -> String {
     }
 }
 
+/// Whether parallel jobs of pg_restore wrote into each other's messages: program, severity and message are a write each
+/// (`pg_log_generic_v` in `logging.c`), so that another job's name comes in the middle of a line.
+pub(super) fn is_muddled(stderr: &str) -> bool {
+    stderr.lines().any(|line| line.match_indices("pg_restore:").any(|(at, _)| at > 0))
+}
+
 /// Reads what pg_restore wrote to its standard error.
 pub(super) fn read_stderr(text: &str, kind_of: impl Fn(i32) -> Option<String>) -> (Vec<RestoreError>, u64) {
     let mut errors: Vec<RestoreError> = Vec::new();
@@ -268,6 +274,25 @@ pg_restore: warning: errors ignored on restore: 3
         assert_eq!(errors[1].class, ErrorClass::Privilege);
         assert_eq!(errors[2].object.as_deref(), Some("TABLE DATA orders"));
         assert!(errors[2].message.contains("CONTEXT:  COPY orders, line 2"));
+    }
+
+    #[test]
+    fn messages_in_each_other_are_seen() {
+        // As pg_restore 17 wrote them with four jobs.
+        for stderr in [
+            "pg_restore: error: pg_restore: error: could not execute query: ERROR:  relation \"public.t24\" does not exist\n\
+             Command was: COPY public.t24 (id) FROM stdin;\n\
+             could not execute query: ERROR:  relation \"public.t23\" does not exist\n",
+            "pg_restore:pg_restore: error: could not execute query: ERROR:  relation \"public.t18\" does not exist\n\
+             Command was: COPY public.t18 (id) FROM stdin;\n error: could not execute query: ERROR:  relation\n",
+            "pg_restore:pg_restore:  error: error: could not execute query: ERROR:  relation \"public.t18\" does not exist\n",
+        ] {
+            assert!(is_muddled(stderr), "{stderr}");
+        }
+        assert!(!is_muddled(
+            "pg_restore: error: could not execute query: ERROR:  relation \"public.t1\" does not exist\n\
+             Command was: COPY public.t1 (id) FROM stdin;\npg_restore: warning: errors ignored on restore: 1\n"
+        ));
     }
 
     #[test]

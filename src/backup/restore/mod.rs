@@ -341,8 +341,8 @@ pub fn restore(
     options: &Options,
 ) -> Result<Restored, RestoreFailure> {
     let plan = plan_of(archive);
-    let target = target::Target::prepare(&plan, options)?;
-    let (mut restored, held) = fill(archive, &plan, &target, options)?;
+    let mut target = target::Target::prepare(&plan, options)?;
+    let (mut restored, held) = fill(archive, &plan, &mut target, options)?;
     if !restored.stopped {
         let started = Instant::now();
         let deadline = started + options.hard_limit;
@@ -364,7 +364,7 @@ fn plan_of(archive: &Archive) -> plan::Plan {
 fn fill(
     archive: &Archive,
     plan: &plan::Plan,
-    target: &target::Target,
+    target: &mut target::Target,
     options: &Options,
 ) -> Result<(Restored, script::Held), RestoreFailure> {
     let mut restored = Restored {
@@ -374,14 +374,13 @@ fn fill(
         ..Restored::default()
     };
     let started = Instant::now();
-    let deadline = started + options.hard_limit;
-    let held = if archive.format.is_text() {
-        script::run(archive, target, deadline, &mut restored)?
+    let (held, took) = if archive.format.is_text() {
+        let held = script::run(archive, target, started + options.hard_limit, &mut restored)?;
+        (held, started.elapsed())
     } else {
-        archive::run(archive, plan, target, deadline, options, &mut restored)?;
-        script::Held::default()
+        (script::Held::default(), archive::run(archive, plan, target, options, &mut restored)?)
     };
-    restored.seconds = started.elapsed().as_secs_f64();
+    restored.seconds = took.as_secs_f64();
     restored.database_bytes = target.database_bytes();
     if restored.errors.iter().any(|error| error.class == ErrorClass::Space) {
         return Err(RestoreFailure::NoSpace { place: target.place() });

@@ -260,6 +260,24 @@ impl Target {
         Ok(())
     }
 
+    /// Makes the databases anew, as empty as they were.
+    pub(super) fn remake(&mut self, plan: &Plan) -> Result<(), RestoreFailure> {
+        if let Server::Own(own) = &self.server {
+            own.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        let mut client = self.connect_admin("postgres")?;
+        self.made_schemas.clear();
+        for (name, here) in std::mem::take(&mut self.databases) {
+            guest::drop_database(&mut client, &here)
+                .map_err(|error| RestoreFailure::server(format!("drop the database {here}"), error))?;
+            if let Some(planned) = plan.databases.get(&name) {
+                self.make_database_called(&name, &here, planned)?;
+                self.make_extensions(&name, planned)?;
+            }
+        }
+        Ok(())
+    }
+
     fn make_database(&mut self, name: &str, planned: &PlannedDatabase) -> Result<(), RestoreFailure> {
         let here = match &self.server {
             Server::Scratch(_) if name.is_empty() => DATABASE.to_owned(),
