@@ -112,6 +112,9 @@ impl VerifyError {
             {
                 Some("run rollsafe as the user who owns the dump, or let this one read it".to_owned())
             }
+            VerifyError::PreviousNoDump { .. } => {
+                Some("--previous takes a dump or its manifest; leave it out for the first backup".to_owned())
+            }
             _ => None,
         }
     }
@@ -282,7 +285,7 @@ impl Run<'_> {
             |what: &str| VerifyError::PreviousNoDump { path: path.to_owned(), what: what.to_owned() };
         let archive = Archive::open(path, &Arc::new(Gauge::like(gauge))).map_err(|error| match error {
             OpenError::Io { source, .. } => unreadable(source),
-            OpenError::Missing(_) => unreadable(std::io::Error::from(std::io::ErrorKind::NotFound)),
+            OpenError::Missing(_) => no_dump("there is no file and no directory of that name"),
             OpenError::Empty(_) => no_dump("the file is empty"),
             OpenError::NotRecognised { what, .. } => no_dump(&what),
         })?;
