@@ -533,6 +533,25 @@ fn rows_of_inserts_are_counted_after_the_restore() {
 }
 
 #[test]
+fn a_statement_too_long_to_be_tried_leaves_the_rest_proved() {
+    let source = Source::new(
+        "CREATE TABLE words (id int, word text); INSERT INTO words VALUES (1, 'short'), (2, repeat('long ', 30000));
+         CREATE TABLE other (id int); INSERT INTO other VALUES (1)",
+    );
+    let mut options = VerifyOptions::new(&source.dump("long.sql", &["--format=plain", "--inserts"]));
+    (options.limits.min_size, options.limits.min_tables) = (0, 0);
+    options.restore = Restore::Always;
+    options.restore_options.longest_statement = 64 << 10;
+    let report = verify(&options, &Arc::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Incomplete, "{:#?}", report.findings);
+    let told = "not made here: TABLE DATA public.words: a statement of 0 MB is too long to be tried";
+    assert!(report.evidence.notes.iter().any(|note| note == told), "{:#?}", report.evidence.notes);
+    let restored = report.evidence.restored.unwrap();
+    assert_eq!(rows_of(&restored, "public.other"), (1, Some(1), None));
+    assert_eq!(rows_of(&restored, "public.words"), (2, None, None));
+}
+
+#[test]
 fn a_dump_that_changes_while_it_is_restored_proves_nothing() {
     let source = Source::new("CREATE TABLE t (id int); INSERT INTO t VALUES (1)");
     let path = source.dump("changing.custom", &["--format=custom"]);

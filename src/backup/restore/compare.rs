@@ -259,8 +259,10 @@ fn compare_tables(
         };
         match read_table(client, name, table, encoding) {
             Ok(found) if found.rows != table.sum.rows && (is_doubtful || refused("TABLE DATA")) => {
-                comparison.not_compared =
-                    Some("its rows could not be loaded here, for lack of a right or an extension".to_owned());
+                comparison.not_compared = Some(
+                    "not all of its rows could be loaded here: what was not made or loaded is listed"
+                        .to_owned(),
+                );
             }
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);

@@ -16,7 +16,7 @@ pub enum ErrorClass {
     /// The dump's: it wouldn't restore anywhere.
     Backup,
     /// The place's, by the look of it: a collation, a library, an extension or a setting that isn't here, or whose name is
-    /// damaged. Nobody knows then whether the dump restores where it is.
+    /// damaged; a statement too long to be tried. Nobody knows then whether the dump restores where it is.
     Environment,
     /// Only a superuser may, and this restore is done by none; or it follows from that.
     Privilege,

@@ -51,6 +51,9 @@ pub struct Options {
     pub jobs: usize,
     /// Settings of the scratch cluster over and above its own.
     pub settings: Vec<(String, String)>,
+    /// Bytes of the longest statement of a plain dump that is tried: a row of an INSERT may be large. The server itself takes
+    /// 1 GB.
+    pub longest_statement: usize,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             hard_limit: Duration::from_secs(20 * 60),
             jobs: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
             settings: Vec::new(),
+            longest_statement: 256 << 20,
         }
     }
 }
@@ -375,7 +379,7 @@ fn fill(
     };
     let started = Instant::now();
     let (held, took) = if archive.format.is_text() {
-        let held = script::run(archive, target, started + options.hard_limit, &mut restored)?;
+        let held = script::run(archive, target, options, &mut restored)?;
         (held, started.elapsed())
     } else {
         (script::Held::default(), archive::run(archive, plan, target, options, &mut restored)?)

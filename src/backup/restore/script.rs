@@ -20,14 +20,13 @@ use crate::postgres::sql_text::quote_literal;
 use super::declared::{Declarations, Declared};
 use super::errors::{self, ErrorClass, KEPT, RestoreError, server_message, shorten};
 use super::names::{
-    copy_target, created_name, extension_in, identifier, is_extension_of_pg_dump, speaks_of, strip_words,
+    copy_target, created_name, extension_in, identifier, inserted_into, is_extension_of_pg_dump, speaks_of,
+    strip_words,
 };
 use super::target::Target;
 use super::zone::Samples;
-use super::{NotRestored, RestoreFailure, Restored};
+use super::{NotRestored, Options, RestoreFailure, Restored};
 
-/// The longest statement that is sent: a row of an INSERT may be large. The server itself takes 1 GB.
-const LONGEST_STATEMENT: usize = 256 * 1024 * 1024;
 /// Enough of a statement to see what it is.
 const SCANNED_STATEMENT: usize = 64 * 1024;
 /// Rows travel in pieces of about this size.
@@ -144,8 +143,11 @@ enum Step {
     Statement(Vec<u8>),
     /// A statement that has no end, or is longer than what is sent.
     Cut(Vec<u8>),
-    /// One that is longer than what is sent at once.
-    TooLong(Vec<u8>),
+    /// The beginning of one that is longer than what is sent.
+    TooLong {
+        head: Vec<u8>,
+        bytes: u64,
+    },
     Meta(String),
     /// A comment line that may name what comes next.
     Comment(Vec<u8>),
@@ -167,11 +169,12 @@ pub(super) struct Held {
 pub(super) fn run(
     archive: &Archive,
     target: &Target,
-    deadline: Instant,
+    options: &Options,
     restored: &mut Restored,
 ) -> Result<Held, RestoreFailure> {
     let Some(text) = &archive.text else { return Ok(Held::default()) };
     restored.jobs = 1;
+    let deadline = Instant::now() + options.hard_limit;
     let gauge = Arc::new(Gauge::like(text.gauge()));
     let text = text.clone().on(&gauge);
     let mut client = target.connect(target.database(""))?;
@@ -181,7 +184,7 @@ pub(super) fn run(
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut sink = Sending { sender, rows: Vec::new(), gauge: &gauge };
-            let mut reader = TextReader::new(LONGEST_STATEMENT);
+            let mut reader = TextReader::new(options.longest_statement);
             let _ = decode_all(&text, archive.compression, &mut |bytes| reader.push(bytes, &mut sink));
             reader.finish(&mut sink);
         });
@@ -236,7 +239,7 @@ impl TextSink for Sending<'_> {
     fn statement(&mut self, sql: &[u8], measure: Measure) {
         self.send(match measure.end {
             End::Whole => Step::Statement(sql.to_vec()),
-            End::Shortened => Step::TooLong(sql.to_vec()),
+            End::Shortened => Step::TooLong { head: head_of(sql).to_vec(), bytes: measure.bytes },
             End::Missing => Step::Cut(sql.to_vec()),
         });
     }
@@ -378,13 +381,10 @@ impl<'a> Loader<'a> {
                 Step::Statement(sql) => self.statement(&sql)?,
                 Step::Cut(sql) => {
                     let message = "the dump ends inside a statement".to_owned();
-                    self.complain(ErrorClass::Backup, None, message, Some(&head_of(&sql)));
+                    let head = String::from_utf8_lossy(head_of(&sql)).into_owned();
+                    self.complain(ErrorClass::Backup, None, message, Some(&head));
                 }
-                Step::TooLong(sql) => {
-                    let message =
-                        format!("a statement is longer than {LONGEST_STATEMENT} bytes and wasn't tried");
-                    self.complain(ErrorClass::Tool, None, message, Some(&head_of(&sql)));
-                }
+                Step::TooLong { head, bytes } => self.too_long(&head, bytes),
                 Step::Meta(line) => self.meta_command(&line)?,
                 Step::Comment(line) => self.comment(&line),
                 Step::CopyBegin(statement) => self.copy(&statement, &steps)?,
@@ -454,6 +454,15 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A statement that isn't tried: nobody knows whether the server would take it.
+    fn too_long(&mut self, head: &[u8], bytes: u64) {
+        let lossy = |_| String::from_utf8_lossy(head).into_owned();
+        let text = self.text_of(head).unwrap_or_else(lossy);
+        let message = format!("a statement of {} MB is too long to be tried", bytes >> 20);
+        self.declared.doubt();
+        self.complain(ErrorClass::Environment, made_or_filled(&text), message, Some(&text));
+    }
+
     fn is_utf8(&self) -> bool {
         let plain: String = self.encoding.chars().filter(char::is_ascii_alphanumeric).collect();
         plain.eq_ignore_ascii_case("UTF8") || plain.eq_ignore_ascii_case("UNICODE")
@@ -492,7 +501,7 @@ impl<'a> Loader<'a> {
         }
         if let Err(error) = outcome {
             let kind = grants(&text).then_some("ACL");
-            self.judge(&error, kind, Some(created_object(&text)).filter(|it| !it.is_empty()), &text);
+            self.judge(&error, kind, made_or_filled(&text), &text);
         } else if strip_words(&text, &["SET"]).is_some() || text.starts_with("SELECT pg_catalog.set_config(")
         {
             // Some are set over and over: default_table_access_method, default_tablespace.
@@ -724,8 +733,16 @@ impl<'a> Loader<'a> {
 }
 
 /// The beginning of a statement, for messages.
-fn head_of(sql: &[u8]) -> String {
-    String::from_utf8_lossy(sql.get(..4096).unwrap_or(sql)).into_owned()
+fn head_of(sql: &[u8]) -> &[u8] {
+    sql.get(..4096).unwrap_or(sql)
+}
+
+/// What a statement is about: rows of a table, as COPY's are called, or what it makes.
+fn made_or_filled(text: &str) -> Option<String> {
+    match inserted_into(text) {
+        Some(relation) => Some(format!("TABLE DATA {relation}")),
+        None => Some(created_object(text)).filter(|object| !object.is_empty()),
+    }
 }
 
 /// Whether it ends in `OWNER TO shop`: the words alone may stand in a constraint.
