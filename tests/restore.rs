@@ -13,6 +13,7 @@ use rollsafe::backup::archive::text_reader::TextSink;
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
 use rollsafe::backup::checksum::RowSum;
 use rollsafe::backup::options::{Restore, VerifyOptions};
+use rollsafe::backup::report::{Look, terminal};
 use rollsafe::backup::restore::{ErrorClass, Expected, LargeObjects, Options, Restored, restore};
 use rollsafe::backup::verify::{Verdict, VerifyError, verify};
 use rollsafe::postgres::child::Run;
@@ -530,6 +531,30 @@ fn rows_of_inserts_are_counted_after_the_restore() {
         let restored = restore_with(&archive, &expected, &Options::default());
         assert!(!restored.is_whole(), "{restored:#?}");
     }
+}
+
+#[test]
+fn what_restores_but_for_a_refused_function_is_not_called_whole() {
+    let source = Source::new(
+        "CREATE TABLE t (id int); INSERT INTO t VALUES (1);
+         CREATE FUNCTION lp() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1'",
+    );
+    let mut options = VerifyOptions::new(&source.dump("told.custom", &["--format=custom"]));
+    (options.limits.min_size, options.limits.min_tables, options.restore) = (0, 0, Restore::Always);
+    let last_line = || {
+        let report = verify(&options, &Arc::default()).unwrap();
+        terminal(&report, Look { color: false, tables: None })
+            .trim_end()
+            .lines()
+            .next_back()
+            .unwrap()
+            .to_owned()
+    };
+    let told = "verified: every block and row was read, and it restores";
+    assert!(last_line().starts_with(&format!("{told} but for what the notes name (")), "{}", last_line());
+    source.cluster.connect(SUPERUSER, "shop").unwrap().batch_execute("DROP FUNCTION lp").unwrap();
+    source.dump("told.custom", &["--format=custom"]);
+    assert!(last_line().starts_with(&format!("{told} (")), "{}", last_line());
 }
 
 #[test]

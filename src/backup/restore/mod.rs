@@ -241,6 +241,13 @@ impl Restored {
         told
     }
 
+    /// Whether something was left out or refused here, so that not all of the dump was restored: everything into one
+    /// tablespace is all of it.
+    pub fn leaves_out(&self) -> bool {
+        self.not_restored.iter().any(|left| !left.what.starts_with("TABLESPACE "))
+            || !self.refused_here().is_empty()
+    }
+
     /// What could not be compared, in words; empty when everything was.
     pub fn not_compared(&self) -> Vec<String> {
         self.tables
