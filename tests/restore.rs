@@ -293,6 +293,31 @@ fn what_a_plain_dump_names_and_does_not_make_is_missed() {
 }
 
 #[test]
+fn names_without_their_table_as_before_version_10_are_known() {
+    let path = shop().dump("old.sql", &["--format=plain"]);
+    let mut text = fs::read_to_string(&path).unwrap();
+    for (table, name, kind) in [
+        ("users", "users_pkey", "CONSTRAINT"),
+        ("users", "own", "POLICY"),
+        ("users", "touched", "TRIGGER"),
+        ("Order's", "id", "DEFAULT"),
+        ("Order's", "Order's_user_id_fkey", "FK CONSTRAINT"),
+    ] {
+        let now = format!("-- Name: {table} {name}; Type: {kind}; Schema: public; Owner: ");
+        assert!(text.contains(&now), "{now}");
+        text = text.replace(&now, &format!("-- Name: {name}; Type: {kind}; Schema: public; Owner: "));
+    }
+    fs::write(&path, &text).unwrap();
+    assert_whole(&restore_of(&path));
+    let end = text.find("-- PostgreSQL database dump complete").unwrap();
+    text.insert_str(end, "--\nDROP POLICY own ON public.users;\n");
+    fs::write(&path, text).unwrap();
+    let restored = restore_of(&path);
+    let told: Vec<_> = restored.objects.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(told, ["public.own"]);
+}
+
+#[test]
 fn what_was_written_into_a_plain_dump_instead_is_told() {
     let source = Source::new(
         "CREATE TABLE t (id int PRIMARY KEY, q text, CONSTRAINT shop CHECK (q <> ' OWNER TO bob'));

@@ -17,7 +17,7 @@ use super::target::Target;
 use super::{RestoreFailure, Restored};
 
 /// Kinds of entries, and where the catalogs keep schema, name and whether it is valid. Names are written as pg_dump writes
-/// its tags.
+/// its tags: what belongs to a table with the table before it, and in a fourth column alone, as before PostgreSQL 10.
 const OBJECTS: &[(&[&str], &str)] = &[
     (
         &["TABLE"],
@@ -55,7 +55,7 @@ const OBJECTS: &[(&[&str], &str)] = &[
     (
         &["CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT"],
         "SELECT n.nspname::text, COALESCE(c.relname, t.typname)::text || ' ' || k.conname::text,
-                CASE WHEN NOT k.convalidated OR NOT COALESCE(i.indisvalid, true) THEN 'not valid' ELSE '' END
+                CASE WHEN NOT k.convalidated OR NOT COALESCE(i.indisvalid, true) THEN 'not valid' ELSE '' END, k.conname::text
            FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
            LEFT JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
            LEFT JOIN pg_catalog.pg_type t ON t.oid = k.contypid
@@ -63,26 +63,26 @@ const OBJECTS: &[(&[&str], &str)] = &[
     ),
     (
         &["DEFAULT"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || a.attname::text, ''::text
+        "SELECT n.nspname::text, c.relname::text || ' ' || a.attname::text, ''::text, a.attname::text
            FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum",
     ),
     (
         &["TRIGGER"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || t.tgname::text, ''::text
+        "SELECT n.nspname::text, c.relname::text || ' ' || t.tgname::text, ''::text, t.tgname::text
            FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal",
     ),
     (
         &["RULE"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || r.rulename::text, ''::text
+        "SELECT n.nspname::text, c.relname::text || ' ' || r.rulename::text, ''::text, r.rulename::text
            FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
     ),
     (
         &["POLICY"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || p.polname::text, ''::text
+        "SELECT n.nspname::text, c.relname::text || ' ' || p.polname::text, ''::text, p.polname::text
            FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
     ),
@@ -310,16 +310,24 @@ fn compare_objects(
         }
         let rows =
             catalog.query(*sql, &[]).map_err(|error| RestoreFailure::server("read the catalogs", error))?;
-        let read = |row: &postgres::Row| {
+        let mut there: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut by_its_name_alone = BTreeMap::new();
+        for row in &rows {
             let name = |at| Ok::<_, postgres::Error>(as_declared(row.try_get(at)?, is_text));
-            Ok(((name(0)?, name(1)?), row.try_get(2)?))
-        };
-        let there: Result<BTreeMap<(String, String), String>, postgres::Error> =
-            rows.iter().map(read).collect();
-        let there = there.map_err(|error| RestoreFailure::server("read the names in the catalogs", error))?;
+            let mut read = || {
+                let (schema, validity): (String, String) = (name(0)?, row.try_get(2)?);
+                if row.len() > 3 {
+                    by_its_name_alone.insert((schema.clone(), name(3)?), validity.clone());
+                }
+                there.insert((schema, name(1)?), validity);
+                Ok(())
+            };
+            read().map_err(|error| RestoreFailure::server("read the names in the catalogs", error))?;
+        }
         for declared in wanted {
             restored.objects_compared += 1;
-            let found = there.get(&(declared.schema.clone(), declared.tag.clone())).map(String::as_str);
+            let key = (declared.schema.clone(), declared.tag.clone());
+            let found = there.get(&key).or_else(|| by_its_name_alone.get(&key)).map(String::as_str);
             let difference = match found {
                 None => "missing",
                 Some("not valid") if !declared.is_invalid_by_intent => "not valid",
