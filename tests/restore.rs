@@ -307,10 +307,28 @@ fn names_without_their_table_as_before_version_10_are_known() {
         assert!(text.contains(&now), "{now}");
         text = text.replace(&now, &format!("-- Name: {name}; Type: {kind}; Schema: public; Owner: "));
     }
+    // Before 10.3 the search_path told the schema.
+    let path_of_now = "SELECT pg_catalog.set_config('search_path', '', false);";
+    assert!(text.contains(path_of_now) && text.contains("\nCOPY public.users ("));
+    let text =
+        text.replace(path_of_now, "SET search_path = public, pg_catalog;").replace("public.users", "users");
+    let mut text = text.replace(
+        "; Type: TABLE; Schema: public; Owner: postgres\n",
+        "; Type: TABLE; Schema: public; Owner: postgres; Tablespace: \n",
+    );
     fs::write(&path, &text).unwrap();
-    assert_whole(&restore_of(&path));
+    let mut options = VerifyOptions::new(&path);
+    (options.limits.min_size, options.limits.min_tables, options.restore) = (0, 0, Restore::Always);
+    let report = verify(&options, &Arc::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Verified, "{:#?}", report.findings);
+    assert!(
+        report.findings.iter().all(|finding| !finding.message.contains("Tablespace")),
+        "{:#?}",
+        report.findings
+    );
+    assert_whole(&report.evidence.restored.unwrap());
     let end = text.find("-- PostgreSQL database dump complete").unwrap();
-    text.insert_str(end, "--\nDROP POLICY own ON public.users;\n");
+    text.insert_str(end, "--\nDROP POLICY own ON users;\n");
     fs::write(&path, text).unwrap();
     let restored = restore_of(&path);
     let told: Vec<_> = restored.objects.iter().map(|it| it.name.as_str()).collect();

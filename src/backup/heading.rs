@@ -17,20 +17,19 @@ pub(super) fn heading(line: &str) -> Option<Heading> {
     let rest = ["Name: ", "Data for Name: ", "Statistics for Name: "]
         .iter()
         .find_map(|start| line.strip_prefix(start))?;
-    let (rest, owner) = rest.rsplit_once("; Owner: ")?;
+    let (rest, owner) = rest.rsplit_once("; Owner:")?;
     let (rest, schema) = rest.rsplit_once("; Schema: ")?;
     let (name, kind) = rest.rsplit_once("; Type: ")?;
-    let (owner, tablespace) = match owner.split_once("; Tablespace: ") {
-        Some((owner, tablespace)) => (owner, Some(tablespace.to_owned())),
-        None => (owner, None),
-    };
+    // Before version 10 the tablespace stands there even where it is none, and the line may end with it.
+    let (owner, tablespace) = owner.split_once("; Tablespace:").unwrap_or((owner, ""));
+    let (owner, tablespace) = (owner.trim_start(), tablespace.trim_start());
     let not_dash = |text: &str| (text != "-" && !text.is_empty()).then(|| text.to_owned());
     Some(Heading {
         name: name.to_owned(),
         kind: kind.to_owned(),
         schema: not_dash(schema),
         owner: not_dash(owner),
-        tablespace,
+        tablespace: not_dash(tablespace),
     })
 }
 
@@ -45,6 +44,9 @@ mod tests {
         assert_eq!((found.name.as_str(), found.kind.as_str()), ("a; Type: b", "TABLE"));
         assert_eq!((found.owner.as_deref(), found.tablespace.as_deref()), (Some("shop"), Some("fast")));
         assert_eq!(heading("Name: plpgsql; Type: EXTENSION; Schema: -; Owner: -").unwrap().schema, None);
+        let old = heading("Name: users; Type: TABLE; Schema: public; Owner: shop; Tablespace:").unwrap();
+        assert_eq!((old.owner.as_deref(), old.tablespace), (Some("shop"), None));
+        assert_eq!(heading("Name: plpgsql; Type: EXTENSION; Schema: -; Owner:").unwrap().owner, None);
         assert_eq!(heading("PostgreSQL database dump"), None);
     }
 }

@@ -15,7 +15,7 @@ use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
 use super::gathered::Gathered;
 use super::heading::{Heading, heading};
-use super::restore::ObjectSum;
+use super::restore::{Expected, ObjectSum};
 use super::rows::{RowPlan, RowReader};
 use super::schema::{Schema, copy_target};
 use super::wanted::{Wanted, row_plan};
@@ -457,6 +457,8 @@ impl PlainReader {
         }
         let default = Wanted::default();
         let wanted = self.wanted.as_ref().unwrap_or(&default);
+        let schema = self.entry.as_ref().and_then(|entry| entry.schema.as_deref());
+        let statement = Expected::in_schema(&statement, schema);
         self.gathered.rows(&self.database, &statement, &plan, rows, problems, None, wanted);
     }
 }

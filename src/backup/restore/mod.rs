@@ -19,6 +19,7 @@ mod script;
 mod target;
 mod zone;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use crate::backup::checksum::{Checksum, RowSum};
 use crate::postgres::child::RunError;
 use crate::postgres::cluster::ClusterError;
 use crate::postgres::connection::ConnectionError;
+use crate::postgres::sql_text::quote_identifier;
 use crate::postgres::tools::ToolsError;
 
 pub use compare::{ObjectDifference, SequenceDifference, TableComparison};
@@ -113,6 +115,19 @@ impl Expected {
         let table = self.tables.entry((database.to_owned(), relation.to_owned())).or_default();
         table.sum.rows += rows;
         table.hashed = false;
+    }
+
+    /// The COPY statement with its table's schema, which pg_dump leaves to the search_path before 10.3.
+    pub(crate) fn in_schema<'a>(copy: &'a str, schema: Option<&str>) -> Cow<'a, str> {
+        let written = names::copy_target(copy).and_then(|target| names::split_relation(target.relation));
+        match (written, schema, copy.strip_prefix("COPY ")) {
+            (Some((own, _)), Some(schema), Some(rest)) if own.is_empty() && !schema.is_empty() => {
+                // Reports are easier to read without quotes, and this one name certainly needs none.
+                let schema = if schema == "public" { schema.to_owned() } else { quote_identifier(schema) };
+                format!("COPY {schema}.{rest}").into()
+            }
+            _ => copy.into(),
+        }
     }
 
     fn tables_of(&self, database: &str) -> impl Iterator<Item = (&str, &ExpectedTable)> {
