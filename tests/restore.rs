@@ -582,7 +582,7 @@ fn what_restores_but_for_a_refused_function_is_not_called_whole() {
         "CREATE TABLE t (id int); INSERT INTO t VALUES (1);
          CREATE FUNCTION lp() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1'",
     );
-    let mut options = VerifyOptions::new(&source.dump("told.custom", &["--format=custom"]));
+    let mut options = VerifyOptions::new(source.dump("told.custom", &["--format=custom"]));
     (options.limits.min_size, options.limits.min_tables, options.restore) = (0, 0, Restore::Always);
     let last_line = || {
         let report = verify(&options, &Arc::default()).unwrap();
@@ -606,7 +606,7 @@ fn a_statement_too_long_to_be_tried_leaves_the_rest_proved() {
         "CREATE TABLE words (id int, word text); INSERT INTO words VALUES (1, 'short'), (2, repeat('long ', 30000));
          CREATE TABLE other (id int); INSERT INTO other VALUES (1)",
     );
-    let mut options = VerifyOptions::new(&source.dump("long.sql", &["--format=plain", "--inserts"]));
+    let mut options = VerifyOptions::new(source.dump("long.sql", &["--format=plain", "--inserts"]));
     (options.limits.min_size, options.limits.min_tables) = (0, 0);
     options.restore = Restore::Always;
     options.restore_options.longest_statement = 64 << 10;
