@@ -15,8 +15,10 @@ pub mod keep;
 mod names;
 mod objects;
 mod plan;
+mod scan;
 mod script;
 mod target;
+mod watch;
 mod zone;
 
 use std::borrow::Cow;

@@ -2,14 +2,12 @@
 //! not involved, so its meta-commands run nowhere.
 
 use std::io::Write;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use postgres::Client;
 use postgres::error::SqlState;
-use postgres::{CancelToken, Client};
 
 use crate::backup::archive::input::Gauge;
 use crate::backup::archive::text_reader::{End, Measure, TextReader, TextSink};
@@ -23,125 +21,19 @@ use super::names::{
     copy_target, created_name, extension_in, identifier, inserted_into, is_extension_of_pg_dump, speaks_of,
     strip_words,
 };
+use super::scan::{client_encoding, connected_database};
 use super::target::Target;
+use super::watch::Watch;
 use super::zone::Samples;
 use super::{NotRestored, Options, RestoreFailure, Restored};
 
-/// Enough of a statement to see what it is.
-const SCANNED_STATEMENT: usize = 64 * 1024;
 /// Rows travel in pieces of about this size.
 const PIECE: usize = 128 * 1024;
-
-/// Told what a scan meets.
-pub(super) trait ScanSink {
-    /// A comment line.
-    fn comment(&mut self, line: &str);
-    /// What follows belongs to another database.
-    fn connect(&mut self, database: &str);
-    /// A statement, or its beginning.
-    fn statement(&mut self, sql: &str) -> ControlFlow<()>;
-    /// Rows of a table begin.
-    fn rows(&mut self) -> ControlFlow<()>;
-}
-
-/// Reads through a plain dump without doing any of it, until `sink` has enough or the text ends. What is wrong with
-/// the text is the data stage's to say.
-pub(super) fn scan(archive: &Archive, sink: &mut dyn ScanSink) {
-    let Some(text) = &archive.text else { return };
-    let gauge = Arc::new(Gauge::like(text.gauge()));
-    let mut reader = TextReader::new(SCANNED_STATEMENT);
-    let mut adapter = ScanAdapter { sink, gauge: &gauge, done: false };
-    let text = text.clone().on(&gauge);
-    let _ = decode_all(&text, archive.compression, &mut |bytes| {
-        if !adapter.done {
-            reader.push(bytes, &mut adapter);
-        }
-    });
-}
-
-struct ScanAdapter<'a> {
-    sink: &'a mut dyn ScanSink,
-    gauge: &'a Gauge,
-    done: bool,
-}
-
-impl ScanAdapter<'_> {
-    fn follow(&mut self, flow: ControlFlow<()>) {
-        if flow.is_break() {
-            self.done = true;
-            self.gauge.cancel();
-        }
-    }
-}
-
-impl TextSink for ScanAdapter<'_> {
-    fn comment(&mut self, line: &str) {
-        if !self.done {
-            self.sink.comment(line);
-        }
-    }
-
-    fn statement(&mut self, sql: &[u8], _measure: Measure) {
-        if !self.done {
-            let flow = self.sink.statement(String::from_utf8_lossy(sql).trim());
-            self.follow(flow);
-        }
-    }
-
-    fn meta_command(&mut self, line: &str) {
-        if let Some(database) = connected_database(line)
-            && !self.done
-        {
-            self.sink.connect(&database);
-        }
-    }
-
-    fn copy_begin(&mut self, _statement: &str) {
-        if !self.done {
-            let flow = self.sink.rows();
-            self.follow(flow);
-        }
-    }
-}
-
-/// The encoding that `SET client_encoding = 'LATIN1'` names.
-pub(super) fn client_encoding(sql: &str) -> Option<String> {
-    let rest = strip_words(sql, &["SET", "client_encoding"])?;
-    let value = rest.strip_prefix('=')?.trim().trim_matches('\'');
-    Some(value.to_owned())
-}
-
-/// The name of the database that a statement creates.
-pub(super) fn created_database(sql: &str) -> Option<String> {
-    let rest = strip_words(sql, &["CREATE", "DATABASE"])?;
-    identifier(rest).map(|(name, _)| name)
-}
-
-/// The database of `\connect shop`, `\connect "a b"` or `\connect -reuse-previous=on "dbname='a b'"`.
-fn connected_database(line: &str) -> Option<String> {
-    let rest = line.strip_prefix("\\connect ")?.trim();
-    let rest = match rest.strip_prefix('-') {
-        Some(option) => option.split_once(' ')?.1.trim(),
-        None => rest,
-    };
-    let (name, _) = match rest.strip_prefix('"') {
-        Some(_) => identifier(rest)?,
-        None => (rest.split_whitespace().next()?.to_owned(), ""),
-    };
-    match name.strip_prefix("dbname=") {
-        // A connection string's value: quoted, with backslashes before quotes and backslashes.
-        Some(value) => {
-            let value = value.strip_prefix('\'').and_then(|it| it.strip_suffix('\'')).unwrap_or(value);
-            Some(value.replace("\\'", "'").replace("\\\\", "\\"))
-        }
-        None => Some(name),
-    }
-}
 
 /// One thing to do, on its way from the reader of the text to the connection.
 enum Step {
     Statement(Vec<u8>),
-    /// A statement that has no end, or is longer than what is sent.
+    /// A statement that has no end.
     Cut(Vec<u8>),
     /// The beginning of one that is longer than what is sent.
     TooLong {
@@ -266,71 +158,6 @@ impl TextSink for Sending<'_> {
             self.send(Step::Rows(rows));
         }
         self.send(Step::CopyEnd { marker });
-    }
-}
-
-/// Cancels what the server is doing when the time is up.
-struct Watch<'a> {
-    target: &'a Target,
-    state: Mutex<Watched>,
-    woken: Condvar,
-    struck: AtomicBool,
-}
-
-/// Whom to stop.
-struct Watched {
-    dismissed: bool,
-    pid: i32,
-    token: CancelToken,
-}
-
-impl Watched {
-    fn of(client: &mut Client) -> Watched {
-        // Asking can't fail on a session just begun; then there is nobody to stop.
-        let pid = client.query_one("SELECT pg_catalog.pg_backend_pid()", &[]).map_or(0, |row| row.get(0));
-        Watched { dismissed: false, pid, token: client.cancel_token() }
-    }
-}
-
-impl<'a> Watch<'a> {
-    fn new(target: &'a Target, client: &mut Client) -> Watch<'a> {
-        Watch {
-            target,
-            state: Mutex::new(Watched::of(client)),
-            woken: Condvar::new(),
-            struck: AtomicBool::new(false),
-        }
-    }
-
-    fn stand_guard(&self, deadline: Instant) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if state.dismissed {
-                return;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                self.struck.store(true, Ordering::SeqCst);
-                self.target.cancel(state.pid, &state.token);
-            }
-            // Struck already: again every second, in case the cancel came between two statements.
-            let wait = if left.is_zero() { std::time::Duration::from_secs(1) } else { left };
-            state = self.woken.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn watch(&self, client: &mut Client) {
-        let watched = Watched::of(client);
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = watched;
-    }
-
-    fn dismiss(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).dismissed = true;
-        self.woken.notify_all();
-    }
-
-    fn has_struck(&self) -> bool {
-        self.struck.load(Ordering::SeqCst)
     }
 }
 
@@ -787,18 +614,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connect_commands_of_pg_dump_are_read() {
-        for (line, database) in [
-            ("\\connect shop", "shop"),
-            ("\\connect \"Sh op\"", "Sh op"),
-            ("\\connect -reuse-previous=on \"dbname='it\\'s'\"", "it's"),
-        ] {
-            assert_eq!(connected_database(line).as_deref(), Some(database), "{line}");
-        }
-        assert_eq!(connected_database("\\! rm -rf /"), None);
-    }
-
-    #[test]
     fn objects_are_named_by_their_statements() {
         for (text, object) in [
             ("CREATE TABLE public.users (id int)", "TABLE public.users"),
@@ -811,8 +626,6 @@ mod tests {
         ] {
             assert_eq!(created_object(text), object);
         }
-        assert_eq!(client_encoding("SET client_encoding = 'LATIN1'").as_deref(), Some("LATIN1"));
-        assert_eq!(created_database("CREATE DATABASE \"Sh op\" WITH").as_deref(), Some("Sh op"));
         assert!(gives_owner("ALTER TABLE public.t OWNER TO \"Shop owner\""));
         assert!(!gives_owner("ALTER TABLE public.t ADD CONSTRAINT c CHECK ((q <> ' OWNER TO x'::text))"));
         assert!(grants("REVOKE ALL ON t FROM x") && !grants("CREATE TABLE grants ()"));
