@@ -13,6 +13,7 @@ use crate::backup::heading::Heading;
 use crate::backup::tokens::Tokens;
 
 use super::compare::{ObjectDifference, SequenceDifference, real_name};
+use super::names::extension_in;
 use super::target::Target;
 use super::{RestoreFailure, Restored};
 
@@ -197,7 +198,10 @@ impl Declarations {
     /// What follows makes this.
     pub(super) fn begin(&mut self, database: &Arc<str>, heading: &Heading) {
         self.end();
-        self.list.extend(Declared::new(database, &heading.kind, heading.schema.as_deref(), &heading.name));
+        let declared = Declared::new(database, &heading.kind, heading.schema.as_deref(), &heading.name);
+        // People take statements about extensions out of dumps on purpose, and what needs one tells that it isn't there.
+        let is_doubtful = heading.kind == "EXTENSION";
+        self.list.extend(declared.map(|declared| Declared { is_doubtful, ..declared }));
     }
 
     /// What follows makes nothing that is known.
@@ -211,7 +215,9 @@ impl Declarations {
         let is_doubtful = self.is_doubtful;
         let Some(declared) = self.list.get_mut(self.since) else { return };
         declared.read(sql);
-        declared.is_doubtful |= is_doubtful;
+        if declared.kind != "EXTENSION" || extension_in(sql).is_some() {
+            declared.is_doubtful = is_doubtful;
+        }
         if HOLD_CONSTRAINTS.contains(&declared.kind) {
             let declared = declared.clone();
             let constraints = inline_constraints(sql);
