@@ -195,16 +195,21 @@ fn what_is_there_is_replaced_only_on_demand() {
     fs::write(there("precious/thesis.txt"), "x").unwrap();
     fs::write(there("directory/notes.txt"), "x").unwrap();
     fs::write(there("readme"), "how to pg_dump").unwrap();
+    fs::create_dir_all(there("nightly")).unwrap();
     for (name, why) in [
         ("precious", "isn't part of a dump"),
         ("directory", "notes.txt"),
         ("readme", "doesn't begin as a dump"),
+        ("nightly", "it is an empty directory, and this dump is a file"),
     ] {
         let error = take(&TakeOptions { replace: true, ..shop.options(name) }).unwrap_err();
         assert!(matches!(error, TakeError::NoDump { .. }) && error.to_string().contains(why), "{error}");
     }
     assert_eq!(fs::read_to_string(there("precious/thesis.txt")).unwrap(), "x");
-    assert_eq!(shop.files(), ["custom", "directory", "precious", "readme"]);
+    assert_eq!(shop.files(), ["custom", "directory", "nightly", "precious", "readme"]);
+    // A dump that is a directory itself takes the place of an empty one.
+    let format = DumpFormat::Directory;
+    shop.take(&TakeOptions { format, replace: true, ..shop.options("nightly") });
 }
 
 #[test]
@@ -235,6 +240,12 @@ fn partitions_written_through_their_root_are_counted_together() {
     let extra = vec!["--load-via-partition-root".to_owned(), "--exclude-table-data=pe0".to_owned()];
     let taken = shop.take(&TakeOptions { extra, ..shop.options("root.dump") });
     assert_eq!(taken.left_out, ["public.pe0"]);
+    let extra = vec!["--load-via-partition-root".to_owned(), "--exclude-table=pe0".to_owned()];
+    let taken = shop.take(&TakeOptions { extra, ..shop.options("excluded.dump") });
+    assert_eq!(taken.left_out, ["public.pe0"]);
+    let extra = vec!["--load-via-partition-root".to_owned(), "--data-only".to_owned()];
+    let taken = shop.take(&TakeOptions { extra, ..shop.options("rows.dump") });
+    assert_eq!(taken.left_out, Vec::<String>::new());
 }
 
 #[test]

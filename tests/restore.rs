@@ -13,6 +13,7 @@ use rollsafe::backup::archive::text_reader::TextSink;
 use rollsafe::backup::archive::{Archive, BlockKind, BlockSink};
 use rollsafe::backup::checksum::RowSum;
 use rollsafe::backup::options::{Restore, VerifyOptions};
+use rollsafe::backup::report::{Look, terminal};
 use rollsafe::backup::restore::{ErrorClass, Expected, LargeObjects, Options, Restored, restore};
 use rollsafe::backup::verify::{Verdict, VerifyError, verify};
 use rollsafe::postgres::child::Run;
@@ -229,6 +230,142 @@ fn a_plain_dump_comes_back_equal() {
     let restored = restore_of(&shop().dump("shop.sql", &["--format=plain"]));
     assert_whole(&restored);
     assert_eq!(restored.pg_restore_version, None);
+    assert!(restored.objects_compared >= 35, "{}", restored.objects_compared);
+}
+
+#[test]
+fn what_a_plain_dump_names_and_does_not_make_is_missed() {
+    let path = shop().dump("lost.sql", &["--format=plain"]);
+    let mut text = fs::read_to_string(&path).unwrap();
+    // The statement that holds the words, its semicolon included.
+    let mut lose = |words: &str| {
+        let at = text.find(words).unwrap_or_else(|| panic!("{words} isn't in the dump"));
+        let begin = text[..at].rfind("\n\n").unwrap();
+        let end = at + text[at..].find(";\n").unwrap();
+        text.replace_range(begin..=end, "");
+    };
+    lose("CREATE INDEX users_name");
+    lose("FOREIGN KEY (user_id)");
+    lose("CREATE TRIGGER touched");
+    lose("setval('public.users_id_seq'");
+    lose("REFRESH MATERIALIZED VIEW public.totals");
+    lose("CREATE FUNCTION public.touch()");
+    // Made, and unmade or not made as the dump says.
+    let more = "ALTER TABLE public.users DISABLE ROW LEVEL SECURITY; DROP POLICY own ON public.users;
+        DROP VIEW public.names; CREATE TABLE public.names (); SELECT setval('public.\"Order''s_id_seq\"', 6000);
+        ALTER TABLE public.\"Order's\" DROP CONSTRAINT old_rows; DROP INDEX public.events_at_idx;
+        ALTER DOMAIN public.cents DROP CONSTRAINT cents_check; DROP SCHEMA \"Bill ing\" CASCADE;\n";
+    let end = text.find("-- PostgreSQL database dump complete").unwrap();
+    text.insert_str(end, &format!("--\n{more}"));
+    fs::write(&path, text).unwrap();
+    let restored = restore_of(&path);
+    assert_eq!(restored.errors, [], "the server took every statement");
+    let told: Vec<_> =
+        restored.objects.iter().map(|it| format!("{} {}: {}", it.kind, it.name, it.difference)).collect();
+    let missing = [
+        "CHECK CONSTRAINT public.Order's old_rows",
+        "CHECK CONSTRAINT public.cents cents_check",
+        "EXTENSION hstore",
+        "FK CONSTRAINT public.Order's Order's_user_id_fkey",
+        "FUNCTION public.touch()",
+        "INDEX public.events_2024_at_idx",
+        "INDEX public.events_at_idx",
+        "INDEX public.events_rest_at_idx",
+        "INDEX public.users_name",
+        "INDEX ATTACH public.events_2024_at_idx",
+        "INDEX ATTACH public.events_rest_at_idx",
+        "MATERIALIZED VIEW DATA public.totals: not populated",
+        "POLICY public.users own",
+        "ROW SECURITY public.users",
+        "SCHEMA Bill ing",
+        "SEQUENCE SET public.users_id_seq",
+        "TABLE Bill ing.empty",
+        "TRIGGER public.users touched",
+        "VIEW public.names",
+    ];
+    let missing: Vec<_> =
+        missing.map(|it| if it.contains(':') { it.to_owned() } else { format!("{it}: missing") }).into();
+    assert_eq!(told, missing);
+    assert!(
+        restored.sequences.iter().any(|it| it.expected == Some(5000) && it.last_value == 6000),
+        "{restored:#?}"
+    );
+}
+
+#[test]
+fn names_without_their_table_as_before_version_10_are_known() {
+    let path = shop().dump("old.sql", &["--format=plain"]);
+    let mut text = fs::read_to_string(&path).unwrap();
+    for (table, name, kind) in [
+        ("users", "users_pkey", "CONSTRAINT"),
+        ("users", "own", "POLICY"),
+        ("users", "touched", "TRIGGER"),
+        ("Order's", "id", "DEFAULT"),
+        ("Order's", "Order's_user_id_fkey", "FK CONSTRAINT"),
+    ] {
+        let now = format!("-- Name: {table} {name}; Type: {kind}; Schema: public; Owner: ");
+        assert!(text.contains(&now), "{now}");
+        text = text.replace(&now, &format!("-- Name: {name}; Type: {kind}; Schema: public; Owner: "));
+    }
+    // Before 10.3 the search_path told the schema.
+    let path_of_now = "SELECT pg_catalog.set_config('search_path', '', false);";
+    assert!(text.contains(path_of_now) && text.contains("\nCOPY public.users ("));
+    let text =
+        text.replace(path_of_now, "SET search_path = public, pg_catalog;").replace("public.users", "users");
+    let mut text = text.replace(
+        "; Type: TABLE; Schema: public; Owner: postgres\n",
+        "; Type: TABLE; Schema: public; Owner: postgres; Tablespace: \n",
+    );
+    fs::write(&path, &text).unwrap();
+    let mut options = VerifyOptions::new(&path);
+    (options.limits.min_size, options.limits.min_tables, options.restore) = (0, 0, Restore::Always);
+    let report = verify(&options, &Arc::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Verified, "{:#?}", report.findings);
+    assert!(
+        report.findings.iter().all(|finding| !finding.message.contains("Tablespace")),
+        "{:#?}",
+        report.findings
+    );
+    assert_whole(&report.evidence.restored.unwrap());
+    let end = text.find("-- PostgreSQL database dump complete").unwrap();
+    text.insert_str(end, "--\nDROP POLICY own ON users;\n");
+    fs::write(&path, text).unwrap();
+    let restored = restore_of(&path);
+    let told: Vec<_> = restored.objects.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(told, ["public.own"]);
+}
+
+#[test]
+fn what_was_written_into_a_plain_dump_instead_is_told() {
+    let source = Source::new(
+        "CREATE TABLE t (id int PRIMARY KEY, q text, CONSTRAINT shop CHECK (q <> ' OWNER TO bob'));
+         ALTER TABLE t ADD CONSTRAINT late CHECK (q <> ' OWNER TO bob') NOT VALID; INSERT INTO t VALUES (1, 'x');
+         CREATE INDEX i ON t (q)",
+    );
+    let path = source.dump("edited.sql", &["--format=plain"]);
+    let restored = restore_of(&path);
+    assert!(restored.is_whole() && restored.errors.is_empty(), "{restored:#?}");
+    let mut text = fs::read_to_string(&path).unwrap();
+    let end = text.find("-- PostgreSQL database dump complete").unwrap();
+    // As if somebody had taken the statement out.
+    text.insert_str(end, "-- Name: pg_stat_statements; Type: EXTENSION; Schema: -; Owner: -\n--\n\n--\n");
+    // There is a relation of that name already, and nobody complains.
+    let text = text.replace("CREATE INDEX i ON", "CREATE SEQUENCE public.i; CREATE INDEX IF NOT EXISTS i ON");
+    let dropped = "ALTER TABLE public.t DROP CONSTRAINT shop;\n\n-- PostgreSQL database dump complete";
+    let text = text.replace("-- PostgreSQL database dump complete", dropped);
+    fs::write(&path, text).unwrap();
+    let mut options = VerifyOptions::new(&path);
+    (options.limits.min_size, options.limits.min_tables) = (0, 0);
+    options.restore = Restore::Always;
+    let report = verify(&options, &Arc::default()).unwrap();
+    let told: Vec<_> = report.findings.iter().map(|it| (it.code.as_ref(), it.message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("constraint_not_restored", "the constraint public.t shop is missing after the restore"),
+            ("index_not_restored", "the index public.i is missing after the restore")
+        ]
+    );
 }
 
 /// Changes bytes of a dump whose table of contents isn't compressed; as many as there were.
@@ -307,10 +444,9 @@ fn code_in_a_dump_runs_no_program_and_reads_no_file() {
 
 #[test]
 fn what_is_refused_here_is_told_and_hides_no_damage() {
-    // Jobs of pg_restore that fail at the same moment write into each other's messages.
     let restore_of = |path: &Path| {
         let (archive, expected) = read(path);
-        restore_with(&archive, &expected, &Options { jobs: 1, ..Options::default() })
+        restore_with(&archive, &expected, &Options { jobs: 4, ..Options::default() })
     };
     let source = Source::new(
         "CREATE TABLE t (id int, x text); INSERT INTO t SELECT n, n FROM generate_series(1, 9) n;
@@ -379,6 +515,33 @@ fn what_is_refused_here_is_told_and_hides_no_damage() {
 }
 
 #[test]
+fn jobs_that_fail_in_the_same_moment_hide_nothing() {
+    const TABLES: u64 = 60;
+    let source = Source::new(&format!(
+        "CREATE FUNCTION lp(int) RETURNS int LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT $1';
+         DO $$ BEGIN FOR i IN 1..{TABLES} LOOP
+             EXECUTE format('CREATE TABLE t%s (id int DEFAULT lp(1)); INSERT INTO t%1$s VALUES (1); CREATE INDEX ON t%1$s (lp(id))', i);
+         END LOOP; END $$"
+    ));
+    let (archive, expected) = read(&source.dump("refused.dir", &["--format=directory"]));
+    for _ in 0..3 {
+        let restored = restore_with(&archive, &expected, &Options { jobs: 4, ..Options::default() });
+        assert!(restored.is_whole(), "{restored:#?}");
+        assert!(restored.errors.iter().all(|error| error.class == ErrorClass::Privilege), "{restored:#?}");
+        assert_eq!(restored.errors_total, 1 + 3 * TABLES, "{restored:#?}");
+        assert!(restored.errors.iter().all(|error| error.object.is_some()), "{restored:#?}");
+    }
+    // On a server of one's own nothing is left of the first attempt either.
+    let own = start(&ClusterOptions::default());
+    let before = databases_and_roles(&own);
+    let options = Options { jobs: 4, url: Some(url_of(&own, SUPERUSER)), ..Options::default() };
+    let restored = restore_with(&archive, &expected, &options);
+    assert!(restored.is_whole(), "{restored:#?}");
+    assert_eq!(restored.errors_total, 1 + 3 * TABLES, "{restored:#?}");
+    assert_eq!(databases_and_roles(&own), before);
+}
+
+#[test]
 fn rows_of_inserts_are_counted_after_the_restore() {
     let source = Source::new(
         "CREATE TABLE a (id int); INSERT INTO a SELECT generate_series(1, 9); CREATE TABLE c (id int); INSERT INTO c VALUES (1);
@@ -414,6 +577,49 @@ fn rows_of_inserts_are_counted_after_the_restore() {
         let restored = restore_with(&archive, &expected, &Options::default());
         assert!(!restored.is_whole(), "{restored:#?}");
     }
+}
+
+#[test]
+fn what_restores_but_for_a_refused_function_is_not_called_whole() {
+    let source = Source::new(
+        "CREATE TABLE t (id int); INSERT INTO t VALUES (1);
+         CREATE FUNCTION lp() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1'",
+    );
+    let mut options = VerifyOptions::new(source.dump("told.custom", &["--format=custom"]));
+    (options.limits.min_size, options.limits.min_tables, options.restore) = (0, 0, Restore::Always);
+    let last_line = || {
+        let report = verify(&options, &Arc::default()).unwrap();
+        terminal(&report, Look { color: false, tables: None })
+            .trim_end()
+            .lines()
+            .next_back()
+            .unwrap()
+            .to_owned()
+    };
+    let told = "verified: every block and row was read, and it restores";
+    assert!(last_line().starts_with(&format!("{told} but for what the notes name (")), "{}", last_line());
+    source.cluster.connect(SUPERUSER, "shop").unwrap().batch_execute("DROP FUNCTION lp").unwrap();
+    source.dump("told.custom", &["--format=custom"]);
+    assert!(last_line().starts_with(&format!("{told} (")), "{}", last_line());
+}
+
+#[test]
+fn a_statement_too_long_to_be_tried_leaves_the_rest_proved() {
+    let source = Source::new(
+        "CREATE TABLE words (id int, word text); INSERT INTO words VALUES (1, 'short'), (2, repeat('long ', 30000));
+         CREATE TABLE other (id int); INSERT INTO other VALUES (1)",
+    );
+    let mut options = VerifyOptions::new(source.dump("long.sql", &["--format=plain", "--inserts"]));
+    (options.limits.min_size, options.limits.min_tables) = (0, 0);
+    options.restore = Restore::Always;
+    options.restore_options.longest_statement = 64 << 10;
+    let report = verify(&options, &Arc::default()).unwrap();
+    assert_eq!(report.verdict, Verdict::Incomplete, "{:#?}", report.findings);
+    let told = "not made here: TABLE DATA public.words: a statement of 0 MB is too long to be tried";
+    assert!(report.evidence.notes.iter().any(|note| note == told), "{:#?}", report.evidence.notes);
+    let restored = report.evidence.restored.unwrap();
+    assert_eq!(rows_of(&restored, "public.other"), (1, Some(1), None));
+    assert_eq!(rows_of(&restored, "public.words"), (2, None, None));
 }
 
 #[test]

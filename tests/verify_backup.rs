@@ -159,6 +159,13 @@ fn two_backups_are_compared_table_by_table() {
     let folder = tempfile::tempdir().expect("a folder");
     let foreign = folder.path().join("shop.mysql");
     std::fs::write(&foreign, "-- MySQL dump 10.13\n").expect("written");
+    let error =
+        with_previous("17-custom-zstd.dump", Path::new("/nowhere/shop.dump")).expect_err("it isn't there");
+    assert_eq!(
+        error.to_string(),
+        "the backup before, /nowhere/shop.dump: there is no file and no directory of that name"
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("leave it out for the first backup")));
     let error = with_previous("17-custom-zstd.dump", &foreign).expect_err("it is no dump");
     assert!(error.to_string().contains("MySQL"), "{error}");
 }

@@ -199,7 +199,8 @@ fn read_one(
             }
         }
     }
-    lock().rows("", &entry.copy, &plan, rows, problems, Some(block), wanted);
+    let copy = Expected::in_schema(&entry.copy, entry.schema.as_deref());
+    lock().rows("", &copy, &plan, rows, problems, Some(block), wanted);
 }
 
 struct RowSink {

@@ -8,6 +8,7 @@ pub mod encoding;
 pub mod evidence;
 pub mod expected;
 mod gathered;
+mod heading;
 pub mod json;
 pub mod keys;
 mod lanes;

@@ -183,10 +183,12 @@ fn verdict_line(report: &Report, look: Look) -> String {
     );
     match report.verdict {
         Verdict::Verified => {
-            let restored = if report.evidence.restored.is_some() {
-                "every block and row was read, and it restores"
-            } else {
-                "every block and row was read; it was not restored"
+            let restored = match &report.evidence.restored {
+                Some(restored) if restored.leaves_out() => {
+                    "every block and row was read, and it restores but for what the notes name"
+                }
+                Some(_) => "every block and row was read, and it restores",
+                None => "every block and row was read; it was not restored",
             };
             format!("{}: {restored} ({counts})", look.paint("1;32", "verified"))
         }

@@ -257,7 +257,12 @@ pub fn take(options: &TakeOptions) -> Result<Taken, TakeError> {
         if !options.replace {
             return Err(TakeError::Exists(output.clone()));
         }
-        is_dump(output).map_err(|why| TakeError::NoDump { path: output.clone(), why })?;
+        let no_dump = |why: String| TakeError::NoDump { path: output.clone(), why };
+        is_dump(output).map_err(no_dump)?;
+        // Whoever names an empty directory may mean that the dump goes into it.
+        if options.format != DumpFormat::Directory && is_empty(output) {
+            return Err(no_dump("it is an empty directory, and this dump is a file".to_owned()));
+        }
     }
     let deadline = Instant::now() + options.limit;
     let installations = Installations::find();
@@ -496,7 +501,8 @@ fn compare(
         let root = roots
             .get(&table.name)
             .filter(|root| in_dump.contains_key(root.as_str()))
-            .filter(|_| defined.get(table.name.as_str()).is_none_or(|has_data| *has_data));
+            // One that isn't defined in a dump with definitions was left out, and its rows with it.
+            .filter(|_| defined.get(table.name.as_str()).map_or(defined.is_empty(), |has_data| *has_data));
         table.in_dump = in_dump.get(table.name.as_str()).copied();
         match (table.in_dump, root) {
             (Some(rows), _) if rows == table.rows => {}
@@ -574,6 +580,10 @@ fn is_dump(path: &Path) -> Result<(), String> {
         Err(OpenError::Missing(_)) => Err("it is a link to nothing, or no dump".to_owned()),
         Err(error @ OpenError::Io { .. }) => Err(error.to_string()),
     }
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -14,7 +14,8 @@ use super::data::{DataOptions, DataResult, InsertRows};
 use super::encoding::Encoding;
 use super::evidence::LargeObjectFacts;
 use super::gathered::Gathered;
-use super::restore::ObjectSum;
+use super::heading::{Heading, heading};
+use super::restore::{Expected, ObjectSum};
 use super::rows::{RowPlan, RowReader};
 use super::schema::{Schema, copy_target};
 use super::wanted::{Wanted, row_plan};
@@ -456,6 +457,8 @@ impl PlainReader {
         }
         let default = Wanted::default();
         let wanted = self.wanted.as_ref().unwrap_or(&default);
+        let schema = self.entry.as_ref().and_then(|entry| entry.schema.as_deref());
+        let statement = Expected::in_schema(&statement, schema);
         self.gathered.rows(&self.database, &statement, &plan, rows, problems, None, wanted);
     }
 }
@@ -508,38 +511,6 @@ fn merge(into: &mut Contents, mut found: Contents) {
     }
 }
 
-/// What a comment line before an object says.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Heading {
-    name: String,
-    kind: String,
-    schema: Option<String>,
-    owner: Option<String>,
-    tablespace: Option<String>,
-}
-
-/// Reads `Name: users; Type: TABLE; Schema: public; Owner: shop`, as `_printTocEntry` writes it.
-fn heading(line: &str) -> Option<Heading> {
-    let rest = ["Name: ", "Data for Name: ", "Statistics for Name: "]
-        .iter()
-        .find_map(|start| line.strip_prefix(start))?;
-    let (rest, owner) = rest.rsplit_once("; Owner: ")?;
-    let (rest, schema) = rest.rsplit_once("; Schema: ")?;
-    let (name, kind) = rest.rsplit_once("; Type: ")?;
-    let (owner, tablespace) = match owner.split_once("; Tablespace: ") {
-        Some((owner, tablespace)) => (owner, Some(tablespace.to_owned())),
-        None => (owner, None),
-    };
-    let not_dash = |text: &str| (text != "-" && !text.is_empty()).then(|| text.to_owned());
-    Some(Heading {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        schema: not_dash(schema),
-        owner: not_dash(owner),
-        tablespace,
-    })
-}
-
 /// `2026-01-25 20:00:00 CET`
 fn local_time(text: &str) -> Option<LocalTime> {
     let mut parts = text.split([' ', '-', ':']).map(str::parse::<u16>);
@@ -560,16 +531,6 @@ fn local_time(text: &str) -> Option<LocalTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headings() {
-        let found =
-            heading("Name: a; Type: b; Type: TABLE; Schema: public; Owner: shop; Tablespace: fast").unwrap();
-        assert_eq!((found.name.as_str(), found.kind.as_str()), ("a; Type: b", "TABLE"));
-        assert_eq!((found.owner.as_deref(), found.tablespace.as_deref()), (Some("shop"), Some("fast")));
-        assert_eq!(heading("Name: plpgsql; Type: EXTENSION; Schema: -; Owner: -").unwrap().schema, None);
-        assert_eq!(heading("PostgreSQL database dump"), None);
-    }
 
     #[test]
     fn times() {

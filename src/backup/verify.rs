@@ -112,6 +112,9 @@ impl VerifyError {
             {
                 Some("run rollsafe as the user who owns the dump, or let this one read it".to_owned())
             }
+            VerifyError::PreviousNoDump { .. } => {
+                Some("--previous takes a dump or its manifest; leave it out for the first backup".to_owned())
+            }
             _ => None,
         }
     }
@@ -282,7 +285,7 @@ impl Run<'_> {
             |what: &str| VerifyError::PreviousNoDump { path: path.to_owned(), what: what.to_owned() };
         let archive = Archive::open(path, &Arc::new(Gauge::like(gauge))).map_err(|error| match error {
             OpenError::Io { source, .. } => unreadable(source),
-            OpenError::Missing(_) => unreadable(std::io::Error::from(std::io::ErrorKind::NotFound)),
+            OpenError::Missing(_) => no_dump("there is no file and no directory of that name"),
             OpenError::Empty(_) => no_dump("the file is empty"),
             OpenError::NotRecognised { what, .. } => no_dump(&what),
         })?;
@@ -459,12 +462,6 @@ impl Run<'_> {
                 );
                 self.note(restored.refused_here().into_iter().map(|what| format!("not made here: {what}")));
                 self.note(restored.not_compared().into_iter().map(|what| format!("not compared: {what}")));
-                if archive.format.is_text() && !restored.stopped {
-                    self.note([
-                        "a plain dump has no table of contents: what its statements make is told by their errors alone, and only rows and large objects were compared"
-                            .to_owned(),
-                    ]);
-                }
                 self.evidence.restored = Some(restored);
                 self.stage(Stage::Restore, started.elapsed().as_secs_f64(), None);
                 Ok(())

@@ -123,13 +123,7 @@ impl Made {
 fn drop_these(client: &mut Client, databases: &[String], roles: &[String]) -> Vec<String> {
     let mut left = vec![];
     for name in databases {
-        // Sessions of a pg_restore that was stopped may linger.
-        let _ = client.execute(
-            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1",
-            &[&name],
-        );
-        let sql = format!("DROP DATABASE IF EXISTS {}", quote_identifier(name));
-        if let Err(error) = client.batch_execute(&sql) {
+        if let Err(error) = drop_database(client, name) {
             left.push(format!("could not drop the database {name}: {}", reason(&error)));
         }
     }
@@ -140,6 +134,19 @@ fn drop_these(client: &mut Client, databases: &[String], roles: &[String]) -> Ve
         }
     }
     left
+}
+
+/// Drops a database, whoever is in it.
+///
+/// # Errors
+/// When the server refuses.
+pub fn drop_database(client: &mut Client, name: &str) -> Result<(), postgres::Error> {
+    // Sessions of a pg_restore that was stopped may linger.
+    let _ = client.execute(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1",
+        &[&name],
+    );
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote_identifier(name)))
 }
 
 /// Drops what killed runs left on the server; returns the names. What isn't rollsafe's beyond doubt, isn't this role's

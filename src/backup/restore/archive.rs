@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use crate::backup::archive::toc::TocEntry;
 use crate::backup::archive::{Archive, Format};
-use crate::postgres::child::{Run, RunError};
+use crate::postgres::child::{Captured, Run, RunError};
 use crate::postgres::cluster::scratch_base;
 use crate::postgres::ephemeral::Scratch;
 use crate::postgres::tools::Tool;
@@ -18,48 +20,41 @@ use super::plan::Plan;
 use super::target::Target;
 use super::{Options, RestoreFailure, Restored};
 
-/// Runs pg_restore on what the plan leaves in.
+/// Runs pg_restore on what the plan leaves in. Returns how long that took.
 pub(super) fn run(
     archive: &Archive,
     plan: &Plan,
-    target: &Target,
-    deadline: Instant,
+    target: &mut Target,
     options: &Options,
     restored: &mut Restored,
-) -> Result<(), RestoreFailure> {
-    let Some(installation) = target.pg_restore() else { return Ok(()) };
-    let program = installation.tool(Tool::PgRestore)?;
+) -> Result<Duration, RestoreFailure> {
+    let Some(installation) = target.pg_restore() else { return Ok(Duration::ZERO) };
     restored.pg_restore_version = Some(installation.version().to_string());
     // Parallel jobs read the archive out of order, which a tar file doesn't allow, and neither does a
     // custom archive that was written into a pipe.
     let parallel =
         archive.format == Format::Directory || (archive.format == Format::Custom && !archive.piped);
     restored.jobs = if parallel { options.jobs.max(1) } else { 1 };
-    let (_kept, list) = write_list(archive, plan, target, options)?;
-    let path = archive.path.canonicalize().unwrap_or_else(|_| archive.path.clone());
-    let limit = deadline.saturating_duration_since(Instant::now());
-    let mut run = target
-        .lead(Run::new(&program, limit))
-        .args(["--no-owner", "--no-tablespaces"])
-        .arg("--use-list")
-        .arg(&list)
-        .run_as(who_can_read(&path, target.run_as()));
-    if restored.jobs > 1 {
-        run = run.arg("--jobs").arg(restored.jobs.to_string());
-    }
-    let (stderr, status) = match run.arg(&path).to_end() {
-        Ok(ended) => (ended.stderr, Some(ended.status)),
-        Err(RunError::TimedOut { stderr, .. }) => {
-            restored.stopped = true;
-            (stderr, None)
+    let mut attempt = attempt(archive, plan, target, options, restored.jobs)?;
+    let took = attempt.took;
+    if restored.jobs > 1 && attempt.status.is_some() && attempt.is_muddled(archive) {
+        target.remake(plan)?;
+        attempt = self::attempt(archive, plan, target, options, 1)?;
+        if attempt.status.is_none() {
+            return Err(RestoreFailure::Tool(format!(
+                "jobs of pg_restore wrote into each other's messages, and with one job it took longer than {} s",
+                options.hard_limit.as_secs()
+            )));
         }
-        Err(error) => return Err(error.into()),
-    };
-    let kind_of =
-        |id: i32| archive.toc.entries.iter().find(|entry| entry.dump_id == id).map(|it| it.kind.clone());
-    let (mut found, mut total) = errors::read_stderr(&stderr.text(), kind_of);
+        restored.notes.push(
+            "jobs of pg_restore wrote into each other's messages: it was restored once more with one job, to read them"
+                .to_owned(),
+        );
+    }
+    let Attempt { stderr, status, mut found, mut total, .. } = attempt;
     match status {
         None => {
+            restored.stopped = true;
             total += 1;
             found.push(errors::stopped(options.hard_limit));
         }
@@ -89,28 +84,94 @@ pub(super) fn run(
     }
     restored.errors = found;
     restored.errors_total = total;
-    Ok(())
+    Ok(took)
+}
+
+/// One run of pg_restore.
+struct Attempt {
+    took: Duration,
+    stderr: Captured,
+    /// None when it was stopped at its time limit.
+    status: Option<ExitStatus>,
+    /// What it complained about, and how often in all.
+    found: Vec<RestoreError>,
+    total: u64,
+}
+
+impl Attempt {
+    /// Whether jobs that complained in the same moment may have made one message of two.
+    fn is_muddled(&self, archive: &Archive) -> bool {
+        // A long message is written in pieces, between which another may come on lines of its own: then
+        // what follows "Command was:" is no entry's.
+        let is_nobodys = |error: &RestoreError| {
+            let foreign = error.statement.as_ref().is_some_and(|statement| statement.is_ascii());
+            foreign && !error.is_of_a_setting() && entries_of(archive, error).next().is_none()
+        };
+        errors::is_muddled(&self.stderr.text())
+            || self.found.iter().filter(|error| error.entry.is_none()).any(is_nobodys)
+    }
+}
+
+fn attempt(
+    archive: &Archive,
+    plan: &Plan,
+    target: &Target,
+    options: &Options,
+    jobs: usize,
+) -> Result<Attempt, RestoreFailure> {
+    let started = Instant::now();
+    // Only archives come here, and for them one was found.
+    let program = match target.pg_restore() {
+        Some(installation) => installation.tool(Tool::PgRestore)?,
+        None => return Err(RestoreFailure::Tool("there is no pg_restore".to_owned())),
+    };
+    let (_kept, list) = write_list(archive, plan, target, options)?;
+    let path = archive.path.canonicalize().unwrap_or_else(|_| archive.path.clone());
+    let mut run = target
+        .lead(Run::new(&program, options.hard_limit))
+        .args(["--no-owner", "--no-tablespaces"])
+        .arg("--use-list")
+        .arg(&list)
+        .run_as(who_can_read(&path, target.run_as()));
+    if jobs > 1 {
+        run = run.arg("--jobs").arg(jobs.to_string());
+    }
+    let (stderr, status) = match run.arg(&path).to_end() {
+        Ok(ended) => (ended.stderr, Some(ended.status)),
+        Err(RunError::TimedOut { stderr, .. }) => (stderr, None),
+        Err(error) => return Err(error.into()),
+    };
+    let kind_of =
+        |id: i32| archive.toc.entries.iter().find(|entry| entry.dump_id == id).map(|it| it.kind.clone());
+    let (found, total) = errors::read_stderr(&stderr.text(), kind_of);
+    Ok(Attempt { took: started.elapsed(), stderr, status, found, total })
 }
 
 /// Parallel jobs don't say which entry they were at; the statement they failed in does.
 fn name_entries(archive: &Archive, errors: &mut [RestoreError]) {
     for error in errors.iter_mut().filter(|error| error.entry.is_none()) {
-        let copied = error.object.as_deref().and_then(|object| object.strip_prefix("TABLE DATA "));
-        let statement = error.statement.as_deref().map(|statement| statement.trim_end_matches('…'));
-        let mut candidates = archive.toc.entries.iter().filter(|entry| match (copied, statement) {
-            (Some(table), _) => entry.kind == "TABLE DATA" && entry.tag == table,
-            (None, Some(statement)) => {
-                let is_of = |sql: &str| sql.trim().starts_with(statement);
-                !statement.is_empty() && (is_of(&entry.definition) || is_of(&entry.copy))
-            }
-            (None, None) => false,
-        });
+        let mut candidates = entries_of(archive, error);
         // Tables of one name in two schemas can't be told apart.
         let (Some(entry), None) = (candidates.next(), candidates.next()) else { continue };
+        drop(candidates);
         error.entry = Some(entry.dump_id);
         error.object = Some(format!("{} {}", entry.kind, entry.qualified()));
         error.class = errors::classify(&error.message, Some(&entry.kind));
     }
+}
+
+/// The entries that the statement of an error may be of.
+fn entries_of<'a>(archive: &'a Archive, error: &RestoreError) -> impl Iterator<Item = &'a TocEntry> {
+    let copied = error.object.as_deref().and_then(|object| object.strip_prefix("TABLE DATA "));
+    let statement = error.statement.as_deref().map(|statement| statement.trim_end_matches('…'));
+    archive.toc.entries.iter().filter(move |entry| match (copied, statement) {
+        (Some(table), _) => entry.kind == "TABLE DATA" && entry.tag == table,
+        (None, Some(statement)) => {
+            let is_of = |sql: &str| sql.trim().starts_with(statement);
+            !statement.is_empty() && (is_of(&entry.definition) || is_of(&entry.copy))
+        }
+        (None, None) => false,
+    })
 }
 
 /// Errors of entries that depend on what was left out don't tell against the dump.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use serde::Serialize;
 
-use crate::backup::archive::toc::TocEntry;
 use crate::backup::archive::{Archive, Block, BlockKind, BlockSink};
 use crate::backup::checksum::{RowHasher, RowSum};
 use crate::backup::encoding::Encoding;
@@ -16,9 +15,10 @@ use crate::postgres::sql_text::quote_literal;
 use super::errors::{ErrorClass, server_message};
 use super::names::{column_names, copy_target, split_relation};
 use super::plan::Plan;
+use super::script::Held;
 use super::target::Target;
 use super::zone::Samples;
-use super::{Expected, ExpectedTable, RestoreFailure, Restored, objects};
+use super::{Expected, ExpectedTable, RestoreFailure, Restored, declared, objects};
 
 /// One table: rows in the dump, rows restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -89,7 +89,7 @@ const UNREADABLE_NAME: &str = "its name is written in an encoding that isn't rea
 /// A name of the table of contents as the server knows it; none where the reader could not tell.
 ///
 /// The reader gives names of single-byte encodings one character for each byte.
-fn real_name(client: &mut Client, encoding: &Encoding, name: &str) -> Option<String> {
+pub(super) fn real_name(client: &mut Client, encoding: &Encoding, name: &str) -> Option<String> {
     if name.is_ascii() || encoding.is_utf8() || encoding.name == "LATIN1" {
         return (!name.contains(char::REPLACEMENT_CHARACTER)).then(|| name.to_owned());
     }
@@ -116,7 +116,7 @@ pub(super) fn compare(
     plan: &Plan,
     expected: &Expected,
     target: &Target,
-    samples: Samples,
+    held: &Held,
     deadline: Instant,
     restored: &mut Restored,
 ) -> Result<(), RestoreFailure> {
@@ -134,7 +134,16 @@ pub(super) fn compare(
             true => Encoding::named(plan.encoding(&database)),
             false => archive.toc.encoding.clone(),
         };
-        compare_tables(archive, &tables, &doubtful, &mut client, &samples, &encoding, deadline, restored);
+        compare_tables(
+            archive,
+            &tables,
+            &doubtful,
+            &mut client,
+            &held.samples,
+            &encoding,
+            deadline,
+            restored,
+        );
         allow(&mut client, deadline);
         match sequences_behind(&mut client) {
             Ok(behind) => restored.sequences.extend(behind),
@@ -144,14 +153,20 @@ pub(super) fn compare(
             Err(error) => return Err(error),
         }
     }
-    if !archive.format.is_text() {
-        let mut catalog = target.connect_admin(target.database(""))?;
+    let mut connect = |database: &str| {
+        let mut catalog = target.connect_admin(database)?;
         allow(&mut catalog, deadline.max(Instant::now() + LEAST));
         catalog
             .batch_execute("SET search_path = ''")
             .map_err(|error| RestoreFailure::server("set up the session", error))?;
-        compare_objects(archive, &doubtful, &mut catalog, restored)?;
-        compare_sequence_values(archive, &doubtful, &mut catalog, restored)?;
+        Ok(catalog)
+    };
+    if archive.format.is_text() {
+        declared::compare(&held.declared, true, &mut connect, restored)?;
+    } else {
+        let mut catalog = connect(target.database(""))?;
+        let declared = declared::of_toc(archive, target, &doubtful, &mut catalog, restored);
+        declared::compare(&declared, false, &mut connect, restored)?;
     }
     if let Some(expected) = expected.large_objects {
         match objects::read(target, deadline) {
@@ -244,8 +259,10 @@ fn compare_tables(
         };
         match read_table(client, name, table, encoding) {
             Ok(found) if found.rows != table.sum.rows && (is_doubtful || refused("TABLE DATA")) => {
-                comparison.not_compared =
-                    Some("its rows could not be loaded here, for lack of a right or an extension".to_owned());
+                comparison.not_compared = Some(
+                    "not all of its rows could be loaded here: what was not made or loaded is listed"
+                        .to_owned(),
+                );
             }
             Ok(found) => {
                 comparison.found_rows = Some(found.rows);
@@ -491,156 +508,6 @@ fn first_rows(archive: &Archive, block: &Block, samples: &mut Samples) {
     archive.read_block(block, &mut First { samples, left: 1 << 20 });
 }
 
-/// Objects of the table of contents that the server should have: kind in the archive, and where the
-/// catalogs keep schema, name and whether it is valid. Names are written as pg_dump writes its tags.
-const OBJECTS: &[(&[&str], &str)] = &[
-    (
-        &["TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE"],
-        "SELECT n.nspname::text, c.relname::text, ''::text
-           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S')",
-    ),
-    (
-        &["INDEX"],
-        "SELECT n.nspname::text, c.relname::text, CASE WHEN i.indisvalid THEN '' ELSE 'not valid' END
-           FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-    ),
-    (
-        &["CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT"],
-        "SELECT n.nspname::text, COALESCE(c.relname, t.typname)::text || ' ' || k.conname::text,
-                CASE WHEN NOT k.convalidated OR NOT COALESCE(i.indisvalid, true) THEN 'not valid' ELSE '' END
-           FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
-           LEFT JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
-           LEFT JOIN pg_catalog.pg_type t ON t.oid = k.contypid
-           LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')",
-    ),
-    (
-        &["TRIGGER"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || t.tgname::text, ''::text
-           FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal",
-    ),
-    (
-        &["POLICY"],
-        "SELECT n.nspname::text, c.relname::text || ' ' || p.polname::text, ''::text
-           FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-    ),
-    (
-        &["MATERIALIZED VIEW DATA"],
-        "SELECT n.nspname::text, c.relname::text, CASE WHEN c.relispopulated THEN '' ELSE 'not populated' END
-           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm'",
-    ),
-    (
-        &["SCHEMA"],
-        "SELECT ''::text, nspname::text, ''::text FROM pg_catalog.pg_namespace",
-    ),
-    (
-        &["EXTENSION"],
-        "SELECT ''::text, extname::text, ''::text FROM pg_catalog.pg_extension",
-    ),
-];
-
-fn compare_objects(
-    archive: &Archive,
-    doubtful: &BTreeSet<i32>,
-    catalog: &mut Client,
-    restored: &mut Restored,
-) -> Result<(), RestoreFailure> {
-    let mut unreadable = 0;
-    for (kinds, sql) in OBJECTS {
-        let entries: Vec<&TocEntry> = archive
-            .toc
-            .entries
-            .iter()
-            .filter(|entry| kinds.contains(&entry.kind.as_str()) && !doubtful.contains(&entry.dump_id))
-            .collect();
-        if entries.is_empty() {
-            continue;
-        }
-        let rows =
-            catalog.query(*sql, &[]).map_err(|error| RestoreFailure::server("read the catalogs", error))?;
-        let read = |row: &postgres::Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
-        let there: Result<BTreeMap<(String, String), String>, postgres::Error> =
-            rows.iter().map(read).collect();
-        let there = there.map_err(|error| RestoreFailure::server("read the names in the catalogs", error))?;
-        for entry in entries {
-            let (Some(schema), Some(tag)) = (
-                real_name(catalog, &archive.toc.encoding, entry.schema.as_deref().unwrap_or("")),
-                real_name(catalog, &archive.toc.encoding, &entry.tag),
-            ) else {
-                unreadable += 1;
-                continue;
-            };
-            restored.objects_compared += 1;
-            let difference = match there.get(&(schema, tag)).map(String::as_str) {
-                None => "missing",
-                // The dump itself may say so.
-                Some("not valid") if !is_invalid_by_intent(&entry.definition) => "not valid",
-                Some("not populated") => "not populated",
-                Some(_) => continue,
-            };
-            restored.objects.push(ObjectDifference {
-                kind: entry.kind.clone(),
-                name: entry.qualified(),
-                difference,
-            });
-        }
-    }
-    if unreadable > 0 {
-        restored.notes.push(format!("{unreadable} objects were not looked for: {UNREADABLE_NAME}"));
-    }
-    restored.objects.sort();
-    Ok(())
-}
-
-/// `NOT VALID` and `NOT ENFORCED` constraints, and indexes of a partitioned table that lack one in a partition.
-fn is_invalid_by_intent(definition: &str) -> bool {
-    // The last words of a constraint (`pg_get_constraintdef_worker` in `ruleutils.c`).
-    let definition = definition.trim_end().trim_end_matches(';');
-    ["NOT VALID", "NOT ENFORCED"].iter().any(|words| definition.ends_with(words))
-        || definition.contains(" ON ONLY ")
-}
-
-/// Sequences whose last value isn't what the dump sets.
-fn compare_sequence_values(
-    archive: &Archive,
-    doubtful: &BTreeSet<i32>,
-    catalog: &mut Client,
-    restored: &mut Restored,
-) -> Result<(), RestoreFailure> {
-    let rows = catalog
-        .query(
-            "SELECT schemaname::text, sequencename::text, last_value, start_value FROM pg_catalog.pg_sequences",
-            &[],
-        )
-        .map_err(|error| RestoreFailure::server("read the sequences", error))?;
-    let there: BTreeMap<(String, String), Option<i64>> =
-        rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    for entry in archive.toc.entries.iter().filter(|entry| entry.kind == "SEQUENCE SET") {
-        let Some((value, true)) = setval_in(&entry.definition) else { continue };
-        let key = (entry.schema.clone().unwrap_or_default(), entry.tag.clone());
-        let Some(found) = there.get(&key).filter(|_| !doubtful.contains(&entry.dump_id)) else { continue };
-        if *found != Some(value) {
-            restored.sequences.push(SequenceDifference {
-                name: entry.qualified(),
-                last_value: found.unwrap_or(0),
-                expected: Some(value),
-                behind: None,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Value and `is_called` of `SELECT pg_catalog.setval('public.s', 7, true);`.
-fn setval_in(definition: &str) -> Option<(i64, bool)> {
-    let (_, arguments) = definition.rsplit_once("', ")?;
-    let (value, called) = arguments.split_once(", ")?;
-    Some((value.trim().parse().ok()?, called.trim_start().starts_with("true")))
-}
-
 /// Sequences of `serial` and identity columns that would give a value that is there already.
 fn sequences_behind(client: &mut Client) -> Result<Vec<SequenceDifference>, RestoreFailure> {
     let failed = |error| RestoreFailure::server("read the sequences", error);
@@ -696,29 +563,6 @@ fn sequences_behind(client: &mut Client) -> Result<Vec<SequenceDifference>, Rest
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_meant_to_be_invalid_is_no_difference() {
-        for (definition, meant) in [
-            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q > 5)) NOT VALID;\n", true),
-            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q > 5)) NOT ENFORCED;\n", true),
-            (
-                "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT c FOREIGN KEY (r) REFERENCES public.k(id) NOT ENFORCED;\n",
-                true,
-            ),
-            ("CREATE INDEX i ON ONLY public.t USING btree (id);\n", true),
-            ("ALTER TABLE public.t\n    ADD CONSTRAINT c CHECK ((q <> 'NOT VALID'::text));\n", false),
-        ] {
-            assert_eq!(is_invalid_by_intent(definition), meant, "{definition}");
-        }
-    }
-
-    #[test]
-    fn setval_is_read() {
-        assert_eq!(setval_in("SELECT pg_catalog.setval('public.\"it''s\"', 7, true);\n"), Some((7, true)));
-        assert_eq!(setval_in("SELECT pg_catalog.setval('public.s', 1, false);"), Some((1, false)));
-        assert_eq!(setval_in("nothing"), None);
-    }
 
     #[test]
     fn rows_in_pieces_sum_like_rows_as_a_whole() {

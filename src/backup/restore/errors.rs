@@ -16,7 +16,7 @@ pub enum ErrorClass {
     /// The dump's: it wouldn't restore anywhere.
     Backup,
     /// The place's, by the look of it: a collation, a library, an extension or a setting that isn't here, or whose name is
-    /// damaged. Nobody knows then whether the dump restores where it is.
+    /// damaged; a statement too long to be tried. Nobody knows then whether the dump restores where it is.
     Environment,
     /// Only a superuser may, and this restore is done by none; or it follows from that.
     Privilege,
@@ -137,6 +137,12 @@ pub(super) fn server_message(error: &postgres::Error) -> String {
             None => error.to_string(),
         },
     }
+}
+
+/// Whether parallel jobs of pg_restore wrote into each other's messages: program, severity and message are a write each
+/// (`pg_log_generic_v` in `logging.c`), so that another job's name comes in the middle of a line.
+pub(super) fn is_muddled(stderr: &str) -> bool {
+    stderr.lines().any(|line| line.match_indices("pg_restore:").any(|(at, _)| at > 0))
 }
 
 /// Reads what pg_restore wrote to its standard error.
@@ -268,6 +274,25 @@ pg_restore: warning: errors ignored on restore: 3
         assert_eq!(errors[1].class, ErrorClass::Privilege);
         assert_eq!(errors[2].object.as_deref(), Some("TABLE DATA orders"));
         assert!(errors[2].message.contains("CONTEXT:  COPY orders, line 2"));
+    }
+
+    #[test]
+    fn messages_in_each_other_are_seen() {
+        // As pg_restore 17 wrote them with four jobs.
+        for stderr in [
+            "pg_restore: error: pg_restore: error: could not execute query: ERROR:  relation \"public.t24\" does not exist\n\
+             Command was: COPY public.t24 (id) FROM stdin;\n\
+             could not execute query: ERROR:  relation \"public.t23\" does not exist\n",
+            "pg_restore:pg_restore: error: could not execute query: ERROR:  relation \"public.t18\" does not exist\n\
+             Command was: COPY public.t18 (id) FROM stdin;\n error: could not execute query: ERROR:  relation\n",
+            "pg_restore:pg_restore:  error: error: could not execute query: ERROR:  relation \"public.t18\" does not exist\n",
+        ] {
+            assert!(is_muddled(stderr), "{stderr}");
+        }
+        assert!(!is_muddled(
+            "pg_restore: error: could not execute query: ERROR:  relation \"public.t1\" does not exist\n\
+             Command was: COPY public.t1 (id) FROM stdin;\npg_restore: warning: errors ignored on restore: 1\n"
+        ));
     }
 
     #[test]

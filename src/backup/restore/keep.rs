@@ -23,8 +23,8 @@ pub struct Kept {
 pub fn restore(archive: &Archive, options: &Options) -> Result<(Restored, Kept), RestoreFailure> {
     let plan = plan_of(archive);
     let options = Options { url: None, ..options.clone() };
-    let target = Target::prepare(&plan, &options)?;
-    let (restored, _) = fill(archive, &plan, &target, &options)?;
+    let mut target = Target::prepare(&plan, &options)?;
+    let (restored, _) = fill(archive, &plan, &mut target, &options)?;
     match target.cluster().cloned() {
         Some(cluster) => Ok((restored, Kept { plan, target, cluster })),
         // Without a URL the target is a scratch cluster.
@@ -62,7 +62,7 @@ impl Kept {
         if self.target.databases().any(|name| !name.is_empty()) {
             return Ok(None);
         }
-        let Some(target) = self.target.beside(&self.plan, database)? else { return Ok(None) };
-        Ok(Some(fill(archive, &self.plan, &target, options)?.0))
+        let Some(mut target) = self.target.beside(&self.plan, database)? else { return Ok(None) };
+        Ok(Some(fill(archive, &self.plan, &mut target, options)?.0))
     }
 }

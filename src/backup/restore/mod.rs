@@ -9,15 +9,19 @@
 
 mod archive;
 mod compare;
+mod declared;
 mod errors;
 pub mod keep;
 mod names;
 mod objects;
 mod plan;
+mod scan;
 mod script;
 mod target;
+mod watch;
 mod zone;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,6 +33,7 @@ use crate::backup::checksum::{Checksum, RowSum};
 use crate::postgres::child::RunError;
 use crate::postgres::cluster::ClusterError;
 use crate::postgres::connection::ConnectionError;
+use crate::postgres::sql_text::quote_identifier;
 use crate::postgres::tools::ToolsError;
 
 pub use compare::{ObjectDifference, SequenceDifference, TableComparison};
@@ -50,6 +55,9 @@ pub struct Options {
     pub jobs: usize,
     /// Settings of the scratch cluster over and above its own.
     pub settings: Vec<(String, String)>,
+    /// Bytes of the longest statement of a plain dump that is tried: a row of an INSERT may be large. The server itself takes
+    /// 1 GB.
+    pub longest_statement: usize,
 }
 
 impl Default for Options {
@@ -60,6 +68,7 @@ impl Default for Options {
             hard_limit: Duration::from_secs(20 * 60),
             jobs: std::thread::available_parallelism().map_or(1, |count| count.get().min(8)),
             settings: Vec::new(),
+            longest_statement: 256 << 20,
         }
     }
 }
@@ -108,6 +117,19 @@ impl Expected {
         let table = self.tables.entry((database.to_owned(), relation.to_owned())).or_default();
         table.sum.rows += rows;
         table.hashed = false;
+    }
+
+    /// The COPY statement with its table's schema, which pg_dump leaves to the search_path before 10.3.
+    pub(crate) fn in_schema<'a>(copy: &'a str, schema: Option<&str>) -> Cow<'a, str> {
+        let written = names::copy_target(copy).and_then(|target| names::split_relation(target.relation));
+        match (written, schema, copy.strip_prefix("COPY ")) {
+            (Some((own, _)), Some(schema), Some(rest)) if own.is_empty() && !schema.is_empty() => {
+                // Reports are easier to read without quotes, and this one name certainly needs none.
+                let schema = if schema == "public" { schema.to_owned() } else { quote_identifier(schema) };
+                format!("COPY {schema}.{rest}").into()
+            }
+            _ => copy.into(),
+        }
     }
 
     fn tables_of(&self, database: &str) -> impl Iterator<Item = (&str, &ExpectedTable)> {
@@ -236,6 +258,13 @@ impl Restored {
         told
     }
 
+    /// Whether something was left out or refused here, so that not all of the dump was restored: everything into one
+    /// tablespace is all of it.
+    pub fn leaves_out(&self) -> bool {
+        self.not_restored.iter().any(|left| !left.what.starts_with("TABLESPACE "))
+            || !self.refused_here().is_empty()
+    }
+
     /// What could not be compared, in words; empty when everything was.
     pub fn not_compared(&self) -> Vec<String> {
         self.tables
@@ -340,12 +369,12 @@ pub fn restore(
     options: &Options,
 ) -> Result<Restored, RestoreFailure> {
     let plan = plan_of(archive);
-    let target = target::Target::prepare(&plan, options)?;
-    let (mut restored, samples) = fill(archive, &plan, &target, options)?;
+    let mut target = target::Target::prepare(&plan, options)?;
+    let (mut restored, held) = fill(archive, &plan, &mut target, options)?;
     if !restored.stopped {
         let started = Instant::now();
         let deadline = started + options.hard_limit;
-        compare::compare(archive, &plan, expected, &target, samples, deadline, &mut restored)?;
+        compare::compare(archive, &plan, expected, &target, &held, deadline, &mut restored)?;
         restored.compare_seconds = started.elapsed().as_secs_f64();
     }
     target.finish(&mut restored);
@@ -363,9 +392,9 @@ fn plan_of(archive: &Archive) -> plan::Plan {
 fn fill(
     archive: &Archive,
     plan: &plan::Plan,
-    target: &target::Target,
+    target: &mut target::Target,
     options: &Options,
-) -> Result<(Restored, zone::Samples), RestoreFailure> {
+) -> Result<(Restored, script::Held), RestoreFailure> {
     let mut restored = Restored {
         server_version: target.version().to_string(),
         not_restored: target.not_restored().to_vec(),
@@ -373,14 +402,13 @@ fn fill(
         ..Restored::default()
     };
     let started = Instant::now();
-    let deadline = started + options.hard_limit;
-    let samples = if archive.format.is_text() {
-        script::run(archive, target, deadline, &mut restored)?
+    let (held, took) = if archive.format.is_text() {
+        let held = script::run(archive, target, options, &mut restored)?;
+        (held, started.elapsed())
     } else {
-        archive::run(archive, plan, target, deadline, options, &mut restored)?;
-        zone::Samples::default()
+        (script::Held::default(), archive::run(archive, plan, target, options, &mut restored)?)
     };
-    restored.seconds = started.elapsed().as_secs_f64();
+    restored.seconds = took.as_secs_f64();
     restored.database_bytes = target.database_bytes();
     if restored.errors.iter().any(|error| error.class == ErrorClass::Space) {
         return Err(RestoreFailure::NoSpace { place: target.place() });
@@ -388,5 +416,5 @@ fn fill(
     if let Some(error) = restored.errors.iter().find(|error| error.class == ErrorClass::Tool) {
         return Err(RestoreFailure::Tool(error.message.clone()));
     }
-    Ok((restored, samples))
+    Ok((restored, held))
 }

@@ -24,6 +24,12 @@ pub(super) fn copy_target(statement: &str) -> Option<CopyTarget<'_>> {
     tail.eq_ignore_ascii_case("FROM stdin").then_some(CopyTarget { relation, columns })
 }
 
+/// The table that an INSERT statement fills, as it is written.
+pub(super) fn inserted_into(statement: &str) -> Option<&str> {
+    let rest = strip_words(statement, &["INSERT", "INTO"])?;
+    rest.get(..relation_end(rest)?)
+}
+
 /// Schema and name of `public."Order's"`; the schema is empty where there is none.
 pub(super) fn split_relation(relation: &str) -> Option<(String, String)> {
     let (first, rest) = identifier(relation)?;
@@ -322,6 +328,8 @@ mod tests {
         assert_eq!(target("COPY public.nothing  FROM stdin;"), Some(("public.nothing", "")));
         assert_eq!(target("COPY public.users (id) FROM PROGRAM 'rm';"), None);
         assert_eq!(target("COPY (SELECT 1) TO stdout;"), None);
+        assert_eq!(inserted_into("INSERT INTO s.\"a b\" VALUES (1)"), Some("s.\"a b\""));
+        assert_eq!(inserted_into("INSERT (1)"), None);
         assert_eq!(split_relation("public.\"a.b\""), Some(("public".into(), "a.b".into())));
         assert_eq!(column_names("(id, \"Full, \"\"name\")"), Some(vec!["id".into(), "Full, \"name".into()]));
     }

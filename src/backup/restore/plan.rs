@@ -9,7 +9,7 @@ use crate::postgres::version::PgVersion;
 
 use super::NotRestored;
 use super::names::{database_options, extension_in, roles_in};
-use super::script::{ScanSink, scan};
+use super::scan::{ScanSink, scan};
 
 /// Kinds of entries that only a superuser can create, or that would reach out to other servers.
 const SUPERUSER_KINDS: &[(&str, &str)] = &[
@@ -179,10 +179,10 @@ impl ScanSink for PlanScan<'_> {
         let here = self.plan.databases.entry(self.database.clone()).or_default();
         if let Some(extension) = extension_in(sql) {
             here.extensions.push(extension);
-        } else if let Some(encoding) = super::script::client_encoding(sql) {
+        } else if let Some(encoding) = super::scan::client_encoding(sql) {
             // Later ones are for the database that comes next: pg_dumpall sets it before it connects.
             here.client_encoding.get_or_insert(encoding);
-        } else if let Some(name) = super::script::created_database(sql) {
+        } else if let Some(name) = super::scan::created_database(sql) {
             self.plan.databases.entry(name).or_default().options = database_options(sql);
         } else {
             let starts = |word: &str| super::names::strip_words(sql, &[word]).is_some();

@@ -260,6 +260,24 @@ impl Target {
         Ok(())
     }
 
+    /// Makes the databases anew, as empty as they were.
+    pub(super) fn remake(&mut self, plan: &Plan) -> Result<(), RestoreFailure> {
+        if let Server::Own(own) = &self.server {
+            own.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        let mut client = self.connect_admin("postgres")?;
+        self.made_schemas.clear();
+        for (name, here) in std::mem::take(&mut self.databases) {
+            guest::drop_database(&mut client, &here)
+                .map_err(|error| RestoreFailure::server(format!("drop the database {here}"), error))?;
+            if let Some(planned) = plan.databases.get(&name) {
+                self.make_database_called(&name, &here, planned)?;
+                self.make_extensions(&name, planned)?;
+            }
+        }
+        Ok(())
+    }
+
     fn make_database(&mut self, name: &str, planned: &PlannedDatabase) -> Result<(), RestoreFailure> {
         let here = match &self.server {
             Server::Scratch(_) if name.is_empty() => DATABASE.to_owned(),
@@ -388,6 +406,11 @@ impl Target {
     pub(super) fn missing_extension_entries(&self, plan: &Plan) -> Vec<i32> {
         let missing = |(id, name): (&i32, &String)| self.missing_extensions.contains(name).then_some(*id);
         plan.extension_entries.iter().filter_map(missing).collect()
+    }
+
+    /// Whether the dump's extension `name` isn't here.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.missing_extensions.contains(name)
     }
 
     /// Whether an extension of the dump isn't here.
