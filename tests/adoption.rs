@@ -165,3 +165,17 @@ fn what_another_folder_makes_may_be_there() {
     let missing = format!("{path} relation_missing");
     assert_eq!(codes(folder.path(), &[path]), [missing.clone(), missing]);
 }
+
+#[test]
+fn without_a_repository_the_manifest_in_the_working_directory_tells_the_tool() {
+    let folder = folder(&[
+        ("go.mod", "module shop\n\nrequire github.com/golang-migrate/migrate/v4 v4.18.1\n"),
+        ("db/migrations/1_orders.up.sql", ORDERS),
+        ("db/migrations/1_orders.down.sql", "DROP TABLE orders;\n"),
+    ]);
+    for what in ["--all", "db/migrations"] {
+        let output = rollsafe(folder.path(), &["lint", "--format", "json", what]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(report["runner"], "golang-migrate", "{what}: {}", said(&output));
+    }
+}
