@@ -53,6 +53,8 @@ pub struct Change {
     pub columns: Vec<Ident>,
     /// UPDATE: the assigned expressions beside `columns` where they pair one to one.
     pub values: Vec<Expr>,
+    /// What is written that is a plain column of something else.
+    pub written: Written,
     /// The WHERE clause (for MERGE: the join condition).
     pub filter: Option<Filter>,
     /// INSERT … VALUES: how many rows; `None`: from a query, or DEFAULT VALUES.
@@ -67,6 +69,14 @@ pub struct Change {
     pub on_conflict: bool,
     /// It is in a CTE.
     pub in_cte: bool,
+}
+
+/// The plain columns among the values that INSERT … SELECT and UPDATE write.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub columns: Vec<Ident>,
+    /// There is a `*` among them.
+    pub star: bool,
 }
 
 /// What a change reads beside the rows that it changes.
