@@ -1,6 +1,8 @@
 //! What a condition means for the rows it lets through. The one place that names the SQL parser crate:
 //! a tree is wanted here, and only here.
 
+use std::collections::HashSet;
+
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArguments, InTarget, LimitClause, Query, UnaryOperator, Value,
 };
@@ -28,6 +30,11 @@ pub struct Judged {
 
 /// Judges the text of a condition. What can't be read is neither.
 pub fn judge(text: &str) -> Judged {
+    judge_beside(text, &HashSet::new())
+}
+
+/// The same in a routine that has these variables, in lower case: they mean one value.
+pub fn judge_beside(text: &str, variables: &HashSet<String>) -> Judged {
     if text.len() > LONGEST {
         return Judged { always_true: false, bounded: is_list_of_constants(text) };
     }
@@ -40,7 +47,7 @@ pub fn judge(text: &str) -> Judged {
     if parser.peek_token().token != sqlparser::tokenizer::Token::EOF {
         return Judged::default();
     }
-    Judged { always_true: constant(&expr) == Some(true), bounded: is_bounded(&expr) }
+    Judged { always_true: constant(&expr) == Some(true), bounded: is_bounded(&expr, variables) }
 }
 
 /// `column IN (constants)`, from its tokens.
@@ -169,23 +176,26 @@ fn is_tautology(or: &Expr) -> bool {
 }
 
 /// Whether a condition bounds how many rows there are.
-fn is_bounded(expr: &Expr) -> bool {
+fn is_bounded(expr: &Expr, variables: &HashSet<String>) -> bool {
+    let fixed = |value: &Expr| is_constant(value) || is_subquery(value) || is_variable(value, variables);
+    let varies = |value: &Expr| is_column(value) && !is_variable(value, variables);
     match bare(expr) {
         whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
             let arms = arms(whole, &BinaryOperator::And);
-            arms.iter().any(|arm| is_bounded(arm)) || is_range(&arms)
+            arms.iter().any(|arm| is_bounded(arm, variables)) || is_range(&arms)
         }
         whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
-            arms(whole, &BinaryOperator::Or).into_iter().all(is_bounded)
+            arms(whole, &BinaryOperator::Or).into_iter().all(|arm| is_bounded(arm, variables))
         }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            (is_column(left) && (is_constant(right) || is_subquery(right)))
-                || (is_column(right) && (is_constant(left) || is_subquery(left)))
+            (varies(left) && fixed(right)) || (varies(right) && fixed(left))
         }
         Expr::In { expr, target, negated: false, .. } => {
             (is_column(expr) || matches!(bare(expr), Expr::Tuple(_)))
                 && match target {
-                    InTarget::List(list) => list.iter().all(is_constant),
+                    InTarget::List(list) => {
+                        list.iter().all(|value| is_constant(value) || is_variable(value, variables))
+                    }
                     InTarget::Subquery(query) => is_limited(query),
                     _ => false,
                 }
@@ -249,6 +259,17 @@ fn is_column(expr: &Expr) -> bool {
     match bare(expr) {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
         Expr::Cast { expr, .. } => is_column(expr),
+        _ => false,
+    }
+}
+
+/// A variable, or a field of one.
+fn is_variable(expr: &Expr, variables: &HashSet<String>) -> bool {
+    let named = |name: &sqlparser::ast::Ident| variables.contains(&name.value.to_lowercase());
+    match bare(expr) {
+        Expr::Identifier(name) => named(name),
+        Expr::CompoundIdentifier(parts) => parts.first().is_some_and(named),
+        Expr::Cast { expr, .. } => is_variable(expr, variables),
         _ => false,
     }
 }
@@ -343,6 +364,18 @@ mod tests {
             "id NOT IN (1, 2)",
         ] {
             assert!(!judge(text).bounded, "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_mean_one_value() {
+        let variables = HashSet::from(["wanted".to_owned(), "row".to_owned()]);
+        let bounded = |text| judge_beside(text, &variables).bounded;
+        for text in ["id = wanted", "ROW.id = t.id", "id = row.id::bigint AND x > 5", "id IN (wanted, 5)"] {
+            assert!(bounded(text), "{text}");
+        }
+        for text in ["id = other", "wanted = row.id", "wanted = 5", "id > wanted"] {
+            assert!(!bounded(text), "{text}");
         }
     }
 

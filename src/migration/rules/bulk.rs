@@ -69,26 +69,31 @@ impl<'a> StatementContext<'a> {
     }
 
     fn is_bounded(&self, change: &Change, table: &QName) -> bool {
+        let bounded = self.is_bounded_alone(change, table);
+        match self.inner {
+            Some(inner) if inner.in_loop && inner.loop_commits => {
+                bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
+            }
+            // A loop without COMMIT is one transaction, however small its steps.
+            Some(inner) if inner.in_loop && !inner.few_rounds && !table.is_put_in() => false,
+            _ => bounded,
+        }
+    }
+
+    /// Whether the change, run once, has a bound.
+    pub fn is_bounded_alone(&self, change: &Change, table: &QName) -> bool {
         // MERGE changes at most what its source has: rows that the statement itself spells out are few, unless each of
         // them is paired with every row.
         let paired = change.filter.as_ref().is_some_and(|filter| filter.always_true);
         if change.access == Access::Merge && change.sources.is_empty() {
             return !paired || change.columns.is_empty();
         }
-        let bounded = change.filter.as_ref().is_some_and(|filter| {
+        change.filter.as_ref().is_some_and(|filter| {
             // Each of a few written rows means one of the table by its key.
             (filter.bounded || change.beside == Beside::Written)
                 && !filter.always_true
                 && self.names_rows(filter, table, Some(change))
-        });
-        match self.inner {
-            Some(inner) if inner.in_loop && inner.loop_commits => {
-                bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
-            }
-            // A loop without COMMIT is one transaction, however small its steps.
-            Some(inner) if inner.in_loop && !table.is_put_in() => false,
-            _ => bounded,
-        }
+        })
     }
 
     /// Whether a condition that compares with constants does so on a key: `status = 'new'` may meet every row.

@@ -306,6 +306,7 @@ fn inner_statement(c: &mut Cursor<'_>) -> Parsed<Inner> {
         conditional: false,
         in_loop: false,
         loop_commits: false,
+        few_rounds: false,
         dynamic: false,
         partial: false,
     })
