@@ -1,6 +1,6 @@
 //! `down_loses_data`: what was written since the up migration goes with the way back.
 
-use crate::migration::catalog::QName;
+use crate::migration::catalog::{Born, QName};
 use crate::migration::effects::{Destroyed, DestroyedKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{Access, Body, Change, Expr, Ident, ObjectKind, Statement};
@@ -14,8 +14,13 @@ pub static RULE: Rule =
 fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(down) = &cx.down else { return };
     let seeded = seeded(cx);
+    let born_here =
+        |born| matches!(born, Born::Here { migration, maybe_old: false, .. } if migration == cx.migration);
     let was_there = |gone: &Destroyed| {
-        gone.relation.as_ref().is_some_and(|relation| cx.before.relation(relation).is_some())
+        gone.relation.as_ref().is_some_and(|relation| {
+            cx.before.relation(relation).is_some_and(|before| before.kind.has_storage())
+                && !cx.between.relation(relation).is_some_and(|between| born_here(between.born))
+        })
     };
     for record in down.records {
         let takes_back = down.statements.get(record.index).is_some_and(deletes_some);
@@ -32,9 +37,11 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
                     was_there(gone) && !is_carried_over(gone, earlier)
                 }
                 // The rows that the up migration has written itself are its own to take back.
-                DestroyedKind::Rows => gone.relation.as_ref().is_some_and(|relation| {
-                    cx.before.relation(relation).is_some() && !(takes_back && seeded.contains(&relation))
-                }),
+                DestroyedKind::Rows => {
+                    was_there(gone)
+                        && !(takes_back
+                            && gone.relation.as_ref().is_some_and(|relation| seeded.contains(&relation)))
+                }
                 DestroyedKind::Values | DestroyedKind::Object(_) => false,
             })
             .map(|gone| gone.name.clone())
