@@ -5,8 +5,8 @@ use crate::migration::catalog::{QName, Relation};
 use crate::migration::effects;
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
-    Action, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query, Statement,
-    TransactionControl, has_placeholder,
+    Action, ActionKind, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query,
+    Statement, TransactionControl, has_placeholder,
 };
 
 use super::StatementContext;
@@ -59,6 +59,19 @@ impl<'a> StatementContext<'a> {
         };
         self.session.held.mode_on(relation) == exclusive
             || self.later_in_transaction().filter(about).any(|statement| locks(statement) == exclusive)
+    }
+
+    /// What the running version calls a relation: its name before this migration.
+    pub fn name_before(&self, relation: &QName) -> QName {
+        let mut name = relation.clone();
+        for statement in self.earlier() {
+            let Body::AlterTable(alter) = &statement.body else { continue };
+            let renames = |action: &Action| matches!(&action.kind, ActionKind::RenameTo { to } if to.value == name.name);
+            if alter.kind != ObjectKind::Index && alter.actions.iter().any(renames) {
+                name.name = alter.name.name.value.clone();
+            }
+        }
+        name
     }
 
     /// The statements of the migration before this one, the nearest first.
