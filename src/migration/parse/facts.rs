@@ -248,7 +248,13 @@ impl Facts {
             change.values = pending.values.into_iter().map(|value| self.settle(value)).collect();
             change.filter = pending.filter.map(|(expr, text)| {
                 let judged = condition::judge(&text);
-                Filter { expr: self.settle(expr), always_true: judged.always_true, bounded: judged.bounded }
+                Filter {
+                    expr: self.settle(expr),
+                    always_true: judged.always_true,
+                    bounded: judged.bounded,
+                    limited: judged.limited,
+                    by: judged.by,
+                }
             });
             changes.push(change);
         }

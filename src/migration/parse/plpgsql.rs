@@ -739,8 +739,9 @@ impl<'a> Reader<'a> {
             return;
         }
         for filter in query.changes.iter_mut().filter_map(|change| change.filter.as_mut()) {
-            filter.bounded |=
-                condition::judge_beside(filter.expr.span.of(self.text), &self.variables).bounded;
+            let judged = condition::judge_beside(filter.expr.span.of(self.text), &self.variables);
+            filter.bounded |= judged.bounded;
+            filter.by = judged.by;
         }
     }
 

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
 use crate::migration::parse::cursor::fold;
-use crate::migration::statement::{Access, Beside, Body, Change, Filter, Ident};
+use crate::migration::statement::{Access, Beside, Body, Change, Filter};
 use crate::source::Span;
 
 use super::StatementContext;
@@ -99,21 +99,28 @@ impl<'a> StatementContext<'a> {
     /// Whether a condition that compares with constants does so on a key: `status = 'new'` may meet every row.
     /// `change`: whose columns those are that have a qualifier.
     fn names_rows(&self, filter: &Filter, table: &QName, change: Option<&Change>) -> bool {
-        if !filter.expr.uses.is_empty() {
-            return true; // a subquery with LIMIT
+        if filter.limited {
+            return true;
         }
         let Some(known) = self.before.relation(table).filter(|known| known.columns_known) else {
             return true;
         };
-        let own = |column: &Ident| {
-            let qualifier = change.and_then(|change| Some((change, qualifier(self.text, column.span)?)));
-            qualifier.is_none_or(|(change, written)| {
-                let name = change.alias.as_ref().unwrap_or(&change.target.name);
-                written == name.value
-            })
+        let is_own = |written: Option<&str>| {
+            written.is_none()
+                || change.is_none_or(|change| {
+                    let name = change.alias.as_ref().unwrap_or(&change.target.name);
+                    written == Some(name.as_str())
+                })
         };
-        let named =
-            |column: &str| filter.expr.columns.iter().any(|other| other.as_str() == column && own(other));
+        // Written rows are compared with a key, and bound by how few they are.
+        let beside_written = change.is_some_and(|change| change.beside == Beside::Written);
+        let named = |column: &str| {
+            filter.by.iter().any(|other| other.name == column && is_own(other.of.as_deref()))
+                || beside_written
+                    && filter.expr.columns.iter().any(|other| {
+                        other.as_str() == column && is_own(qualifier(self.text, other.span).as_deref())
+                    })
+        };
         if named("ctid") {
             return true;
         }

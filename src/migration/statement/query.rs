@@ -100,4 +100,16 @@ pub struct Filter {
     /// It bounds how many rows there are: `id IN (SELECT … LIMIT n)`, `ctid = ANY (ARRAY(SELECT … LIMIT n))`,
     /// `id = 5`, `id IN (1, 2)`, `id BETWEEN a AND b` with literals or variables.
     pub bounded: bool,
+    /// It bounds them whatever columns it is about: a subquery with LIMIT.
+    pub limited: bool,
+    /// The columns that it bounds them by.
+    pub by: Vec<BoundColumn>,
+}
+
+/// A column that a condition compares with a value, a list or a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundColumn {
+    /// What is written before it and a dot.
+    pub of: Option<String>,
+    pub name: String,
 }
