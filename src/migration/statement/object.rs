@@ -318,6 +318,8 @@ pub struct CreateTrigger {
     pub function: Name,
     /// Folded: `insert`, `update`, `delete`, `truncate`.
     pub events: Vec<&'static str>,
+    /// The table's columns that UPDATE OF and WHEN name.
+    pub columns: Vec<Ident>,
     pub for_each_row: bool,
 }
 
