@@ -165,3 +165,44 @@ fn what_another_folder_makes_may_be_there() {
     let missing = format!("{path} relation_missing");
     assert_eq!(codes(folder.path(), &[path]), [missing.clone(), missing]);
 }
+
+#[test]
+fn without_a_repository_the_manifest_in_the_working_directory_tells_the_tool() {
+    let folder = folder(&[
+        ("go.mod", "module shop\n\nrequire github.com/golang-migrate/migrate/v4 v4.18.1\n"),
+        ("db/migrations/1_orders.up.sql", ORDERS),
+        ("db/migrations/1_orders.down.sql", "DROP TABLE orders;\n"),
+    ]);
+    for what in ["--all", "db/migrations"] {
+        let output = rollsafe(folder.path(), &["lint", "--format", "json", what]);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(report["runner"], "golang-migrate", "{what}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_history_is_judged_run_by_run_where_the_tool_takes_all_that_is_pending_in_one_transaction() {
+    let journal: Vec<String> = (0..22)
+        .map(|n| format!(r#"{{"idx": {n}, "when": {n}, "tag": "{n:04}_m", "breakpoints": true}}"#))
+        .collect();
+    let journal =
+        format!(r#"{{"version": "7", "dialect": "postgresql", "entries": [{}]}}"#, journal.join(", "));
+    let mut files = vec![("drizzle/meta/_journal.json".to_owned(), journal)];
+    files.push(("drizzle/0000_m.sql".to_owned(), ORDERS.to_owned()));
+    files.extend((1..21).map(|n| (format!("drizzle/{n:04}_m.sql"), "SELECT 1;\n".to_owned())));
+    files.push(("drizzle/0021_m.sql".to_owned(), "DROP TABLE orders;\n".to_owned()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let all = codes(folder(&files).path(), &["--all"]);
+    assert!(all.contains(&"drizzle/0021_m.sql drop_table".to_owned()), "{all:?}");
+    // Few enough to go out together are one run, on an empty database.
+    let few: Vec<(&str, &str)> = files.iter().copied().filter(|(name, _)| !name.contains("/000")).collect();
+    let last = codes(
+        folder(
+            &[&few[..], &[("drizzle/0009_m.sql", ORDERS), ("drizzle/meta/_journal.json", files[0].1)]]
+                .concat(),
+        )
+        .path(),
+        &["--all"],
+    );
+    assert!(!last.contains(&"drizzle/0021_m.sql drop_table".to_owned()), "{last:?}");
+}

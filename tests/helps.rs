@@ -69,6 +69,54 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        what: "a primary key in the place of another",
+        code: "add_primary_key_builds_index",
+        setup: r#"CREATE TABLE "T" (a int NOT NULL, b int NOT NULL, CONSTRAINT "T_pkey" PRIMARY KEY (a)); INSERT INTO "T" VALUES (1, 1);"#,
+        change: r#"ALTER TABLE "T" DROP CONSTRAINT "T_pkey", ADD CONSTRAINT "T_pkey" PRIMARY KEY (a, b);"#,
+        then: &[
+            r#"SELECT pg_get_constraintdef(oid) = 'PRIMARY KEY (a, b)' FROM pg_constraint WHERE conname = 'T_pkey'"#,
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a primary key without a name in the place of another",
+        code: "add_primary_key_builds_index",
+        setup: "CREATE TABLE t (a int PRIMARY KEY, b int NOT NULL); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (a, b);",
+        then: &["SELECT pg_get_constraintdef(oid) = 'PRIMARY KEY (a, b)' FROM pg_constraint WHERE conname = 't_pkey'"],
+        ..CASE
+    },
+    Case {
+        what: "uniqueness in the place of another of the name",
+        code: "add_unique_builds_index",
+        setup: "CREATE TABLE t (a int, b int, CONSTRAINT t_uq UNIQUE (a)); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t DROP CONSTRAINT t_uq, ADD CONSTRAINT t_uq UNIQUE (a, b);",
+        then: &["SELECT pg_get_constraintdef(oid) = 'UNIQUE (a, b)' FROM pg_constraint WHERE conname = 't_uq'"],
+        ..CASE
+    },
+    Case {
+        what: "a foreign key over two columns beside the one that is to go, under a name that needs quotes",
+        code: "drop_constraint",
+        setup: r#"CREATE TABLE u (id int PRIMARY KEY, a int, b int, UNIQUE (a, b));
+            CREATE TABLE t (a int, b int, CONSTRAINT "T_fkey" FOREIGN KEY (a, b) REFERENCES u (a, b) ON DELETE CASCADE);
+            INSERT INTO u VALUES (1, 1, 1); INSERT INTO t VALUES (1, 1);"#,
+        change: r#"ALTER TABLE t DROP CONSTRAINT "T_fkey";"#,
+        then: &[
+            "SELECT pg_get_constraintdef(oid) = 'FOREIGN KEY (a, b) REFERENCES u(a, b) ON DELETE CASCADE' AND convalidated FROM pg_constraint WHERE conname = 'T_fkey_new'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a column with a foreign key, and comments in between",
+        code: "add_foreign_key_validates",
+        setup: "CREATE TABLE u (id int PRIMARY KEY); CREATE TABLE t (a int); INSERT INTO u VALUES (1); INSERT INTO t VALUES (1);",
+        change: "ALTER TABLE t ADD COLUMN b int DEFAULT 1 -- the first
+                CONSTRAINT t_b REFERENCES u (id) -- of them
+                NOT NULL;",
+        then: &["SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'b'"],
+        ..CASE
+    },
+    Case {
         what: "uniqueness under a name that another index has, with settings",
         code: "add_unique_builds_index",
         setup: "CREATE TABLE t (a int, b int); CREATE INDEX t_a_key ON t (b); INSERT INTO t VALUES (1, 1);",

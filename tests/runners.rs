@@ -57,6 +57,40 @@ fn the_switch_is_told_in_the_words_of_the_tool() {
 }
 
 #[test]
+fn the_switch_of_a_way_back_is_that_of_its_section() {
+    let table = format!("-- +migrate Up\n{TABLE}{}", INDEX.replace("CONCURRENTLY ", ""));
+    let drop =
+        "-- +migrate Up\nSELECT 1;\n-- +migrate Down\nDROP INDEX CONCURRENTLY orders_customer_id_idx;\n";
+    let files = [("migrations/1_orders.sql", &*table), ("migrations/2_index.sql", drop)];
+    let found = findings(&files, "concurrently_in_transaction");
+    assert!(found.len() == 1 && found[0].2.contains("`-- +migrate Down notransaction`"), "{found:?}");
+}
+
+#[test]
+fn a_table_is_called_what_the_running_version_calls_it() {
+    let rename = "-- +goose Up\nALTER TABLE orders RENAME TO purchases;\nALTER TABLE purchases RENAME COLUMN customer_id TO buyer;\n";
+    let table = format!("-- +goose Up\n{TABLE}");
+    let files = [("migrations/00001_orders.sql", &*table), ("migrations/00002_rename.sql", rename)];
+    let found = findings(&files, "rename_column");
+    assert!(found.len() == 1 && found[0].1.contains("fails on orders.customer_id"), "{found:?}");
+}
+
+#[test]
+fn writes_to_a_new_target_of_a_foreign_key_are_nobodys() {
+    let key = |target| {
+        format!("ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (customer_id) REFERENCES {target} (id);\n")
+    };
+    let table = format!("-- +goose Up\n{TABLE}CREATE TABLE buyers (id bigint PRIMARY KEY);\n");
+    let code = "add_foreign_key_validates";
+    let new = format!("-- +goose Up\nCREATE TABLE customers (id bigint PRIMARY KEY);\n{}", key("customers"));
+    let found = findings(&[("migrations/00001_a.sql", &table), ("migrations/00002_b.sql", &new)], code);
+    assert!(found.len() == 1 && found[0].1.contains("writes to orders wait"), "{found:?}");
+    let old = format!("-- +goose Up\n{}", key("buyers"));
+    let found = findings(&[("migrations/00001_a.sql", &table), ("migrations/00002_b.sql", &old)], code);
+    assert!(found.len() == 1 && found[0].1.contains("writes to both orders and buyers wait"), "{found:?}");
+}
+
+#[test]
 fn a_file_sent_as_one_query_is_a_transaction_as_soon_as_it_holds_two_statements() {
     let code = "concurrently_in_transaction";
     let alone = ("migrations/000002_index.up.sql", INDEX);

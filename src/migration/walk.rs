@@ -45,6 +45,8 @@ pub(super) struct Walk<'a> {
     rules: &'a [ActiveRule],
     options: &'a RuleOptions,
     custom: &'a [CustomRule],
+    /// More is judged than a release: each judged migration was a run of its own.
+    is_history: bool,
     /// The run of all pending migrations that is under way, in one transaction as far as nobody ended it; whether
     /// its migrations are judged. What has run before is another run.
     pub run: Option<bool>,
@@ -91,6 +93,7 @@ impl<'a> Walk<'a> {
             options,
             custom: &[],
             session: Session::default(),
+            is_history: false,
             run: None,
             read_late: FxHashMap::default(),
             calling: Vec::new(),
@@ -99,6 +102,12 @@ impl<'a> Walk<'a> {
             nameless: Vec::new(),
             nameless_made: Vec::new(),
         }
+    }
+
+    /// Whether what is judged is a history, see [`super::rules::RELEASE`].
+    pub fn over_history(mut self, is_history: bool) -> Self {
+        self.is_history = is_history;
+        self
     }
 
     /// Asks a project's own rules too.
@@ -125,10 +134,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the tool's transaction is around the pending migrations before and after this one too. Of a history that is
+    /// judged each was a run of its own: what is years apart was never one transaction.
+    fn is_around_all(&self, migration: &Migration) -> bool {
+        migration.run.one_transaction_for_all
+            && migration.direction != Direction::Down
+            && !(self.is_history && migration.judged)
+    }
+
     /// A session for the next migration: settings don't carry over, as one tool's connection may be another's;
     /// the numbering of transactions does, and so does a transaction around all pending migrations.
     fn open(&mut self, migration: &Migration, script: &Script) -> Units {
-        let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
+        let around_all = self.is_around_all(migration);
         let exits = migration.exits.is_some_and(|exits| script.statements.iter().any(exits));
         let units = Units::of(migration, script);
         // A COMMIT inside one of them ends the transaction for all that follow.
@@ -189,7 +206,7 @@ impl<'a> Walk<'a> {
     }
 
     fn close(&mut self, migration: &Migration) {
-        let around_all = migration.run.one_transaction_for_all && migration.direction != Direction::Down;
+        let around_all = self.is_around_all(migration);
         if self.session.opened().is_some() && !around_all {
             self.session.end(true);
         }

@@ -385,6 +385,8 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
     for key in relation.partition_by.iter_mut().flat_map(|by| &mut by.keys) {
         in_expr(key);
     }
+    relation.triggers.iter_mut().flat_map(|trigger| &mut trigger.columns).for_each(swap);
+    relation.policies.iter_mut().flat_map(|policy| &mut policy.columns).for_each(swap);
     for index in &mut relation.indexes {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);

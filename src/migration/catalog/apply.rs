@@ -13,7 +13,7 @@ use super::relation::{Born, Column, ColumnDefault, Policy, Relation, RelationKin
 use super::{Catalog, Function, QName};
 use crate::migration::session::Session;
 use crate::migration::statement::{
-    self as sql, Body, Ident, Name, Persistence, PublicationAction, Query, SequenceOption, Statement,
+    self as sql, Body, Expr, Ident, Name, Persistence, PublicationAction, Query, SequenceOption, Statement,
     TriggerState,
 };
 
@@ -151,8 +151,12 @@ impl Replay<'_> {
             Body::CreateTrigger(create) => {
                 let function = self.catalog.resolve_function(&create.function, self.path);
                 let table = self.resolve(&create.table);
-                let trigger =
-                    Trigger { name: cut(&create.name.value).into(), function, state: TriggerState::Enable };
+                let trigger = Trigger {
+                    name: cut(&create.name.value).into(),
+                    function,
+                    state: TriggerState::Enable,
+                    columns: create.columns.iter().map(|column| column.value.clone()).collect(),
+                };
                 let relation = self.ensure(&table);
                 relation.triggers.retain(|known| known.name != trigger.name);
                 relation.triggers.push(trigger);
@@ -165,17 +169,23 @@ impl Replay<'_> {
                     relation.rules.push(rule);
                 }
             }
-            Body::CreatePolicy { name, table, .. } => {
+            Body::CreatePolicy { name, table, expressions, .. } => {
                 let table = self.resolve(table);
-                let policy = Policy { name: name.value.clone() };
+                let policy = Policy { name: name.value.clone(), columns: columns_in(expressions) };
                 self.ensure(&table).policies.push(policy);
             }
-            Body::AlterPolicy { name, table, rename_to: Some(to), .. } => {
+            Body::AlterPolicy { name, table, rename_to, expressions } => {
                 let table = self.resolve(table);
-                if let Some(policy) = self.known_mut(&table).and_then(|relation| {
+                let Some(policy) = self.known_mut(&table).and_then(|relation| {
                     relation.policies.iter_mut().find(|policy| policy.name == name.value)
-                }) {
-                    policy.name = to.value.clone();
+                }) else {
+                    return;
+                };
+                match rename_to {
+                    Some(to) => policy.name = to.value.clone(),
+                    // One of its two expressions may stay as it was: which columns are in that isn't known any more.
+                    None if !expressions.is_empty() => policy.columns.clear(),
+                    None => {}
                 }
             }
             Body::CreateSchema { name: Some(name), if_not_exists, elements } => {
@@ -335,4 +345,9 @@ impl Replay<'_> {
             _ => None,
         })?
     }
+}
+
+/// The columns that expressions name, outside subqueries.
+fn columns_in(expressions: &[Expr]) -> Vec<CompactString> {
+    expressions.iter().flat_map(|expr| &expr.columns).map(|column| column.value.clone()).collect()
 }

@@ -267,6 +267,8 @@ impl Replay<'_> {
             | ConstraintDetail::ForeignKey { columns, .. } => !columns.iter().any(|name| name == column),
             ConstraintDetail::Exclude { index } => !gone.contains(index),
         });
+        relation.triggers.retain(|trigger| !trigger.columns.iter().any(|name| name == column));
+        relation.policies.retain(|policy| !policy.columns.iter().any(|name| name == column));
         let schema = table.schema.clone();
         for index in gone {
             self.catalog.indexes.remove(&QName { schema: schema.clone(), name: index });

@@ -22,6 +22,12 @@ pub fn cut_to(name: &str, most: usize) -> &str {
     &name[..end] // a character boundary
 }
 
+/// The name of what is to take the place of `name`: `name_new`, cut in front of the label.
+pub fn with_new(name: &str) -> String {
+    const LABEL: &str = "_new";
+    format!("{}{LABEL}", cut_to(name, MAX_IDENTIFIER - LABEL.len()))
+}
+
 /// `table_columns_label`, the longer of the first two parts cut until it fits; a number is added while `taken`.
 pub fn choose(table: &str, columns: &str, label: &str, taken: impl Fn(&str) -> bool) -> CompactString {
     let mut pass = 0;

@@ -428,11 +428,22 @@ pub struct Trigger {
     pub function: QName,
     /// Whether it fires.
     pub state: TriggerState,
+    /// The table's columns in its UPDATE OF and WHEN.
+    pub columns: Vec<CompactString>,
 }
 
 /// A row security policy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Its name.
     pub name: CompactString,
+    /// The table's columns in its expressions, outside subqueries, as far as known.
+    pub columns: Vec<CompactString>,
+}
+
+/// By name: ALTER POLICY may leave one of the expressions as it was.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }

@@ -191,6 +191,14 @@ pub struct Destroyed {
     pub cascaded: bool,
 }
 
+impl Destroyed {
+    /// Whether it is the column of that name.
+    pub fn is_column(&self, column: &str) -> bool {
+        let of = |table| columns::member(table, column) == self.name;
+        self.what == DestroyedKind::Object(ObjectKind::Column) && self.relation.as_ref().is_some_and(of)
+    }
+}
+
 /// What kind of thing is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DestroyedKind {

@@ -167,7 +167,9 @@ impl<'a> Run<'a> {
             rules,
             options,
             standing: Standing { migrations, ran },
-            walk: Walk::new(migrations, rules, &options.rules).with_custom(custom),
+            walk: Walk::new(migrations, rules, &options.rules)
+                .with_custom(custom)
+                .over_history(judged > RELEASE),
             catalog,
             arrived: Arrived::default(),
             is_release: judged <= RELEASE,

@@ -1,6 +1,8 @@
 //! What a condition means for the rows it lets through. The one place that names the SQL parser crate:
 //! a tree is wanted here, and only here.
 
+use std::collections::HashSet;
+
 use sqlparser::ast::{
     BinaryOperator, Expr, FunctionArguments, InTarget, LimitClause, Query, UnaryOperator, Value,
 };
@@ -9,6 +11,7 @@ use sqlparser::parser::Parser;
 
 use super::cursor::Cursor;
 use super::lex::{Lexer, TokenKind};
+use crate::migration::statement::BoundColumn;
 
 /// Longer conditions are lists of constants or machine-made; their trees would be as deep as they are
 /// long, and dropping one recurses.
@@ -18,21 +21,31 @@ const LONGEST: usize = 4096;
 const LARGEST_BATCH: f64 = 100_000.0;
 
 /// What is known of a WHERE clause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// It holds for every row.
     pub always_true: bool,
     /// It bounds how many rows there are, if what it compares is a key.
     pub bounded: bool,
+    /// It bounds them whatever it compares: a subquery with LIMIT, a cursor's row.
+    pub limited: bool,
+    /// The columns by which it does: what is compared with a value, a list or a range.
+    pub by: Vec<BoundColumn>,
 }
 
 /// Judges the text of a condition. What can't be read is neither.
 pub fn judge(text: &str) -> Judged {
+    judge_beside(text, &HashSet::new())
+}
+
+/// The same in a routine that has these variables, in lower case: they mean one value.
+pub fn judge_beside(text: &str, variables: &HashSet<String>) -> Judged {
     if text.len() > LONGEST {
-        return Judged { always_true: false, bounded: is_list_of_constants(text) };
+        let by: Vec<BoundColumn> = of_list_of_constants(text).into_iter().collect();
+        return Judged { bounded: !by.is_empty(), by, ..Judged::default() };
     }
     if text.get(..10).is_some_and(|head| head.eq_ignore_ascii_case("current of")) {
-        return Judged { always_true: false, bounded: true };
+        return Judged { bounded: true, limited: true, ..Judged::default() };
     }
     let dialect = PostgreSqlDialect {};
     let Ok(mut parser) = Parser::new(&dialect).try_with_sql(text) else { return Judged::default() };
@@ -40,22 +53,26 @@ pub fn judge(text: &str) -> Judged {
     if parser.peek_token().token != sqlparser::tokenizer::Token::EOF {
         return Judged::default();
     }
-    Judged { always_true: constant(&expr) == Some(true), bounded: is_bounded(&expr) }
+    Judged {
+        always_true: constant(&expr) == Some(true),
+        bounded: is_bounded(&expr, variables),
+        limited: has_limit(&expr),
+        by: bounding(&expr, variables),
+    }
 }
 
-/// `column IN (constants)`, from its tokens.
-fn is_list_of_constants(text: &str) -> bool {
+/// The column of `column IN (constants)`, from its tokens.
+fn of_list_of_constants(text: &str) -> Option<BoundColumn> {
     let mut lexer = Lexer::new(text, 0..text.len());
     let tokens: Vec<_> = std::iter::from_fn(|| lexer.next_token()).collect();
     let mut c = Cursor::new(text, &tokens);
-    if c.name("a column").is_err() || !c.eat("in") || c.open().is_err() {
-        return false;
-    }
+    let column = c.name("a column").ok().filter(|_| c.eat("in") && c.open().is_ok())?;
     let constants = |kind| !matches!(kind, TokenKind::Word | TokenKind::LeftParen | TokenKind::RightParen);
     while c.kind().is_some_and(constants) {
         c.bump();
     }
-    c.close().is_ok() && c.is_done()
+    let of = column.schema.map(|of| of.value.to_string());
+    (c.close().is_ok() && c.is_done()).then(|| BoundColumn { of, name: column.name.value.to_string() })
 }
 
 /// The operands of a chain of `operator`, however long, without recursing along it.
@@ -169,23 +186,26 @@ fn is_tautology(or: &Expr) -> bool {
 }
 
 /// Whether a condition bounds how many rows there are.
-fn is_bounded(expr: &Expr) -> bool {
+fn is_bounded(expr: &Expr, variables: &HashSet<String>) -> bool {
+    let fixed = |value: &Expr| is_constant(value) || is_subquery(value) || is_variable(value, variables);
+    let varies = |value: &Expr| is_column(value) && !is_variable(value, variables);
     match bare(expr) {
         whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
             let arms = arms(whole, &BinaryOperator::And);
-            arms.iter().any(|arm| is_bounded(arm)) || is_range(&arms)
+            arms.iter().any(|arm| is_bounded(arm, variables)) || ranged(&arms).is_some()
         }
         whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
-            arms(whole, &BinaryOperator::Or).into_iter().all(is_bounded)
+            arms(whole, &BinaryOperator::Or).into_iter().all(|arm| is_bounded(arm, variables))
         }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            (is_column(left) && (is_constant(right) || is_subquery(right)))
-                || (is_column(right) && (is_constant(left) || is_subquery(left)))
+            (varies(left) && fixed(right)) || (varies(right) && fixed(left))
         }
         Expr::In { expr, target, negated: false, .. } => {
             (is_column(expr) || matches!(bare(expr), Expr::Tuple(_)))
                 && match target {
-                    InTarget::List(list) => list.iter().all(is_constant),
+                    InTarget::List(list) => {
+                        list.iter().all(|value| is_constant(value) || is_variable(value, variables))
+                    }
                     InTarget::Subquery(query) => is_limited(query),
                     _ => false,
                 }
@@ -197,6 +217,72 @@ fn is_bounded(expr: &Expr) -> bool {
         }
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
             is_column(left) && is_bounded_set(right)
+        }
+        _ => false,
+    }
+}
+
+/// The columns that a condition bounds the rows by; none where it doesn't.
+fn bounding(expr: &Expr, variables: &HashSet<String>) -> Vec<BoundColumn> {
+    match bare(expr) {
+        whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            let arms = arms(whole, &BinaryOperator::And);
+            let mut columns: Vec<_> = arms.iter().flat_map(|arm| bounding(arm, variables)).collect();
+            columns.extend(ranged(&arms).and_then(named));
+            columns
+        }
+        whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+            let mut arms = arms(whole, &BinaryOperator::Or).into_iter().map(|arm| bounding(arm, variables));
+            let first = arms.next().unwrap_or_default();
+            arms.fold(first, |mut all, arm| {
+                all.retain(|column| arm.contains(column));
+                all
+            })
+        }
+        whole if !is_bounded(whole, variables) => Vec::new(),
+        Expr::BinaryOp { left, right, .. } => {
+            let varies = |side: &&Expr| is_column(side) && !is_variable(side, variables);
+            [left.as_ref(), right.as_ref()].into_iter().find(varies).and_then(named).into_iter().collect()
+        }
+        Expr::In { expr, .. } | Expr::Between { expr, .. } | Expr::AnyOp { left: expr, .. } => {
+            match bare(expr) {
+                Expr::Tuple(parts) => parts.iter().filter_map(named).collect(),
+                column => named(column).into_iter().collect(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A column by its name, as the server sees it.
+fn named(expr: &Expr) -> Option<BoundColumn> {
+    let folded = |name: &sqlparser::ast::Ident| match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    };
+    match bare(expr) {
+        Expr::Identifier(name) => Some(BoundColumn { of: None, name: folded(name) }),
+        Expr::CompoundIdentifier(parts) => {
+            let (name, before) = parts.split_last()?;
+            Some(BoundColumn { of: before.last().map(folded), name: folded(name) })
+        }
+        Expr::Cast { expr, .. } => named(expr),
+        _ => None,
+    }
+}
+
+/// Whether a subquery with LIMIT bounds the rows.
+fn has_limit(expr: &Expr) -> bool {
+    match bare(expr) {
+        whole @ Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            arms(whole, &BinaryOperator::And).into_iter().any(has_limit)
+        }
+        whole @ Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
+            arms(whole, &BinaryOperator::Or).into_iter().all(has_limit)
+        }
+        Expr::In { target: InTarget::Subquery(query), negated: false, .. } => is_limited(query),
+        Expr::AnyOp { compare_op: BinaryOperator::Eq, right, .. } => {
+            !is_column(right) && !is_constant(right) && is_bounded_set(right)
         }
         _ => false,
     }
@@ -217,9 +303,9 @@ fn is_bounded_set(expr: &Expr) -> bool {
     }
 }
 
-/// `id > a AND id <= b`.
-fn is_range(arms: &[&Expr]) -> bool {
-    let bound = |arm: &&Expr| -> Option<(String, bool)> {
+/// The column of `id > a AND id <= b`.
+fn ranged<'a>(arms: &[&'a Expr]) -> Option<&'a Expr> {
+    let bound = |arm: &&'a Expr| -> Option<(&'a Expr, bool)> {
         let Expr::BinaryOp { left, op, right } = *arm else { return None };
         let lower = match op {
             BinaryOperator::Gt | BinaryOperator::GtEq => true,
@@ -227,12 +313,11 @@ fn is_range(arms: &[&Expr]) -> bool {
             _ => return None,
         };
         let value = is_constant(right) || is_column(right) || is_sum(right);
-        (is_column(left) && value).then(|| (bare(left).to_string(), lower))
+        (is_column(left) && value).then(|| (bare(left), lower))
     };
     let bounds: Vec<_> = arms.iter().filter_map(bound).collect();
-    bounds
-        .iter()
-        .any(|(column, lower)| *lower && bounds.iter().any(|(other, lower)| !lower && other == column))
+    let is_closed = |column: &Expr| bounds.iter().any(|(other, lower)| !lower && *other == column);
+    bounds.iter().find(|(column, lower)| *lower && is_closed(column)).map(|(column, _)| *column)
 }
 
 /// `start + 1000`.
@@ -249,6 +334,17 @@ fn is_column(expr: &Expr) -> bool {
     match bare(expr) {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
         Expr::Cast { expr, .. } => is_column(expr),
+        _ => false,
+    }
+}
+
+/// A variable, or a field of one.
+fn is_variable(expr: &Expr, variables: &HashSet<String>) -> bool {
+    let named = |name: &sqlparser::ast::Ident| variables.contains(&name.value.to_lowercase());
+    match bare(expr) {
+        Expr::Identifier(name) => named(name),
+        Expr::CompoundIdentifier(parts) => parts.first().is_some_and(named),
+        Expr::Cast { expr, .. } => is_variable(expr, variables),
         _ => false,
     }
 }
@@ -343,6 +439,61 @@ mod tests {
             "id NOT IN (1, 2)",
         ] {
             assert!(!judge(text).bounded, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_bounds_has_its_columns() {
+        let variables = HashSet::from(["wanted".to_owned()]);
+        for (text, expected) in [
+            ("id = 5 AND x > 3", "id"),
+            ("x = 'a' AND id NOT IN (1, 2)", "x"),
+            ("a = 1 AND \"B\" = 2", "B,a"),
+            ("t.id IN (1, 2) OR t.id = wanted", "t.id"),
+            ("a = 1 OR b = 2", ""),
+            ("(a, b) IN ((1, 2), (3, 4))", "a,b"),
+            ("id >= low AND id < low + 10 AND y", "id"),
+            ("ID BETWEEN 1 AND 5", "id"),
+            ("id::text = wanted", "id"),
+        ] {
+            let by = judge_beside(text, &variables).by;
+            let shown: Vec<String> = by
+                .into_iter()
+                .map(|column| column.of.map_or(String::new(), |of| of + ".") + &column.name)
+                .collect();
+            assert_eq!(shown.join(","), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_bounds_whatever_is_compared() {
+        for text in [
+            "kind IN (SELECT kind FROM t LIMIT 10)",
+            "ctid = ANY (ARRAY(SELECT ctid FROM t LIMIT 1000))",
+            "x IS NULL AND id IN (SELECT id FROM t LIMIT 10)",
+            "CURRENT OF c",
+        ] {
+            assert!(judge(text).limited, "{text}");
+        }
+        for text in [
+            "kind = 'a' AND id NOT IN (SELECT id FROM t LIMIT 10)",
+            "id = 5",
+            "id = (SELECT max(id) FROM t)",
+            "id = ANY ('{1,2}')",
+        ] {
+            assert!(!judge(text).limited, "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_mean_one_value() {
+        let variables = HashSet::from(["wanted".to_owned(), "row".to_owned()]);
+        let bounded = |text| judge_beside(text, &variables).bounded;
+        for text in ["id = wanted", "ROW.id = t.id", "id = row.id::bigint AND x > 5", "id IN (wanted, 5)"] {
+            assert!(bounded(text), "{text}");
+        }
+        for text in ["id = other", "wanted = row.id", "wanted = 5", "id > wanted"] {
+            assert!(!bounded(text), "{text}");
         }
     }
 

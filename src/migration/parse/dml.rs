@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Parsed};
 use super::expression::{a_expr, expr_list, indirection, primary, subscripts};
 use super::facts::{Facts, PendingChange, Shape};
 use super::lex::TokenKind;
-use crate::migration::statement::{Access, Beside, Change, Ident, Name, QueryKind};
+use crate::migration::statement::{Access, Beside, Change, Ident, Name, QueryKind, Written};
 
 use super::from::{from_list, relation, table_ref};
 use super::query::{
@@ -29,6 +29,7 @@ pub(super) fn begin_change(f: &mut Facts, target: &Name, only: bool, access: Acc
         access,
         columns: Vec::new(),
         values: Vec::new(),
+        written: Written::default(),
         filter: None,
         rows: None,
         sources: Vec::new(),
@@ -78,7 +79,11 @@ pub(super) fn insert(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<()> {
                 }
             })?;
         } else {
-            subquery(c, f)?;
+            let around = f.inserted.replace((f.level + 1, Written::default()));
+            let read = subquery(c, f);
+            pending.change.written =
+                std::mem::replace(&mut f.inserted, around).map(|(_, written)| written).unwrap_or_default();
+            read?;
         }
         pending.sources = start..f.uses.len();
     }
@@ -164,10 +169,12 @@ pub(super) fn set_list(
                 Ok(column)
             })?;
             equals(c)?;
-            a_expr(c, f)?;
+            let (first, mark) = (c.index(), f.mark());
+            let shape = a_expr(c, f)?;
             paired = false;
             if let Some(pending) = pending.as_deref_mut() {
                 pending.change.columns.extend(columns);
+                pending.change.written.columns.extend(f.expr_since(c, mark, first, shape).into_columns());
             }
         } else {
             let column = c.ident("a column name")?;
@@ -177,6 +184,7 @@ pub(super) fn set_list(
             let shape = a_expr(c, f)?;
             if let Some(pending) = pending.as_deref_mut() {
                 pending.change.columns.push(column);
+                pending.change.written.columns.extend(shape.column.clone());
                 pending.values.push(f.expr_since(c, mark, first, shape));
             }
         }

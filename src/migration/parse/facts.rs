@@ -10,7 +10,7 @@ use super::condition;
 use super::cursor::Cursor;
 use crate::migration::statement::{
     Access, Call, Change, Expr, Filter, Ident, Literal, Name, Persistence, Query, QueryKind, RelationUse,
-    TypeName,
+    TypeName, Written,
 };
 use crate::source::Span;
 
@@ -84,6 +84,13 @@ pub struct PendingExpr {
     uses: Range<usize>,
 }
 
+impl PendingExpr {
+    /// The columns in it, outside subqueries.
+    pub fn into_columns(self) -> Vec<Ident> {
+        self.expr.columns
+    }
+}
+
 /// A change whose relations are filled in at the end.
 #[derive(Debug)]
 pub struct PendingChange {
@@ -128,6 +135,8 @@ pub struct Facts {
     pub level: u32,
     /// Inside a CTE.
     pub in_cte: bool,
+    /// What the SELECT of an INSERT gives, and its level.
+    pub inserted: Option<(u32, Written)>,
     pub top: Top,
 }
 
@@ -220,6 +229,12 @@ impl Facts {
         Expr { uses: self.relations(pending.uses), ..pending.expr }
     }
 
+    /// Where to note what the SELECT of an INSERT gives, while its own targets are read.
+    pub fn inserted_here(&mut self) -> Option<&mut Written> {
+        let level = self.level;
+        self.inserted.as_mut().filter(|(own, _)| *own == level).map(|(_, written)| written)
+    }
+
     /// The one query that was read.
     pub fn into_query(mut self, span: Span) -> Query {
         let mut changes = Vec::with_capacity(self.changes.len());
@@ -233,7 +248,13 @@ impl Facts {
             change.values = pending.values.into_iter().map(|value| self.settle(value)).collect();
             change.filter = pending.filter.map(|(expr, text)| {
                 let judged = condition::judge(&text);
-                Filter { expr: self.settle(expr), always_true: judged.always_true, bounded: judged.bounded }
+                Filter {
+                    expr: self.settle(expr),
+                    always_true: judged.always_true,
+                    bounded: judged.bounded,
+                    limited: judged.limited,
+                    by: judged.by,
+                }
             });
             changes.push(change);
         }

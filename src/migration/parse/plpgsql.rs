@@ -4,20 +4,24 @@
 //! hands every statement inside to the recognisers of SQL, and every expression to that of queries,
 //! because an expression may hold a query. See the manual, chapter "PL/pgSQL".
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::condition;
 use super::cursor::{Cursor, MAX_DEPTH, string_value};
 use super::dynamic::{self, Constants, Text};
 use super::lex::{Lexer, Token, TokenKind};
 use super::query::select_behind;
 use super::split::Piece;
 use super::{Script, parse_at, read_body};
-use crate::migration::statement::{Body, Inner, Problem, Routine, Statement};
+use crate::migration::statement::{Body, Inner, Problem, QueryKind, Routine, Statement};
 use crate::source::Span;
 
 /// What one routine inside another (a DO in an EXECUTE in a DO) adds to the depth.
 const NESTED: u32 = 12;
+
+/// A loop with more rounds than this is no batch.
+const LARGEST_BATCH: u64 = 100_000;
 
 /// Reads the body that the string token here holds, in `language`; `None` for a language that isn't
 /// read.
@@ -61,6 +65,7 @@ fn sql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> Rout
 struct Flow {
     conditional: bool,
     in_loop: bool,
+    few_rounds: bool,
     dynamic: bool,
     partial: bool,
 }
@@ -77,6 +82,7 @@ fn take_in(routine: &mut Routine, script: Script, flow: Flow) {
             conditional: flow.conditional,
             in_loop: flow.in_loop,
             loop_commits: false,
+            few_rounds: flow.few_rounds,
             dynamic: flow.dynamic,
             partial: flow.partial,
         });
@@ -96,6 +102,7 @@ enum Frame {
     Loop {
         first: usize,
         commits: bool,
+        few: bool,
     },
 }
 
@@ -119,9 +126,12 @@ struct Reader<'a> {
     assigned: HashMap<&'a str, (Range<usize>, u32)>,
     /// Variables that can't be assigned anything else.
     constants: Constants,
-    /// How many of the frames are conditional, and how many are loops.
+    /// All variables, in lower case.
+    variables: HashSet<String>,
+    /// How many of the frames are conditional, how many are loops, and how many of those have few rounds.
     conditions: usize,
     loops: usize,
+    few: usize,
     /// A RETURN in a condition was passed: what follows may not run.
     may_have_returned: bool,
     /// A parenthesis doesn't close: from here on every semicolon ends a statement.
@@ -146,8 +156,10 @@ fn plpgsql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> 
         last_arm: 0,
         assigned: HashMap::new(),
         constants: Constants::new(),
+        variables: HashSet::new(),
         conditions: 0,
         loops: 0,
+        few: 0,
         may_have_returned: false,
         unbalanced: false,
         routine: Routine::default(),
@@ -251,6 +263,7 @@ impl<'a> Reader<'a> {
         Flow {
             conditional: self.conditions > 0 || self.may_have_returned,
             in_loop: self.loops > 0,
+            few_rounds: self.loops > 0 && self.few == self.loops,
             dynamic: false,
             partial: false,
         }
@@ -261,6 +274,7 @@ impl<'a> Reader<'a> {
     fn push(&mut self, frame: Frame) {
         self.conditions += usize::from(frame.is_conditional());
         self.loops += usize::from(matches!(frame, Frame::Loop { .. }));
+        self.few += usize::from(matches!(frame, Frame::Loop { few: true, .. }));
         self.frames.push(frame);
         self.last_arm += 1;
         self.arms.push(self.last_arm);
@@ -278,8 +292,9 @@ impl<'a> Reader<'a> {
         let frame = self.frames.pop()?;
         self.arms.pop();
         self.conditions -= usize::from(frame.is_conditional());
-        if let Frame::Loop { first, commits } = frame {
+        if let Frame::Loop { first, commits, few } = frame {
             self.loops -= 1;
+            self.few -= usize::from(few);
             if commits {
                 for inner in self.routine.statements.iter_mut().skip(first) {
                     inner.loop_commits = true;
@@ -354,11 +369,11 @@ impl<'a> Reader<'a> {
                 }
                 self.push(Frame::Case);
             }
-            "loop" => self.open_loop(self.at + 1),
+            "loop" => self.open_loop(self.at + 1, false),
             "while" => {
                 self.condition("loop");
                 let at = self.at;
-                self.open_loop(at);
+                self.open_loop(at, false);
             }
             "for" | "foreach" => self.for_loop(),
             "end" => self.close(),
@@ -419,8 +434,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn open_loop(&mut self, behind: usize) {
-        self.push(Frame::Loop { first: self.routine.statements.len(), commits: false });
+    fn open_loop(&mut self, behind: usize, few: bool) {
+        self.push(Frame::Loop { first: self.routine.statements.len(), commits: false, few });
         self.at = behind;
     }
 
@@ -473,6 +488,7 @@ impl<'a> Reader<'a> {
             }
             let end = self.end(self.at);
             let range = self.at..end;
+            self.variable(self.at);
             let cursor = range.clone().take(4).find(|at| self.word(*at, "cursor"));
             if let Some(cursor) = cursor {
                 if let Ok(query) = self.find(cursor, &["for", "is"])
@@ -501,6 +517,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Remembers the name of a variable.
+    fn variable(&mut self, at: usize) {
+        if let Some(name) = self.tokens.get(at) {
+            self.variables.insert(name.span.of(self.text).trim_matches('"').to_lowercase());
+        }
+    }
+
     /// Remembers the value of a variable that is declared CONSTANT.
     fn constant(&mut self, variable: usize, value: usize) {
         let (Some(variable), Some(value)) = (self.tokens.get(variable), self.tokens.get(value)) else {
@@ -518,7 +541,9 @@ impl<'a> Reader<'a> {
             self.problem(self.at, "`LOOP`");
             return self.pass();
         };
+        let mut few = false;
         if let Some(source) = (self.at + 1..opening).find(|at| self.word(*at, "in")) {
+            self.variable(self.at + 1);
             let mut range = source + 1..opening;
             if self.word(range.start, "execute") {
                 range.start += 1;
@@ -527,21 +552,50 @@ impl<'a> Reader<'a> {
                 if self.word(range.start, "array") {
                     range.start += 1;
                 }
+                few = self.is_written(range.clone());
                 self.expression(range);
             } else if let Some(dots) = range.clone().find(|at| self.kind(*at) == Some(TokenKind::DotDot)) {
                 if self.word(range.start, "reverse") {
                     range.start += 1;
                 }
+                few = self.is_short(range.start..dots, dots + 1..opening);
                 let by = (dots..opening).find(|at| self.word(*at, "by")).unwrap_or(opening);
                 self.expression(range.start..dots);
                 self.expression(dots + 1..by);
                 self.expression(by + 1..opening);
             } else if super::query::at_query(&self.cursor(range.clone())) {
                 self.statement(range);
+                few = self.routine.statements.last().is_some_and(|inner| match &inner.statement.body {
+                    Body::Query(query) => query.has_limit || query.kind == QueryKind::Values,
+                    _ => false,
+                });
             }
             // Else a cursor, whose query stands in its declaration.
         }
-        self.open_loop(opening + 1);
+        self.open_loop(opening + 1, few);
+    }
+
+    /// Whether the values of an array are written out: `ARRAY[1, 2]`, `'{1,2}'::int[]`.
+    fn is_written(&self, range: Range<usize>) -> bool {
+        let first = range.start;
+        let begins = self.word(first, "array") && self.kind(first + 1) == Some(TokenKind::LeftBracket)
+            || self
+                .tokens
+                .get(first)
+                .is_some_and(|token| string_value(token.span.of(self.text), token.kind).is_some());
+        begins && !range.clone().any(|at| self.word(at, "select") || self.operator(at, "||"))
+    }
+
+    /// Whether a loop over numbers has few rounds: `1..10`.
+    fn is_short(&self, low: Range<usize>, high: Range<usize>) -> bool {
+        let number = |range: Range<usize>| -> Option<i64> {
+            let token = self.tokens.get(range.start).filter(|_| range.len() == 1)?;
+            token.span.of(self.text).parse().ok()
+        };
+        match (number(low), number(high)) {
+            (Some(low), Some(high)) => low.abs_diff(high) <= LARGEST_BATCH,
+            _ => false,
+        }
     }
 
     fn returns(&mut self) {
@@ -660,18 +714,34 @@ impl<'a> Reader<'a> {
     fn found(&mut self, read: Result<Body, Problem>, range: Range<usize>) {
         let flow = self.flow();
         match read {
-            Ok(body) => {
+            Ok(mut body) => {
+                self.mind_variables(&mut body);
                 let span = self.cursor(0..self.tokens.len()).at_index(range.end).span_since(range.start);
                 self.routine.statements.push(Inner {
                     statement: Statement { span, body, problems: Vec::new() },
                     conditional: flow.conditional,
                     in_loop: flow.in_loop,
                     loop_commits: false,
+                    few_rounds: flow.few_rounds,
                     dynamic: false,
                     partial: false,
                 });
             }
             Err(problem) => self.routine.problems.push(problem),
+        }
+    }
+
+    /// A condition that compares a key with a variable bounds the rows as one with a constant does.
+    fn mind_variables(&self, body: &mut Body) {
+        let Body::Query(query) = body else { return };
+        // Spans in a text that was put together don't tell where in it.
+        if self.place.is_some() {
+            return;
+        }
+        for filter in query.changes.iter_mut().filter_map(|change| change.filter.as_mut()) {
+            let judged = condition::judge_beside(filter.expr.span.of(self.text), &self.variables);
+            filter.bounded |= judged.bounded;
+            filter.by = judged.by;
         }
     }
 

@@ -343,6 +343,9 @@ pub(super) fn targets(c: &mut Cursor<'_>, f: &mut Facts, keep: bool) -> Parsed<(
     }
     loop {
         if c.eat_operator("*") {
+            if let Some(written) = f.inserted_here() {
+                written.star = true;
+            }
             if keep {
                 f.top.star = true;
                 f.top.output.push(None);
@@ -350,6 +353,10 @@ pub(super) fn targets(c: &mut Cursor<'_>, f: &mut Facts, keep: bool) -> Parsed<(
         } else {
             let shape = a_expr(c, f)?;
             let alias = target_alias(c)?;
+            if let Some(written) = f.inserted_here() {
+                written.star |= shape.star;
+                written.columns.extend(shape.column.clone());
+            }
             if keep {
                 f.top.star |= shape.star;
                 f.top.output.push(alias.or(shape.column));

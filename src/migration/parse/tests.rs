@@ -40,7 +40,7 @@ fn routine(body: &str) -> Routine {
     }
 }
 
-/// The statements inside a DO block: kind, then letters for conditional, loop, commits, dynamic, partial.
+/// The statements inside a DO block: kind, then letters for conditional, loop, commits, few rounds, dynamic, partial.
 #[track_caller]
 fn inside(body: &str) -> Vec<String> {
     let routine = routine(body);
@@ -54,6 +54,7 @@ fn inside(body: &str) -> Vec<String> {
                 (inner.conditional, " conditional"),
                 (inner.in_loop, " loop"),
                 (inner.loop_commits, " commits"),
+                (inner.few_rounds, " few"),
                 (inner.dynamic, " dynamic"),
                 (inner.partial, " partial"),
             ] {

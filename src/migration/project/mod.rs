@@ -312,10 +312,7 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
 pub fn elsewhere(part: &Part) -> Vec<Vec<Migration>> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let own = absolute(&part.root);
-    // Without a repository: what is below the working directory.
-    let here = std::env::current_dir().ok().filter(|here| own.starts_with(here));
-    let top = own.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned).or(here);
-    let Some(top) = top else { return Vec::new() };
+    let Some(top) = top_of(&own) else { return Vec::new() };
     let folders = survey(&top).map(|survey| survey.folders).unwrap_or_default();
     let others = folders.into_iter().filter(|folder| absolute(folder) != own);
     let read = |folder| gather(&Request { paths: vec![folder], apart: true, ..Request::default() });
@@ -390,11 +387,13 @@ fn detect_in(root: &Path, top: &Path, files: &[String]) -> Option<Detected> {
     detect::detect(&detect::Folder { root: &root, top, files })
 }
 
-/// The root of the repository around a folder, as an absolute path.
+/// The root of the repository around a folder, as an absolute path. Without a repository, as in an image or an unpacked
+/// archive: the working directory, else the folder itself.
 fn top_of(root: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(root).ok()?;
-    let top = absolute.ancestors().find(|above| above.join(".git").exists());
-    Some(top.map(Path::to_owned).unwrap_or(absolute))
+    let repository = absolute.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned);
+    let here = || std::env::current_dir().ok().filter(|here| absolute.starts_with(here));
+    Some(repository.or_else(here).unwrap_or(absolute))
 }
 
 fn relative_to(file: &Path, root: &Path) -> String {

@@ -30,7 +30,12 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let Some((constraint, key)) = foreign_key(action).filter(|_| validates) else { continue };
         let target = context.resolve(&key.target);
         let both =
-            if target == table { format!("{table} wait") } else { format!("both {table} and {target} wait") };
+            // Nobody writes to a target that is new.
+            if target == table || !context.may_be_used(&target) {
+                format!("{table} wait")
+            } else {
+                format!("both {table} and {target} wait")
+            };
         let said = sink.say(
             action.span,
             format!(

@@ -1,8 +1,9 @@
 //! `add_not_null_without_default`: ADD COLUMN … NOT NULL without a default makes the old version's inserts fail.
 
 use crate::migration::catalog::TypeKind;
+use crate::migration::catalog::naming::with_new;
 use crate::migration::statement::{
-    ActionKind, ColumnDefinition, ConstraintKind, Literal, ObjectKind, quote_ident,
+    Action, ActionKind, ColumnDefinition, ConstraintKind, Literal, ObjectKind, quote_ident,
 };
 
 use super::rename_column::written;
@@ -29,6 +30,27 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         let shown = quote_ident(column.name.as_str());
         let type_name = column.type_name.as_ref().map_or_else(|| "…".to_owned(), written);
+        let remade = |other: &Action| matches!(&other.kind, ActionKind::DropColumn { column: gone, .. } if *gone == column.name);
+        if alter.actions.iter().any(remade) {
+            sink.say(
+                action.span,
+                format!(
+                    "{table}.{shown} is made anew, and there is no value for the rows that are there: where {table} has any, this \
+                     ALTER TABLE fails"
+                ),
+            )
+            .help(format!(
+                "-- beside the old column, in stages\n{}",
+                plans::add_not_null_column(
+                    cx.before,
+                    &table,
+                    &with_new(column.name.as_str()),
+                    &type_name,
+                    cx.options.oldest()
+                )
+            ));
+            continue;
+        }
         sink.say(
             action.span,
             format!(

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::finding::Edit;
-use crate::migration::catalog::QName;
+use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::IndexBuildReason;
 use crate::migration::fix::place;
 use crate::migration::statement::{
@@ -74,7 +74,7 @@ pub(super) fn mend(
         said.unfixed(why);
         return;
     }
-    let (_, statements) = index_then_constraint(context, constraint, index, table, kind);
+    let (_, _, statements) = index_then_constraint(context, constraint, index, table, kind);
     let edits = if adds_column {
         let before = context.text.get(..constraint.span.start as usize).unwrap_or("");
         let cut =
@@ -98,16 +98,28 @@ pub(super) fn mend(
     );
 }
 
-/// The two statements, and the name of both.
+/// The two statements, and the name of the index; whether somebody wrote that.
 fn index_then_constraint(
     context: &StatementContext<'_>,
     constraint: &Constraint,
     index: &IndexConstraint,
     table: &QName,
     kind: &str,
-) -> (CompactString, String) {
-    let chosen = name_of(context, constraint, index, table, kind);
-    let name = quote_ident(&chosen);
+) -> (CompactString, bool, String) {
+    let mut chosen = name_of(context, constraint, index, table, kind);
+    let replaced = replaced(context, &chosen, table, kind);
+    if let (Some(old), None) = (replaced, &constraint.name)
+        && chosen.starts_with(old.as_str())
+    {
+        chosen = old.clone();
+    }
+    // An index of that name is there until its constraint goes; the constraint gives its name to the new one.
+    let of_its_own = replaced
+        .is_some_and(|old| *old == chosen)
+        .then(|| context.before.choose_name(table, &column_names(index), "key"));
+    let (name, built) = (quote_ident(&chosen), of_its_own.as_ref().unwrap_or(&chosen).clone());
+    let built_name = quote_ident(&built);
+    let drop = replaced.map_or_else(String::new, |old| format!("DROP CONSTRAINT {}, ", quote_ident(old)));
     let tail = index_tail(context, index);
     let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
         (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
@@ -115,10 +127,59 @@ fn index_then_constraint(
         _ => "",
     };
     let statements = format!(
-        "CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} {tail};\n\
-         ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}{deferrable};"
+        "CREATE UNIQUE INDEX CONCURRENTLY {built_name} ON {table} {tail};\n\
+         ALTER TABLE {table} {drop}ADD CONSTRAINT {name} {kind} USING INDEX {built_name}{deferrable};"
     );
-    (chosen, statements)
+    (built, constraint.name.is_some() && of_its_own.is_none(), statements)
+}
+
+/// The constraint that the same ALTER TABLE drops to make room for the new one: the primary key, or one of its name.
+fn replaced<'a>(
+    context: &StatementContext<'a>,
+    name: &str,
+    table: &QName,
+    kind: &str,
+) -> Option<&'a CompactString> {
+    let Body::AlterTable(alter) = &context.statement.body else { return None };
+    let known = context.before.relation(table)?;
+    alter.actions.iter().find_map(|action| {
+        let ActionKind::DropConstraint { name: gone, .. } = &action.kind else { return None };
+        let detail = &known.constraint(gone.as_str())?.detail;
+        let makes_room = gone.value == name
+            || kind == "PRIMARY KEY" && matches!(detail, ConstraintDetail::PrimaryKey { .. });
+        makes_room.then_some(&gone.value)
+    })
+}
+
+/// A line for columns of the index that the same ALTER TABLE adds.
+fn columns_first(context: &StatementContext<'_>, action: &Action, index: &IndexConstraint) -> String {
+    let Body::AlterTable(alter) = &context.statement.body else { return String::new() };
+    if matches!(action.kind, ActionKind::AddColumn { .. }) {
+        return String::new();
+    }
+    let added = |column: &&Ident| {
+        alter.actions.iter().any(
+            |other| matches!(&other.kind, ActionKind::AddColumn { column: new, .. } if new.name == **column),
+        )
+    };
+    let dropped = |column: &Ident| {
+        alter
+            .actions
+            .iter()
+            .any(|other| matches!(&other.kind, ActionKind::DropColumn { column: old, .. } if old == column))
+    };
+    let new: Vec<&Ident> = index.columns.iter().filter(added).collect();
+    if new.is_empty() {
+        return String::new();
+    }
+    let names =
+        new.iter().map(|column| quote_ident(column.as_str()).into_owned()).collect::<Vec<_>>().join(", ");
+    let other = if new.into_iter().any(dropped) { ", under another name beside the old one" } else { "" };
+    format!("-- first add and fill {names} by statements of their own{other}; then\n")
+}
+
+fn column_names(index: &IndexConstraint) -> String {
+    index.columns.iter().chain(&index.include).map(Ident::as_str).collect::<Vec<_>>().join("_")
 }
 
 /// The constraint's name, PostgreSQL's choice where none is written.
@@ -129,10 +190,9 @@ fn name_of(
     table: &QName,
     kind: &str,
 ) -> CompactString {
-    let columns: Vec<&str> = index.columns.iter().chain(&index.include).map(Ident::as_str).collect();
     // A primary key's name has no columns in it.
     let (columns, label) =
-        if kind == "UNIQUE" { (columns.join("_"), "key") } else { (String::new(), "pkey") };
+        if kind == "UNIQUE" { (column_names(index), "key") } else { (String::new(), "pkey") };
     constraint
         .name
         .as_ref()
@@ -167,9 +227,9 @@ pub(super) fn steps(
     table: &QName,
     kind: &str,
 ) -> String {
-    let (name, statements) = index_then_constraint(context, constraint, index, table, kind);
+    let (name, is_written, statements) = index_then_constraint(context, constraint, index, table, kind);
     let qualified = QName { schema: table.schema.clone(), name };
-    let leftover = leftover(context.before, &qualified, constraint.name.is_some());
+    let leftover = leftover(context.before, &qualified, is_written);
     let noted = leftover.replace(";\n", "; -- what a failed build has left\n");
     format!("{}{statements}", if leftover.starts_with("--") { leftover } else { noted })
 }
@@ -237,7 +297,7 @@ pub(super) fn plan(
     }
     let first = match &action.kind {
         ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
-        _ => String::new(),
+        _ => columns_first(context, action, index),
     };
     format!("{first}{note}{}", steps(context, constraint, index, table, kind))
 }

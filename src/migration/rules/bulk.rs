@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::{ConstraintDetail, QName, Relation};
 use crate::migration::parse::cursor::fold;
-use crate::migration::statement::{Access, Beside, Body, Change, Filter, Ident};
+use crate::migration::statement::{Access, Beside, Body, Change, Filter};
 use crate::source::Span;
 
 use super::StatementContext;
@@ -69,46 +69,58 @@ impl<'a> StatementContext<'a> {
     }
 
     fn is_bounded(&self, change: &Change, table: &QName) -> bool {
+        let bounded = self.is_bounded_alone(change, table);
+        match self.inner {
+            Some(inner) if inner.in_loop && inner.loop_commits => {
+                bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
+            }
+            // A loop without COMMIT is one transaction, however small its steps.
+            Some(inner) if inner.in_loop && !inner.few_rounds && !table.is_put_in() => false,
+            _ => bounded,
+        }
+    }
+
+    /// Whether the change, run once, has a bound.
+    pub fn is_bounded_alone(&self, change: &Change, table: &QName) -> bool {
         // MERGE changes at most what its source has: rows that the statement itself spells out are few, unless each of
         // them is paired with every row.
         let paired = change.filter.as_ref().is_some_and(|filter| filter.always_true);
         if change.access == Access::Merge && change.sources.is_empty() {
             return !paired || change.columns.is_empty();
         }
-        let bounded = change.filter.as_ref().is_some_and(|filter| {
+        change.filter.as_ref().is_some_and(|filter| {
             // Each of a few written rows means one of the table by its key.
             (filter.bounded || change.beside == Beside::Written)
                 && !filter.always_true
                 && self.names_rows(filter, table, Some(change))
-        });
-        match self.inner {
-            Some(inner) if inner.in_loop && inner.loop_commits => {
-                bounded || change.filter.as_ref().is_some_and(|filter| !filter.always_true)
-            }
-            // A loop without COMMIT is one transaction, however small its steps.
-            Some(inner) if inner.in_loop && !table.is_put_in() => false,
-            _ => bounded,
-        }
+        })
     }
 
     /// Whether a condition that compares with constants does so on a key: `status = 'new'` may meet every row.
     /// `change`: whose columns those are that have a qualifier.
     fn names_rows(&self, filter: &Filter, table: &QName, change: Option<&Change>) -> bool {
-        if !filter.expr.uses.is_empty() {
-            return true; // a subquery with LIMIT
+        if filter.limited {
+            return true;
         }
         let Some(known) = self.before.relation(table).filter(|known| known.columns_known) else {
             return true;
         };
-        let own = |column: &Ident| {
-            let qualifier = change.and_then(|change| Some((change, qualifier(self.text, column.span)?)));
-            qualifier.is_none_or(|(change, written)| {
-                let name = change.alias.as_ref().unwrap_or(&change.target.name);
-                written == name.value
-            })
+        let is_own = |written: Option<&str>| {
+            written.is_none()
+                || change.is_none_or(|change| {
+                    let name = change.alias.as_ref().unwrap_or(&change.target.name);
+                    written == Some(name.as_str())
+                })
         };
-        let named =
-            |column: &str| filter.expr.columns.iter().any(|other| other.as_str() == column && own(other));
+        // Written rows are compared with a key, and bound by how few they are.
+        let beside_written = change.is_some_and(|change| change.beside == Beside::Written);
+        let named = |column: &str| {
+            filter.by.iter().any(|other| other.name == column && is_own(other.of.as_deref()))
+                || beside_written
+                    && filter.expr.columns.iter().any(|other| {
+                        other.as_str() == column && is_own(qualifier(self.text, other.span).as_deref())
+                    })
+        };
         if named("ctid") {
             return true;
         }

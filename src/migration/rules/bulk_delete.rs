@@ -19,18 +19,20 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             "has no bound on the rows it removes from"
         };
         let looped = context.inner.is_some_and(|inner| inner.in_loop);
-        let why = if looped {
-            "; the loop around it doesn't COMMIT, so it is one transaction all the same"
-        } else {
-            ""
-        };
-        let said = sink.say(
-            change.span,
+        let sized = context.sized(&table);
+        let message = if looped && context.is_bounded_alone(change, &table) {
             format!(
-                "this DELETE {which} {}: each of them stays locked until the transaction ends{why}",
-                context.sized(&table)
-            ),
-        );
+                "this DELETE runs in a loop that doesn't COMMIT: all rows of {sized} that the rounds remove stay locked until the last one is done"
+            )
+        } else {
+            let why = if looped {
+                "; the loop around it doesn't COMMIT, so it is one transaction all the same"
+            } else {
+                ""
+            };
+            format!("this DELETE {which} {sized}: each of them stays locked until the transaction ends{why}")
+        };
+        let said = sink.say(change.span, message);
         let plain = change.beside == Beside::Nothing && context.verbatim() && !looped;
         said.help(match condition.filter(|_| plain) {
             Some(filter) => format!(

@@ -16,20 +16,23 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             Access::Merge => "MERGE",
             _ => continue,
         };
+        let looped = context.inner.is_some_and(|inner| inner.in_loop);
         let all = change.filter.as_ref().is_none_or(|filter| filter.always_true);
         let which = if all { "changes all rows of" } else { "has no bound on the rows it changes in" };
-        let looped = if context.inner.is_some_and(|inner| inner.in_loop) {
-            "; the loop around it doesn't COMMIT, so it is one transaction all the same"
-        } else {
-            ""
-        };
-        let said = sink.say(
-            change.span,
+        let sized = context.sized(&table);
+        let message = if looped && context.is_bounded_alone(change, &table) {
             format!(
-                "this {verb} {which} {}: each of them stays locked until the transaction ends{looped}",
-                context.sized(&table)
-            ),
-        );
+                "this {verb} runs in a loop that doesn't COMMIT: all rows of {sized} that the rounds change stay locked until the last one is done"
+            )
+        } else {
+            let why = if looped {
+                "; the loop around it doesn't COMMIT, so it is one transaction all the same"
+            } else {
+                ""
+            };
+            format!("this {verb} {which} {sized}: each of them stays locked until the transaction ends{why}")
+        };
+        let said = sink.say(change.span, message);
         said.help(match plan(context, change, &table) {
             Some(plan) => format!("-- outside a transaction\n{plan}"),
             None => "Change about 1,000 rows at a time, with a COMMIT and a pause of 0.1 s after each batch."

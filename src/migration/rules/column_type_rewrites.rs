@@ -1,7 +1,7 @@
 //! ALTER COLUMN … TYPE (or SET EXPRESSION) that writes a table in use anew.
 
 use crate::migration::catalog::QName;
-use crate::migration::catalog::naming::{MAX_IDENTIFIER, cut_to};
+use crate::migration::catalog::naming::with_new;
 use crate::migration::effects::{RewriteReason, ScanReason};
 use crate::migration::statement::{ActionKind, Body, Expr, Ident, TypeName, quote_ident};
 use crate::source::Span;
@@ -107,7 +107,7 @@ pub(super) fn replacement(
         None => Replacement::cast(column.as_str(), type_name, &type_text),
     };
     // PostgreSQL cuts a name that is too long, and then it may be the old one.
-    let new = format!("{}_new", cut_to(column.as_str(), MAX_IDENTIFIER - "_new".len()));
+    let new = with_new(column.as_str());
     let replacement = Replacement {
         catalog: context.before,
         table,

@@ -33,7 +33,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     };
     sink.say(cx.statement.span, message).help(format!(
         "Leave it to the tool to commit. Or have the file run outside a transaction, and write both BEGIN and COMMIT. {}",
-        switches::without_transaction(cx.run.runner)
+        switches::without_transaction(cx.run)
     ));
 }
 

@@ -46,7 +46,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             Some(Opened::Begin) => {
                 "Move the statement behind COMMIT, or leave out BEGIN and COMMIT.".to_owned()
             }
-            _ => switches::without_transaction(cx.run.runner),
+            _ => switches::without_transaction(cx.run),
         }
     };
     let said = sink.say(span, format!("{what} fails inside a transaction, and {reason}"));

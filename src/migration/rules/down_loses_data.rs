@@ -1,10 +1,11 @@
 //! `down_loses_data`: what was written since the up migration goes with the way back.
 
-use crate::migration::catalog::QName;
-use crate::migration::effects::DestroyedKind;
+use crate::migration::catalog::{Born, QName};
+use crate::migration::effects::{Destroyed, DestroyedKind};
 use crate::migration::lock_mode::LockMode;
-use crate::migration::statement::{Access, Body, ObjectKind, Statement};
+use crate::migration::statement::{Access, Body, Change, Expr, Ident, ObjectKind, Statement};
 
+use super::outlook::same_name;
 use super::{Check, ReversalContext, Rule, Sink, joined};
 
 pub static RULE: Rule =
@@ -13,8 +14,17 @@ pub static RULE: Rule =
 fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
     let Some(down) = &cx.down else { return };
     let seeded = seeded(cx);
+    let born_here =
+        |born| matches!(born, Born::Here { migration, maybe_old: false, .. } if migration == cx.migration);
+    let was_there = |gone: &Destroyed| {
+        gone.relation.as_ref().is_some_and(|relation| {
+            cx.before.relation(relation).is_some_and(|before| before.kind.has_storage())
+                && !cx.between.relation(relation).is_some_and(|between| born_here(between.born))
+        })
+    };
     for record in down.records {
         let takes_back = down.statements.get(record.index).is_some_and(deletes_some);
+        let earlier = down.statements.get(..record.index).unwrap_or(&[]);
         // Only what lives on: dropping the table that the up migration made is what everybody expects of its down.
         let lost: Vec<String> = record
             .effects
@@ -22,13 +32,16 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
             .iter()
             .filter(|gone| !gone.cascaded)
             .filter(|gone| match gone.what {
-                DestroyedKind::Object(ObjectKind::Table | ObjectKind::Column) => {
-                    gone.relation.as_ref().is_some_and(|relation| cx.before.relation(relation).is_some())
+                DestroyedKind::Object(ObjectKind::Table) => was_there(gone),
+                DestroyedKind::Object(ObjectKind::Column) => {
+                    was_there(gone) && !is_carried_over(gone, earlier)
                 }
                 // The rows that the up migration has written itself are its own to take back.
-                DestroyedKind::Rows => gone.relation.as_ref().is_some_and(|relation| {
-                    cx.before.relation(relation).is_some() && !(takes_back && seeded.contains(&relation))
-                }),
+                DestroyedKind::Rows => {
+                    was_there(gone)
+                        && !(takes_back
+                            && gone.relation.as_ref().is_some_and(|relation| seeded.contains(&relation)))
+                }
                 DestroyedKind::Values | DestroyedKind::Object(_) => false,
             })
             .map(|gone| gone.name.clone())
@@ -46,6 +59,40 @@ fn check(cx: &ReversalContext<'_>, sink: &mut Sink) {
              CREATE TABLE kept_before_rollback AS SELECT … ;",
         );
     }
+}
+
+/// Whether earlier statements of the way back write the column's values somewhere else: `UPDATE t SET old = new`,
+/// `INSERT INTO kept SELECT id, new FROM t`.
+fn is_carried_over(gone: &Destroyed, earlier: &[Statement]) -> bool {
+    let Some(table) = &gone.relation else { return false };
+    let is_it = |column: &Ident| gone.is_column(column.as_str());
+    // As a function makes it; not whether it is NULL, or greater than something.
+    let made_of_it = |value: &Expr| {
+        value.calls.first().is_some_and(|call| call.span == value.span) && value.columns.iter().any(is_it)
+    };
+    let reads = |change: &Change, table| change.sources.iter().any(|source| same_name(source, table));
+    earlier.iter().any(|statement| match &statement.body {
+        Body::CreateTableAs(create) => {
+            let query = &create.query;
+            let from_it =
+                query.uses.iter().any(|used| used.access == Access::Read && same_name(&used.name, table));
+            from_it && !create.with_no_data && (query.star || query.output.iter().flatten().any(is_it))
+        }
+        Body::Query(query) => query.changes.iter().any(|change| match change.access {
+            Access::Insert => {
+                reads(change, table) && (change.written.star || change.written.columns.iter().any(is_it))
+            }
+            Access::Update => {
+                let own = same_name(&change.target, table);
+                let is_set = own && change.columns.iter().any(is_it);
+                (own || reads(change, table))
+                    && !is_set
+                    && (change.written.columns.iter().any(is_it) || change.values.iter().any(made_of_it))
+            }
+            _ => false,
+        }),
+        _ => false,
+    })
 }
 
 /// The tables that the up migration inserts rows into.

@@ -1,11 +1,13 @@
 //! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
 
+use crate::migration::catalog::naming::with_new;
 use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
     Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, Statement, quote_ident,
 };
 
 use super::outlook::{actions_on, same_name};
+use super::replacement::foreign_key;
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -59,8 +61,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         } else if *if_exists && known.is_some() && cx.before.complete() {
             continue; // nothing to drop
         }
-        let shown = quote_ident(name.as_str());
-        let (message, help) = describe(&table, &shown, constraint);
+        let (message, help) = describe(&table, name.as_str(), constraint);
         let said = sink.say(action.span, message);
         if let Some(help) = help {
             said.help(help);
@@ -76,19 +77,25 @@ fn adds_check(statement: &Statement, domain: &QName) -> bool {
 
 /// What goes with it, and how to do without the gap.
 fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (String, Option<String>) {
+    let shown = quote_ident(name);
     match constraint.map(|constraint| &constraint.detail) {
-        Some(ConstraintDetail::ForeignKey { target, columns, .. }) => (
+        Some(ConstraintDetail::ForeignKey { target, columns, target_columns, on_delete, on_update }) => (
             format!(
-                "without {name} rows of {table} can point to rows of {target} that aren't there; dropping it locks \
+                "without {shown} rows of {table} can point to rows of {target} that aren't there; dropping it locks \
                  {target} ACCESS EXCLUSIVE as well as {table}"
             ),
-            Some(format!(
-                "-- to change it, add the new one first, then drop this one in a later migration\n\
-                 ALTER TABLE {table} ADD CONSTRAINT {name}_new FOREIGN KEY ({}) REFERENCES {target} NOT VALID;\n\
-                 -- next migration\n\
-                 ALTER TABLE {table} VALIDATE CONSTRAINT {name}_new;",
-                super::column_list(columns)
-            )),
+            Some({
+                let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+                let definition = foreign_key(&columns, target, target_columns, (*on_delete, *on_update), "");
+                let new = with_new(name);
+                let new = quote_ident(&new);
+                format!(
+                    "-- to change it, add the new one first, then drop this one in a later migration\n\
+                     ALTER TABLE {table} ADD CONSTRAINT {new} {definition} NOT VALID;\n\
+                     -- next migration\n\
+                     ALTER TABLE {table} VALIDATE CONSTRAINT {new};"
+                )
+            }),
         ),
         Some(ConstraintDetail::PrimaryKey { .. }) => (
             format!(
@@ -99,16 +106,16 @@ fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (Stri
         ),
         Some(ConstraintDetail::Unique { columns, .. }) => (
             format!(
-                "without {name} duplicates of ({}) can be written to {table}, ON CONFLICT on it fails, and its index \
+                "without {shown} duplicates of ({}) can be written to {table}, ON CONFLICT on it fails, and its index \
                  is gone",
                 super::column_list(columns)
             ),
             None,
         ),
         Some(ConstraintDetail::Check { text, .. }) => {
-            (format!("without {name} rows of {table} can be written that break: {}", one_line(text)), None)
+            (format!("without {shown} rows of {table} can be written that break: {}", one_line(text)), None)
         }
-        _ => (format!("without {name} rows that break it can be written to {table}"), None),
+        _ => (format!("without {shown} rows that break it can be written to {table}"), None),
     }
 }
 

@@ -18,19 +18,27 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     match &cx.statement.body {
         Body::Drop(drop) if is_routine(drop.kind) => {
             for dropped in &drop.names {
-                judge(cx, sink, &dropped.name, dropped.span, drop.if_exists);
+                let arguments = dropped.arguments.as_ref().map(Vec::len);
+                judge(cx, sink, &dropped.name, arguments, dropped.span, drop.if_exists);
             }
         }
         Body::AlterObject(alter) if is_routine(alter.kind) => {
             if let ObjectChange::RenameTo(_) = alter.change {
-                judge(cx, sink, &alter.name, cx.statement.span, false);
+                judge(cx, sink, &alter.name, None, cx.statement.span, false);
             }
         }
         _ => {}
     }
 }
 
-fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if_exists: bool) {
+fn judge(
+    cx: &StatementContext<'_>,
+    sink: &mut Sink,
+    name: &Name,
+    arguments: Option<usize>,
+    span: Span,
+    if_exists: bool,
+) {
     if !cx.function_in_use(name) || !cx.lasts() {
         return;
     }
@@ -50,7 +58,15 @@ fn judge(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span, if
         });
     // A procedure that the migration makes for its own use and drops again.
     let made_here = cx.earlier().any(|statement| makes(statement, &function));
-    let made_again = cx.later_in_transaction().any(|statement| makes(statement, &function));
+    // Another with more arguments than the old callers give isn't found by them; some of fewer may have defaults.
+    let takes = |statement: &Statement| match (&statement.body, arguments) {
+        (Body::CreateRoutine(routine), Some(given)) => {
+            routine.required.is_none_or(|required| (required..=routine.arguments.len()).contains(&given))
+        }
+        _ => true,
+    };
+    let made_again =
+        cx.later_in_transaction().any(|statement| makes(statement, &function) && takes(statement));
     if for_triggers || made_here || made_again {
         return;
     }

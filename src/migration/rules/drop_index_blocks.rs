@@ -28,6 +28,9 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 if table.is_partitioned() || index.constraint.is_some() || !context.may_be_used(&table.name) {
                     continue;
                 }
+                if context.is_locked_anyway(&table.name) {
+                    continue;
+                }
                 if !tables.contains(&table.name) {
                     tables.push(table.name.clone());
                 }
@@ -45,15 +48,24 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         [] => "the indexes' tables".to_owned(),
         known => joined(known),
     };
+    let more = later_on(context, &tables);
+    let also = match more.len() {
+        0 => String::new(),
+        1 => "; 1 more index goes so in the same transaction".to_owned(),
+        count => format!("; {count} more indexes go so in the same transaction"),
+    };
     let said = sink.say(
         context.statement.span,
         format!(
-            "DROP INDEX takes ACCESS EXCLUSIVE on {table}: it waits for every query there, and all later queries, reads too, wait behind it"
+            "DROP INDEX takes ACCESS EXCLUSIVE on {table}: it waits for every query there, and all later queries, reads too, wait behind it{also}"
         ),
     );
     let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
-    let one_by_one: Vec<String> =
-        indexes.iter().map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};")).collect();
+    let one_by_one: Vec<String> = indexes
+        .iter()
+        .map(|index| format!("DROP INDEX CONCURRENTLY {if_exists}{index};"))
+        .chain(more)
+        .collect();
     let first = if drop.cascade { dependents(context, &indexes) } else { String::new() };
     said.help(format!("{first}{}{}", context.outside_note(), one_by_one.join("\n")));
     if drop.cascade {
@@ -71,6 +83,27 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let edits = vec![Edit { start: span.start, end: span.end, text: text.join(";\n") }];
         context.mend_outside(said, "drop the indexes CONCURRENTLY, one by one", edits, Becomes::Several);
     }
+}
+
+/// The indexes of these tables that later statements of the transaction drop, under the lock that it has then; as SQL that
+/// drops them CONCURRENTLY.
+fn later_on(context: &StatementContext<'_>, tables: &[QName]) -> Vec<String> {
+    if context.inner.is_some() || context.in_transaction() != Some(true) {
+        return Vec::new();
+    }
+    let drops = context.later_in_transaction().filter_map(|statement| match &statement.body {
+        Body::Drop(drop) if drop.kind == ObjectKind::Index && !drop.concurrently => Some(drop),
+        _ => None,
+    });
+    let named =
+        drops.flat_map(|drop| drop.names.iter().map(move |dropped| (drop, context.resolve(&dropped.name))));
+    named
+        .filter(|(_, name)| context.before.index(name).is_some_and(|(table, _)| tables.contains(&table.name)))
+        .map(|(drop, name)| {
+            let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
+            format!("DROP INDEX CONCURRENTLY {if_exists}{name};")
+        })
+        .collect()
 }
 
 /// What CASCADE would take with the indexes, dropped by itself: CONCURRENTLY takes no CASCADE.

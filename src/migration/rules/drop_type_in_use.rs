@@ -12,7 +12,11 @@ pub static RULE: Rule = Rule {
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let Body::Drop(drop) = &cx.statement.body else { return };
-    if !matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain) || !cx.lasts() {
+    if !matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain) || cx.rolled_back() {
+        return;
+    }
+    // To take its columns along is what a way back may be for; to be refused isn't.
+    if cx.run.down && (drop.cascade || cx.inner.is_some()) {
         return;
     }
     for dropped in &drop.names {
@@ -34,8 +38,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 format!("CASCADE drops every column of type {name} with its data: {}", joined(&columns))
             }
             (false, false) => {
+                let verb = if columns.len() == 1 { "has" } else { "have" };
                 format!(
-                    "PostgreSQL refuses to drop {name} while {} has that type: the migration fails",
+                    "PostgreSQL refuses to drop {name} while {} {verb} that type: the migration fails",
                     joined(&columns)
                 )
             }

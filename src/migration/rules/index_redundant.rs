@@ -16,7 +16,8 @@ pub static RULE: Rule = Rule {
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let Body::CreateIndex(create) = &cx.statement.body else { return };
-    if create.unique {
+    // The way back makes again what there was.
+    if create.unique || cx.run.down {
         return;
     }
     let Some(table) = cx.relation(&create.table) else { return };

@@ -16,6 +16,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
+    // The way back makes again what there was.
+    if cx.run.down {
+        return;
+    }
     for statement in cx.statements {
         match &statement.body {
             Body::CreateTable(create)

@@ -43,16 +43,17 @@ fn check(context: &MigrationContext<'_>, sink: &mut Sink) {
     say(context, stretch, sink);
 }
 
-/// The strong locks that a statement may have to wait for, those with a rule of their own left out.
+/// The strong locks that a statement may have to wait for: not those that its transaction holds, and those with a rule of
+/// their own left out.
 pub(super) fn waited_for(statement: &Statement, record: &Record) -> Vec<(QName, LockMode)> {
     match &statement.body {
         Body::Lock(lock) if lock.nowait => Vec::new(),
         Body::CreateTrigger(_) => Vec::new(),
         // A new table's foreign key.
         Body::CreateTable(_) => {
-            record.strong.iter().filter(|(_, mode)| *mode != LockMode::ShareRowExclusive).cloned().collect()
+            record.awaited.iter().filter(|(_, mode)| *mode != LockMode::ShareRowExclusive).cloned().collect()
         }
-        _ => record.strong.clone(),
+        _ => record.awaited.clone(),
     }
 }
 
@@ -79,7 +80,7 @@ fn say(context: &MigrationContext<'_>, stretch: Option<Stretch<'_>>, sink: &mut 
     };
     let behind = if strongest.blocks_reads() { "read and write" } else { "write" };
     let names = joined(&tables);
-    let local = record.in_transaction == Some(true);
+    let local = record.in_transaction == Some(true) || timeout::makes_transaction(context);
     let set = if local { "SET LOCAL lock_timeout = '2s';" } else { "SET lock_timeout = '2s';" };
     let said = sink.say(
         record.span,

@@ -24,7 +24,7 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
     )
     .help(format!(
         "Put it into a migration of its own. Or {}",
-        lower(&switches::without_transaction(cx.run.runner))
+        lower(&switches::without_transaction(cx.run))
     ));
 }
 

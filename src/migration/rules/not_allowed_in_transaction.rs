@@ -37,11 +37,11 @@ fn around(cx: &StatementContext<'_>, what: &str) -> (&'static str, String) {
     match cx.session.opened() {
         Some(Opened::Begin) => ("BEGIN has opened one", format!("Move {what} behind COMMIT.")),
         Some(Opened::Runner) => {
-            ("the migration tool runs this file in one", switches::without_transaction(cx.run.runner))
+            ("the migration tool runs this file in one", switches::without_transaction(cx.run))
         }
         _ => (
             "the tool sends the file as one query string, and its statements together are one",
-            switches::without_transaction(cx.run.runner),
+            switches::without_transaction(cx.run),
         ),
     }
 }

@@ -2,9 +2,11 @@
 //! stays done, what rows it changes, and which of the relations it names are in use.
 
 use crate::migration::catalog::{QName, Relation};
+use crate::migration::effects;
+use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
-    Action, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query, Statement,
-    TransactionControl, has_placeholder,
+    Action, ActionKind, AlterTable, Body, Change, DropName, Ident, Name, ObjectKind, Persistence, Query,
+    Statement, TransactionControl, has_placeholder,
 };
 
 use super::StatementContext;
@@ -36,6 +38,40 @@ impl<'a> StatementContext<'a> {
             .filter(move |statement| statement.span.start >= here.end)
             .chain(rest.iter().take_while(|statement| !ends_transaction(statement)))
             .take(FARTHEST)
+    }
+
+    /// Whether the transaction holds ACCESS EXCLUSIVE on the relation already, or a later statement of it takes that in
+    /// any case: dropping or altering the table. What this statement locks makes nobody wait more then.
+    pub fn is_locked_anyway(&self, relation: &QName) -> bool {
+        if self.inner.is_some() || self.in_transaction() != Some(true) {
+            return false;
+        }
+        let exclusive = Some(LockMode::AccessExclusive);
+        let about = |statement: &&Statement| match &statement.body {
+            Body::AlterTable(alter) => same_name(&alter.name, relation),
+            Body::Drop(drop) => {
+                drop.kind == ObjectKind::Table && drop.names.iter().any(|one| same_name(&one.name, relation))
+            }
+            _ => false,
+        };
+        let locks = |statement: &Statement| {
+            effects::compute(statement, self.before, self.session, self.options.version).lock_on(relation)
+        };
+        self.session.held.mode_on(relation) == exclusive
+            || self.later_in_transaction().filter(about).any(|statement| locks(statement) == exclusive)
+    }
+
+    /// What the running version calls a relation: its name before this migration.
+    pub fn name_before(&self, relation: &QName) -> QName {
+        let mut name = relation.clone();
+        for statement in self.earlier() {
+            let Body::AlterTable(alter) = &statement.body else { continue };
+            let renames = |action: &Action| matches!(&action.kind, ActionKind::RenameTo { to } if to.value == name.name);
+            if alter.kind != ObjectKind::Index && alter.actions.iter().any(renames) {
+                name.name = alter.name.name.value.clone();
+            }
+        }
+        name
     }
 
     /// The statements of the migration before this one, the nearest first.

@@ -22,8 +22,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         let said = sink.say(
             action.span,
             format!(
-                "the running version fails on {table}.{old} from the commit on, the new one on {new} before it, and \
-                 rolling back the application finds no {old}"
+                "the running version fails on {}.{old} from the commit on, the new one on {new} before it, and \
+                 rolling back the application finds no {old}",
+                cx.name_before(&table)
             ),
         );
         if known.is_none_or(|relation| relation.kind.has_storage()) {

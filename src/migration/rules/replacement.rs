@@ -518,7 +518,8 @@ impl Staged<'_> {
     }
 }
 
-fn foreign_key(
+/// A foreign key as a table constraint without its name.
+pub(super) fn foreign_key(
     columns: &[String],
     target: &QName,
     target_columns: &[CompactString],

@@ -4,6 +4,7 @@
 use crate::amount;
 use crate::finding::Edit;
 use crate::migration::catalog::QName;
+use crate::migration::parse::lex::Lexer;
 use crate::migration::session::Timeout;
 use crate::source::Span;
 
@@ -51,8 +52,8 @@ impl<'a> StatementContext<'a> {
         if !self.verbatim() || !action.contains(part) || part.is_empty() {
             return None;
         }
-        let before = self.sql(Span { start: action.start, end: part.start }).trim_end();
-        let after = self.sql(Span { start: part.end, end: action.end }).trim();
+        let before = to_last_token(self.sql(Span { start: action.start, end: part.start }));
+        let after = to_last_token(self.sql(Span { start: part.end, end: action.end })).trim_start();
         Some(if after.is_empty() { before.to_owned() } else { format!("{before} {after}") })
     }
 
@@ -93,6 +94,13 @@ pub fn ends_waiting(timeout: Timeout, options: &RuleOptions) -> bool {
         Timeout::Milliseconds(ms) => ms <= options.longest_lock_timeout,
         Timeout::Unknown => true,
     }
+}
+
+/// A text up to its last token: a comment behind that would swallow what is put there.
+fn to_last_token(text: &str) -> &str {
+    let mut lexer = Lexer::new(text, 0..text.len());
+    let last = std::iter::from_fn(|| lexer.next_token()).last();
+    last.and_then(|token| text.get(..token.span.end as usize)).unwrap_or_default()
 }
 
 pub use crate::amount::grouped;

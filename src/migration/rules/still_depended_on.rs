@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
+
 use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation, RelationKind};
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, AttributeActionKind, Body, Drop, DropName, Name, ObjectKind, TypeAction,
@@ -26,6 +28,7 @@ enum Dependent {
     Child(QName),
     Generated(QName, String),
     Trigger(QName, String),
+    Policy(QName, String),
 }
 
 impl Dependent {
@@ -36,6 +39,7 @@ impl Dependent {
             Dependent::Child(name) => format!("table {name}, which inherits from it,"),
             Dependent::Generated(table, name) => format!("generated column {table}.{}", quote_ident(name)),
             Dependent::Trigger(table, name) => format!("trigger {} of {table}", quote_ident(name)),
+            Dependent::Policy(table, name) => format!("policy {} of {table}", quote_ident(name)),
         }
     }
 
@@ -55,6 +59,7 @@ impl Dependent {
             Dependent::Trigger(table, name) => {
                 vec![format!("DROP TRIGGER {} ON {table};", quote_ident(name))]
             }
+            Dependent::Policy(table, name) => vec![format!("DROP POLICY {} ON {table};", quote_ident(name))],
         }
     }
 }
@@ -226,6 +231,11 @@ fn altering(cx: &StatementContext<'_>, sink: &mut Sink, alter: &AlterTable, at: 
                     found.extend(cx.before.foreign_keys_to_column(member, column).into_iter().map(key));
                 }
             }
+            let named = |columns: &[CompactString]| columns.iter().any(|name| name == column);
+            let triggers = table.triggers.iter().filter(|trigger| named(&trigger.columns));
+            found.extend(triggers.map(|it| Dependent::Trigger(table.name.clone(), it.name.to_string())));
+            let policies = table.policies.iter().filter(|policy| named(&policy.columns));
+            found.extend(policies.map(|it| Dependent::Policy(table.name.clone(), it.name.to_string())));
             let generated = table.generated_from(column).filter(|generated| generated.name != column);
             found.extend(generated.map(|it| Dependent::Generated(table.name.clone(), it.name.to_string())));
             format!("{}.{}", table.name, quote_ident(column))

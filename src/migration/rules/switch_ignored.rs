@@ -16,5 +16,5 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
             cx.sql(span).trim()
         ),
     )
-    .help(switches::without_transaction(cx.run.runner));
+    .help(switches::without_transaction(cx.run));
 }

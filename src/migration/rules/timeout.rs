@@ -20,7 +20,7 @@ pub(super) fn mend(context: &MigrationContext<'_>, records: &[&Record], said: &m
         );
         return;
     }
-    let alone = context.run.one_query && context.statements.len() == 1;
+    let alone = makes_transaction(context);
     let mut edits: Vec<Edit> = Vec::new();
     let mut outside = false;
     let mut transaction = None;
@@ -28,7 +28,6 @@ pub(super) fn mend(context: &MigrationContext<'_>, records: &[&Record], said: &m
     while let Some(record) = records.get(at) {
         at += 1;
         let Some(statement) = context.statements.get(record.index) else { continue };
-        // Together with a SET in its query string the statement is in a transaction.
         if record.in_transaction == Some(true) || alone {
             if alone && needs_no_transaction(statement) {
                 return;
@@ -69,6 +68,11 @@ pub(super) fn mend(context: &MigrationContext<'_>, records: &[&Record], said: &m
             "the file runs outside a transaction: where the timeout ends it, what stands before stays done".to_owned()
         });
     }
+}
+
+/// Whether the file's one statement would be in a transaction with a SET beside it: they go as one query.
+pub(super) fn makes_transaction(context: &MigrationContext<'_>) -> bool {
+    context.run.one_query && context.statements.len() == 1
 }
 
 /// Work that should go on however long it waits: a timeout would leave an invalid index.

@@ -45,7 +45,7 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
                 "nothing tells whether {title} sends this file as one query, in which case {kind} {inside}, or statement by \
                  statement, in which case it {outside}"
             ),
-            switches::without_transaction(cx.run.runner),
+            switches::without_transaction(cx.run),
         ),
         None => (
             format!(

@@ -136,6 +136,8 @@ pub struct Inner {
     pub in_loop: bool,
     /// The loop around it commits in each round.
     pub loop_commits: bool,
+    /// Constants say how many rounds each loop around it has, and they are few.
+    pub few_rounds: bool,
     /// It came from EXECUTE of a literal or `format` with constant parts.
     pub dynamic: bool,
     /// Parts of the dynamic text were not constant; names may be placeholders.

@@ -278,6 +278,8 @@ pub struct CreateRoutine {
     pub name: Name,
     /// Input arguments' types.
     pub arguments: Vec<TypeName>,
+    /// How many of them a call must give; `None`: it may give more than there are.
+    pub required: Option<usize>,
     pub returns: Option<TypeName>,
     /// RETURNS TABLE.
     pub returns_table: bool,
@@ -316,6 +318,8 @@ pub struct CreateTrigger {
     pub function: Name,
     /// Folded: `insert`, `update`, `delete`, `truncate`.
     pub events: Vec<&'static str>,
+    /// The table's columns that UPDATE OF and WHEN name.
+    pub columns: Vec<Ident>,
     pub for_each_row: bool,
 }
 

@@ -53,6 +53,8 @@ pub struct Change {
     pub columns: Vec<Ident>,
     /// UPDATE: the assigned expressions beside `columns` where they pair one to one.
     pub values: Vec<Expr>,
+    /// What is written that is a plain column of something else.
+    pub written: Written,
     /// The WHERE clause (for MERGE: the join condition).
     pub filter: Option<Filter>,
     /// INSERT … VALUES: how many rows; `None`: from a query, or DEFAULT VALUES.
@@ -67,6 +69,14 @@ pub struct Change {
     pub on_conflict: bool,
     /// It is in a CTE.
     pub in_cte: bool,
+}
+
+/// The plain columns among the values that INSERT … SELECT and UPDATE write.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub columns: Vec<Ident>,
+    /// There is a `*` among them.
+    pub star: bool,
 }
 
 /// What a change reads beside the rows that it changes.
@@ -90,4 +100,16 @@ pub struct Filter {
     /// It bounds how many rows there are: `id IN (SELECT … LIMIT n)`, `ctid = ANY (ARRAY(SELECT … LIMIT n))`,
     /// `id = 5`, `id IN (1, 2)`, `id BETWEEN a AND b` with literals or variables.
     pub bounded: bool,
+    /// It bounds them whatever columns it is about: a subquery with LIMIT.
+    pub limited: bool,
+    /// The columns that it bounds them by.
+    pub by: Vec<BoundColumn>,
+}
+
+/// A column that a condition compares with a value, a list or a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundColumn {
+    /// What is written before it and a dot.
+    pub of: Option<String>,
+    pub name: String,
 }

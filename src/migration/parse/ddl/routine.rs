@@ -22,6 +22,10 @@ struct Argument {
     /// OUT arguments are not part of what identifies a routine.
     input: bool,
     type_name: TypeName,
+    /// A call may leave it out.
+    optional: bool,
+    /// A call may give many.
+    variadic: bool,
 }
 
 /// The options of CREATE and ALTER FUNCTION.
@@ -45,7 +49,10 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         c.expect("function")?;
     }
     let name = c.routine_name(if procedure { "a procedure name" } else { "a function name" })?;
-    let arguments = types_of_input(arguments(c, true)?);
+    let arguments = arguments(c, true)?;
+    let required = (!arguments.iter().any(|argument| argument.variadic))
+        .then(|| arguments.iter().filter(|argument| argument.input && !argument.optional).count());
+    let arguments = types_of_input(arguments);
     let (mut returns, mut returns_table) = (None, false);
     if !procedure && c.is("returns") && !c.is_nth(1, "null") {
         c.bump();
@@ -75,6 +82,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         replace: head.replace,
         name,
         arguments,
+        required,
         returns,
         returns_table,
         language: options.language.or_else(|| body.is_some().then(|| "sql".into())),
@@ -130,6 +138,7 @@ pub fn aggregate_argument_types(c: &mut Cursor<'_>) -> Parsed<Vec<TypeName>> {
 
 /// `func_arg`: mode and name in either order, then the type, then maybe a default.
 fn argument(c: &mut Cursor<'_>, defaults: bool) -> Parsed<Argument> {
+    let mut variadic = c.is("variadic");
     let mut input = mode(c);
     // A lone word is a type; before another type it is the argument's name.
     let mut probe = *c;
@@ -140,14 +149,16 @@ fn argument(c: &mut Cursor<'_>, defaults: bool) -> Parsed<Argument> {
         }
         _ => {
             c.type_or_function_ident("an argument's name or type")?;
+            variadic |= c.is("variadic");
             input = input.or_else(|| mode(c));
             function_type(c)?
         }
     };
-    if defaults && (c.eat("default") || c.eat_operator("=")) {
+    let optional = defaults && (c.eat("default") || c.eat_operator("="));
+    if optional {
         expr(c)?;
     }
-    Ok(Argument { input: input.unwrap_or(true), type_name })
+    Ok(Argument { input: input.unwrap_or(true), type_name, optional, variadic })
 }
 
 /// `arg_class`: whether an argument of the mode written here takes input; `None`: no mode is written.
@@ -306,6 +317,7 @@ fn inner_statement(c: &mut Cursor<'_>) -> Parsed<Inner> {
         conditional: false,
         in_loop: false,
         loop_commits: false,
+        few_rounds: false,
         dynamic: false,
         partial: false,
     })

@@ -5,7 +5,7 @@ use super::{Head, other};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
 use crate::migration::parse::lex::TokenKind;
-use crate::migration::statement::{Body, Constraint, ConstraintKind, CreateTrigger, Name};
+use crate::migration::statement::{Body, Constraint, ConstraintKind, CreateTrigger, Ident, Name};
 
 /// CREATE [CONSTRAINT] TRIGGER, from CONSTRAINT or TRIGGER on.
 pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
@@ -15,10 +15,11 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     if !(c.eat("before") || c.eat("after") || c.eat_seq(&["instead", "of"])) {
         return Err(c.expected("BEFORE, AFTER or INSTEAD OF"));
     }
-    let mut events = vec![event(c)?];
+    let mut columns = Vec::new();
+    let mut events = vec![event(c, &mut columns)?];
     while c.eat("or") {
         let before = *c;
-        let event = event(c)?;
+        let event = event(c, &mut columns)?;
         if events.contains(&event) {
             return Err(before.expected("an event that isn't named yet"));
         }
@@ -56,7 +57,7 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     }
     if c.eat("when") {
         c.open()?;
-        expr(c)?;
+        columns.extend(expr(c)?.columns);
         c.close()?;
     }
     c.expect("execute")?;
@@ -79,15 +80,16 @@ pub fn create_trigger(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         from,
         function,
         events,
+        columns,
         for_each_row,
     })))
 }
 
-fn event(c: &mut Cursor<'_>) -> Parsed<&'static str> {
+fn event(c: &mut Cursor<'_>, columns: &mut Vec<Ident>) -> Parsed<&'static str> {
     let event = c.eat_any(&["insert", "update", "delete", "truncate"]);
     let Some(event) = event else { return Err(c.expected("INSERT, UPDATE, DELETE or TRUNCATE")) };
     if event == "update" && c.eat("of") {
-        c.list(|c| c.ident("a column"))?;
+        columns.extend(c.list(|c| c.ident("a column"))?);
     }
     Ok(event)
 }
