@@ -91,8 +91,10 @@ pub enum Selection {
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-    let output =
-        Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(GitError::NotFound)?;
+    // Looking on changes nothing: without this, `git diff` may write the index.
+    let asked =
+        Command::new("git").env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(arguments).output();
+    let output = asked.map_err(GitError::NotFound)?;
     if output.status.success() {
         return Ok(output.stdout);
     }

@@ -25,7 +25,7 @@ use crate::source::{LineIndex, Span};
 
 /// How much text is read ahead of the judge: enough to keep all cores busy, and little enough for what was read to be
 /// still at hand when it is judged.
-const WINDOW: usize = 256 * 1024;
+const WINDOW: usize = 128 * 1024;
 
 /// What rules say, each with the place of its migration and the rule's code.
 pub(super) type Told = Vec<(usize, &'static str, Said)>;
