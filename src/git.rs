@@ -130,11 +130,16 @@ pub fn remote(folder: &Path) -> Option<String> {
 /// When there is no repository, or the base of the comparison isn't in it (a shallow clone, say).
 pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
     if *selection == Selection::Staged {
-        let root = root(folder)?;
-        let mut changes = Changes { base: Base::place("the last commit"), ..Changes::default() };
-        let listed = git(&root, &["diff", "--cached", "--name-status", "-z", "-M", "--", "*.sql"])?;
-        read_status(&listed, &mut changes);
-        return Ok(Changes { root, ..changes });
+        return std::thread::scope(|scope| {
+            let root = scope.spawn(|| root(folder));
+            // From the top, whatever folder is asked from.
+            let from_top = ["-c", "diff.relative=false", "diff", "--cached", "--name-status", "-z", "-M"];
+            let listed = git(folder, &[&from_top[..], &["--", ":(top)*.sql"]].concat());
+            let mut changes = Changes { base: Base::place("the last commit"), ..Changes::default() };
+            let root = joined(root)?;
+            read_status(&listed?, &mut changes);
+            Ok(Changes { root, ..changes })
+        });
     }
     std::thread::scope(|scope| {
         let root = scope.spawn(|| root(folder));
