@@ -290,5 +290,6 @@ fn the_index_counts_for_a_pre_commit_hook() {
     assert!(linted.codes.iter().any(|code| code == "drop_table"), "{:?}", linted.codes);
     // From a folder inside the repository as well.
     let inside = here.path().join("migrations");
+    git(here.path(), &["config", "diff.relative", "true"]);
     assert_eq!(lint(&inside, &["--staged"], &[]).files, ["00005_e.sql"]);
 }
