@@ -95,6 +95,37 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        what: "a primary key in the place of one that an earlier statement drops",
+        code: "add_primary_key_builds_index",
+        setup: r#"CREATE TABLE "T" (a int NOT NULL, b int NOT NULL, CONSTRAINT "T_pkey" PRIMARY KEY (a)); INSERT INTO "T" VALUES (1, 1);"#,
+        change: r#"ALTER TABLE "T" DROP CONSTRAINT "T_pkey"; ALTER TABLE "T" ADD PRIMARY KEY (a, b);"#,
+        then: &[
+            r#"SELECT pg_get_constraintdef(oid) = 'PRIMARY KEY (a, b)' FROM pg_constraint WHERE conname = 'T_pkey'"#,
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a primary key in the place of one of another name, which foreign keys need, that an earlier statement drops",
+        code: "add_primary_key_builds_index",
+        setup: "CREATE TABLE t (a int, b int NOT NULL, CONSTRAINT pk_old PRIMARY KEY (a)); INSERT INTO t VALUES (1, 1);
+            CREATE TABLE r (t int CONSTRAINT fk REFERENCES t);",
+        change: "ALTER TABLE t DROP CONSTRAINT pk_old CASCADE; CREATE INDEX ON t (a); ALTER TABLE t ALTER b SET DEFAULT 1;
+            ALTER TABLE t ADD CONSTRAINT pk_new PRIMARY KEY (b);",
+        then: &[
+            "SELECT count(*) = 1 AND min(conname) = 'pk_new' FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'p'",
+            "SELECT count(*) = 0 FROM pg_constraint WHERE conname = 'fk'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "uniqueness in the place of the same, without a name, that an earlier statement drops",
+        code: "add_unique_builds_index",
+        setup: "CREATE TABLE t (a int UNIQUE, b int); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD UNIQUE (a) DEFERRABLE;",
+        then: &["SELECT count(*) = 1 AND bool_and(condeferrable) AND min(conname) = 't_a_key' FROM pg_constraint WHERE conrelid = 't'::regclass"],
+        ..CASE
+    },
+    Case {
         what: "a foreign key over two columns beside the one that is to go, under a name that needs quotes",
         code: "drop_constraint",
         setup: r#"CREATE TABLE u (id int PRIMARY KEY, a int, b int, UNIQUE (a, b));
