@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use postgres::{Client, NoTls};
+use rollsafe::finding::Finding;
 use rollsafe::migration::lint::{LintOptions, lint};
 use rollsafe::migration::migration::Migration;
 use rollsafe::migration::parse::parse;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
 
 /// A situation: what is there, the statement that is judged, and what shall be true once the help has been followed.
-struct Case {
+struct Case<'a> {
     what: &'static str,
     code: &'static str,
-    setup: &'static str,
+    setup: &'a str,
     change: &'static str,
     /// What is put in place of `…`, in order.
     fill: &'static [&'static str],
@@ -23,7 +24,8 @@ struct Case {
     never: &'static [&'static str],
 }
 
-const CASE: Case = Case { what: "", code: "", setup: "", change: "", fill: &[], then: &[], never: &[] };
+const CASE: Case<'static> =
+    Case { what: "", code: "", setup: "", change: "", fill: &[], then: &[], never: &[] };
 
 /// Rows in a table of sub-partitions, in a schema of its own, with names that need quotes.
 const TREE: &str = r#"CREATE SCHEMA "Shop";
@@ -38,7 +40,7 @@ INSERT INTO "Shop".p SELECT i, i, i FROM generate_series(0, 29) i;"#;
 
 const INDEX_VALID: &str = r#"SELECT bool_and(indisvalid) AND count(*) = 2 FROM pg_index WHERE indrelid IN ('"Shop".p'::regclass, '"Shop".p2'::regclass)"#;
 
-const CASES: &[Case] = &[
+const CASES: &[Case<'static>] = &[
     Case {
         what: "an index over sub-partitions",
         code: "create_index_on_partitioned_table",
@@ -407,8 +409,8 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// The help for the finding of a code.
-fn help(case: &Case) -> Result<String, String> {
+/// What the linter finds.
+fn findings(case: &Case<'_>) -> Vec<Finding> {
     let migration = |name: &str, sql: &str| {
         let mut migration = Migration::whole(PathBuf::from(name), sql.into());
         migration.runner_known = true;
@@ -418,9 +420,14 @@ fn help(case: &Case) -> Result<String, String> {
     (empty.judged, setup.judged) = (false, false);
     let mut options = LintOptions::default();
     (options.rules.version, options.rules.version_is_known) = (15, true);
-    let report = lint(&[empty, setup, migration("2.sql", case.change)], &options);
-    let found = report.findings.iter().find(|finding| finding.code == case.code);
-    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {:?}", report.findings))
+    lint(&[empty, setup, migration("2.sql", case.change)], &options).findings
+}
+
+/// The help for the finding of a code.
+fn help(case: &Case<'_>) -> Result<String, String> {
+    let findings = findings(case);
+    let found = findings.iter().find(|finding| finding.code == case.code);
+    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {findings:?}"))
 }
 
 /// Runs a text statement by statement; what the server says of it.
@@ -437,7 +444,7 @@ fn run(client: &mut Client, sql: &str) -> Result<(), String> {
 }
 
 /// What goes wrong with a case.
-fn follow(cluster: &ScratchCluster, database: &str, case: &Case) -> Result<(), String> {
+fn follow(cluster: &ScratchCluster, database: &str, case: &Case<'_>) -> Result<(), String> {
     cluster
         .create_database(&NewDatabase { name: database, ..NewDatabase::default() })
         .map_err(|e| e.to_string())?;
@@ -492,4 +499,20 @@ fn what_helps_offer_runs_and_does_what_it_is_for() {
         })
         .collect();
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), CASES.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn types_are_written_as_postgresql_writes_them() {
+    // What format_type gives of each on 17 and 18.
+    for (written, shown) in
+        [("json", "json"), ("\"char\"", "\"char\""), ("jsonb[]", "jsonb[]"), ("INT", "integer")]
+    {
+        let setup = format!("CREATE TABLE t (id int PRIMARY KEY, a {written});");
+        let case = Case { setup: &setup, change: "ALTER TABLE t ALTER a TYPE inet USING NULL;", ..CASE };
+        let found = findings(&case);
+        let said =
+            found.iter().find(|finding| finding.code == "column_type_changed").map(|found| &found.message);
+        let wanted = format!("takes t.a for {shown}: as inet");
+        assert!(said.is_some_and(|said| said.contains(&wanted)), "{wanted}: {found:?}");
+    }
 }
