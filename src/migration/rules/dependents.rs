@@ -8,12 +8,13 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::{Catalog, ConstraintDetail, Function, QName, RelationKind, TypeKind};
 use crate::migration::effects::volatility::of_builtin;
+use crate::migration::parse::cursor::string_value;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
-use crate::migration::parse::parse;
-use crate::migration::statement::{Body, Call, Name, TypeName, quote_ident};
+use crate::migration::parse::{name_of, parse};
+use crate::migration::statement::{Body, Call, TypeName, quote_ident};
 
 use super::rename_column::written;
-use super::{StatementContext, drop_constraint, joined, plans};
+use super::{StatementContext, drop_constraint, joined};
 
 /// What PostgreSQL keeps an object for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,17 +138,8 @@ fn counts_with(call: &Call, text: &str, cx: &StatementContext<'_>) -> Option<QNa
         }
         _ => return None,
     };
-    let value = crate::migration::parse::cursor::string_value(string.span.of(text), string.kind)?;
-    let mut lexer = Lexer::new(&value, 0..value.len());
-    let parts: Vec<Token> = std::iter::from_fn(|| lexer.next_token()).collect();
-    let name = match parts.as_slice() {
-        [name] => Name::made(None, &plans::identifier(*name, &value)?),
-        [schema, dot, name] if dot.kind == TokenKind::Dot => {
-            Name::made(Some(&plans::identifier(*schema, &value)?), &plans::identifier(*name, &value)?)
-        }
-        _ => return None,
-    };
-    Some(cx.resolve(&name))
+    let value = string_value(string.span.of(text), string.kind)?;
+    Some(cx.resolve(&name_of(&value)?))
 }
 
 /// What calls a function that is the only one of its name: triggers, defaults, generated columns, CHECKs, indexes.
