@@ -516,3 +516,26 @@ fn types_are_written_as_postgresql_writes_them() {
         assert!(said.is_some_and(|said| said.contains(&wanted)), "{wanted}: {found:?}");
     }
 }
+
+#[test]
+fn a_parameter_of_a_called_function_means_one_value() {
+    let bulk = |change: &'static str| {
+        let case = Case { setup: "CREATE TABLE t (id bigint PRIMARY KEY, a boolean);", change, ..CASE };
+        findings(&case).iter().any(|finding| matches!(finding.code.as_ref(), "bulk_update" | "bulk_delete"))
+    };
+    assert!(!bulk(
+        "CREATE FUNCTION f(wanted bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET a = true WHERE id = wanted; END $$;
+         SELECT f(42);"
+    ));
+    assert!(!bulk(
+        "CREATE FUNCTION f(IN \"Wanted\" bigint) RETURNS void LANGUAGE sql AS $$ DELETE FROM t WHERE t.id = \"Wanted\" $$;
+         SELECT f(42);"
+    ));
+    // No key, or nothing that means one value.
+    assert!(bulk(
+        "CREATE FUNCTION f(wanted boolean) RETURNS void LANGUAGE sql AS $$ UPDATE t SET a = true WHERE a = wanted $$; SELECT f(true);"
+    ));
+    assert!(bulk(
+        "CREATE FUNCTION f(wanted bigint) RETURNS void LANGUAGE sql AS $$ UPDATE t SET a = true WHERE id = other $$; SELECT f(42);"
+    ));
+}
