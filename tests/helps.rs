@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use postgres::{Client, NoTls};
+use rollsafe::finding::Finding;
 use rollsafe::migration::lint::{LintOptions, lint};
 use rollsafe::migration::migration::Migration;
 use rollsafe::migration::parse::parse;
 use rollsafe::postgres::cluster::{NewDatabase, Options, SUPERUSER, ScratchCluster};
 
 /// A situation: what is there, the statement that is judged, and what shall be true once the help has been followed.
-struct Case {
+struct Case<'a> {
     what: &'static str,
     code: &'static str,
-    setup: &'static str,
+    setup: &'a str,
     change: &'static str,
     /// What is put in place of `…`, in order.
     fill: &'static [&'static str],
@@ -23,7 +24,8 @@ struct Case {
     never: &'static [&'static str],
 }
 
-const CASE: Case = Case { what: "", code: "", setup: "", change: "", fill: &[], then: &[], never: &[] };
+const CASE: Case<'static> =
+    Case { what: "", code: "", setup: "", change: "", fill: &[], then: &[], never: &[] };
 
 /// Rows in a table of sub-partitions, in a schema of its own, with names that need quotes.
 const TREE: &str = r#"CREATE SCHEMA "Shop";
@@ -38,7 +40,7 @@ INSERT INTO "Shop".p SELECT i, i, i FROM generate_series(0, 29) i;"#;
 
 const INDEX_VALID: &str = r#"SELECT bool_and(indisvalid) AND count(*) = 2 FROM pg_index WHERE indrelid IN ('"Shop".p'::regclass, '"Shop".p2'::regclass)"#;
 
-const CASES: &[Case] = &[
+const CASES: &[Case<'static>] = &[
     Case {
         what: "an index over sub-partitions",
         code: "create_index_on_partitioned_table",
@@ -92,6 +94,37 @@ const CASES: &[Case] = &[
         setup: "CREATE TABLE t (a int, b int, CONSTRAINT t_uq UNIQUE (a)); INSERT INTO t VALUES (1, 1);",
         change: "ALTER TABLE t DROP CONSTRAINT t_uq, ADD CONSTRAINT t_uq UNIQUE (a, b);",
         then: &["SELECT pg_get_constraintdef(oid) = 'UNIQUE (a, b)' FROM pg_constraint WHERE conname = 't_uq'"],
+        ..CASE
+    },
+    Case {
+        what: "a primary key in the place of one that an earlier statement drops",
+        code: "add_primary_key_builds_index",
+        setup: r#"CREATE TABLE "T" (a int NOT NULL, b int NOT NULL, CONSTRAINT "T_pkey" PRIMARY KEY (a)); INSERT INTO "T" VALUES (1, 1);"#,
+        change: r#"ALTER TABLE "T" DROP CONSTRAINT "T_pkey"; ALTER TABLE "T" ADD PRIMARY KEY (a, b);"#,
+        then: &[
+            r#"SELECT pg_get_constraintdef(oid) = 'PRIMARY KEY (a, b)' FROM pg_constraint WHERE conname = 'T_pkey'"#,
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a primary key in the place of one of another name, which foreign keys need, that an earlier statement drops",
+        code: "add_primary_key_builds_index",
+        setup: "CREATE TABLE t (a int, b int NOT NULL, CONSTRAINT pk_old PRIMARY KEY (a)); INSERT INTO t VALUES (1, 1);
+            CREATE TABLE r (t int CONSTRAINT fk REFERENCES t);",
+        change: "ALTER TABLE t DROP CONSTRAINT pk_old CASCADE; CREATE INDEX ON t (a); ALTER TABLE t ALTER b SET DEFAULT 1;
+            ALTER TABLE t ADD CONSTRAINT pk_new PRIMARY KEY (b);",
+        then: &[
+            "SELECT count(*) = 1 AND min(conname) = 'pk_new' FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'p'",
+            "SELECT count(*) = 0 FROM pg_constraint WHERE conname = 'fk'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "uniqueness in the place of the same, without a name, that an earlier statement drops",
+        code: "add_unique_builds_index",
+        setup: "CREATE TABLE t (a int UNIQUE, b int); INSERT INTO t VALUES (1, 1);",
+        change: "ALTER TABLE t DROP CONSTRAINT t_a_key; ALTER TABLE t ADD UNIQUE (a) DEFERRABLE;",
+        then: &["SELECT count(*) = 1 AND bool_and(condeferrable) AND min(conname) = 't_a_key' FROM pg_constraint WHERE conrelid = 't'::regclass"],
         ..CASE
     },
     Case {
@@ -376,8 +409,8 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// The help for the finding of a code.
-fn help(case: &Case) -> Result<String, String> {
+/// What the linter finds.
+fn findings(case: &Case<'_>) -> Vec<Finding> {
     let migration = |name: &str, sql: &str| {
         let mut migration = Migration::whole(PathBuf::from(name), sql.into());
         migration.runner_known = true;
@@ -387,9 +420,14 @@ fn help(case: &Case) -> Result<String, String> {
     (empty.judged, setup.judged) = (false, false);
     let mut options = LintOptions::default();
     (options.rules.version, options.rules.version_is_known) = (15, true);
-    let report = lint(&[empty, setup, migration("2.sql", case.change)], &options);
-    let found = report.findings.iter().find(|finding| finding.code == case.code);
-    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {:?}", report.findings))
+    lint(&[empty, setup, migration("2.sql", case.change)], &options).findings
+}
+
+/// The help for the finding of a code.
+fn help(case: &Case<'_>) -> Result<String, String> {
+    let findings = findings(case);
+    let found = findings.iter().find(|finding| finding.code == case.code);
+    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {findings:?}"))
 }
 
 /// Runs a text statement by statement; what the server says of it.
@@ -406,7 +444,7 @@ fn run(client: &mut Client, sql: &str) -> Result<(), String> {
 }
 
 /// What goes wrong with a case.
-fn follow(cluster: &ScratchCluster, database: &str, case: &Case) -> Result<(), String> {
+fn follow(cluster: &ScratchCluster, database: &str, case: &Case<'_>) -> Result<(), String> {
     cluster
         .create_database(&NewDatabase { name: database, ..NewDatabase::default() })
         .map_err(|e| e.to_string())?;
@@ -461,4 +499,43 @@ fn what_helps_offer_runs_and_does_what_it_is_for() {
         })
         .collect();
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), CASES.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn types_are_written_as_postgresql_writes_them() {
+    // What format_type gives of each on 17 and 18.
+    for (written, shown) in
+        [("json", "json"), ("\"char\"", "\"char\""), ("jsonb[]", "jsonb[]"), ("INT", "integer")]
+    {
+        let setup = format!("CREATE TABLE t (id int PRIMARY KEY, a {written});");
+        let case = Case { setup: &setup, change: "ALTER TABLE t ALTER a TYPE inet USING NULL;", ..CASE };
+        let found = findings(&case);
+        let said =
+            found.iter().find(|finding| finding.code == "column_type_changed").map(|found| &found.message);
+        let wanted = format!("takes t.a for {shown}: as inet");
+        assert!(said.is_some_and(|said| said.contains(&wanted)), "{wanted}: {found:?}");
+    }
+}
+
+#[test]
+fn a_parameter_of_a_called_function_means_one_value() {
+    let bulk = |change: &'static str| {
+        let case = Case { setup: "CREATE TABLE t (id bigint PRIMARY KEY, a boolean);", change, ..CASE };
+        findings(&case).iter().any(|finding| matches!(finding.code.as_ref(), "bulk_update" | "bulk_delete"))
+    };
+    assert!(!bulk(
+        "CREATE FUNCTION f(wanted bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET a = true WHERE id = wanted; END $$;
+         SELECT f(42);"
+    ));
+    assert!(!bulk(
+        "CREATE FUNCTION f(IN \"Wanted\" bigint) RETURNS void LANGUAGE sql AS $$ DELETE FROM t WHERE t.id = \"Wanted\" $$;
+         SELECT f(42);"
+    ));
+    // No key, or nothing that means one value.
+    assert!(bulk(
+        "CREATE FUNCTION f(wanted boolean) RETURNS void LANGUAGE sql AS $$ UPDATE t SET a = true WHERE a = wanted $$; SELECT f(true);"
+    ));
+    assert!(bulk(
+        "CREATE FUNCTION f(wanted bigint) RETURNS void LANGUAGE sql AS $$ UPDATE t SET a = true WHERE id = other $$; SELECT f(42);"
+    ));
 }

@@ -537,7 +537,7 @@ impl<'a> Walk<'a> {
         let source = definition.source.filter(|_| definition.unread)?;
         let text = &self.migrations.get(migration as usize)?.text;
         let read = self.read_late.entry((migration, source));
-        Some(read.or_insert_with(|| Arc::new(parse::routine(text, source))).clone())
+        Some(read.or_insert_with(|| Arc::new(parse::routine(text, source, &definition.parameters))).clone())
     }
 
     /// `place`: which routine it is.

@@ -18,6 +18,10 @@ use crate::migration::statement::{
 
 use super::apply::Replay;
 
+/// PostgreSQL refuses more (MaxHeapAttributeNumber). What is beyond isn't kept, lest a file of many thousand columns take
+/// minutes.
+const MAX_COLUMNS: usize = 1600;
+
 impl Replay<'_> {
     pub(super) fn add_relation(&mut self, name: QName, mut relation: Relation) {
         relation.name = name.clone();
@@ -239,6 +243,9 @@ impl Replay<'_> {
     pub(super) fn add_column(&mut self, table: &QName, definition: &ColumnDefinition, born: Born) {
         let existing =
             self.catalog.relation(table).is_some_and(|r| r.column(&definition.name.value).is_some());
+        if !existing && self.catalog.relation(table).is_some_and(|r| r.columns.len() >= MAX_COLUMNS) {
+            return;
+        }
         let mut column = match (existing, self.catalog.relation(table)) {
             // Column options of a partition or typed table; or an inherited column written again.
             (true, Some(relation)) => relation.column(&definition.name.value).cloned().unwrap_or_default(),

@@ -20,6 +20,7 @@ mod rename;
 mod snapshot;
 mod types;
 
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -401,7 +402,24 @@ impl Catalog {
 
     /// The name that PostgreSQL would choose for a constraint or an index of a table, over columns joined with `_`.
     pub fn choose_name(&self, table: &QName, columns: &str, label: &str) -> CompactString {
-        naming::choose(&table.name, columns, label, |candidate| !self.is_free(table, candidate))
+        let Some(known) = self.relation(table) else {
+            return naming::choose(&table.name, columns, label, |candidate| {
+                self.is_taken(&table.schema, candidate)
+            });
+        };
+        // Looked up where many are asked for: a table may have thousands of constraints.
+        let (asked, names) = (Cell::new(0), OnceCell::<FxHashSet<&str>>::new());
+        let of_constraint = |candidate: &str| {
+            asked.set(asked.get() + 1);
+            if asked.get() < 8 {
+                return known.constraint(candidate).is_some();
+            }
+            let all = || known.constraints.iter().map(|constraint| constraint.name.as_str()).collect();
+            names.get_or_init(all).contains(candidate)
+        };
+        naming::choose(&table.name, columns, label, |candidate| {
+            self.is_taken(&table.schema, candidate) || of_constraint(candidate)
+        })
     }
 
     /// A relation (not an index).

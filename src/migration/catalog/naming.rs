@@ -28,17 +28,32 @@ pub fn with_new(name: &str) -> String {
     format!("{}{LABEL}", cut_to(name, MAX_IDENTIFIER - LABEL.len()))
 }
 
-/// `table_columns_label`, the longer of the first two parts cut until it fits; a number is added while `taken`.
+/// How many numbers are tried one after the other before the steps grow.
+const NEAR: usize = 32;
+
+/// `table_columns_label`, the longer of the first two parts cut until it fits; a number is added while `taken`. PostgreSQL
+/// tries all of them in order. Here it is so up to [`NEAR`]; from there on the numbers are taken to have no holes, lest
+/// thousands of constraints without names take minutes.
 pub fn choose(table: &str, columns: &str, label: &str, taken: impl Fn(&str) -> bool) -> CompactString {
-    let mut pass = 0;
-    loop {
+    let name = |pass: usize| {
         let label = if pass == 0 { label.to_owned() } else { format!("{label}{pass}") };
-        let name = object_name(table, columns, &label);
-        if !taken(&name) {
-            return name.into();
-        }
-        pass += 1;
+        object_name(table, columns, &label)
+    };
+    let is_free = |pass: &usize| !taken(&name(*pass));
+    if let Some(pass) = (0..NEAR).find(is_free) {
+        return name(pass).into();
     }
+    let (mut below, mut step) = (NEAR - 1, 1);
+    while !is_free(&(below + step)) {
+        below += step;
+        step *= 2;
+    }
+    let mut free = below + step;
+    while free - below > 1 {
+        let middle = below + (free - below) / 2;
+        if is_free(&middle) { free = middle } else { below = middle }
+    }
+    name(free).into()
 }
 
 fn object_name(first: &str, second: &str, label: &str) -> String {
@@ -73,6 +88,13 @@ mod tests {
         assert_eq!(choose("users", "email", "key", |_| false), "users_email_key");
         assert_eq!(choose("users", "", "pkey", |_| false), "users_pkey");
         assert_eq!(choose("users", "email", "idx", |n| n == "users_email_idx"), "users_email_idx1");
+        for many in [1, 31, 32, 33, 34, 1000, 1001] {
+            let taken = |name: &str| {
+                let number = name.strip_prefix("users_email_idx").expect("the name");
+                number.is_empty() || number.parse::<usize>().expect("a number") < many
+            };
+            assert_eq!(choose("users", "email", "idx", taken), format!("users_email_idx{many}"));
+        }
         let long = choose(&"t".repeat(60), &"c".repeat(60), "idx", |_| false);
         assert_eq!(long.len(), MAX_IDENTIFIER);
         assert!(long.ends_with("_idx"));

@@ -251,7 +251,7 @@ mod objects;
 mod partitions;
 mod proof;
 mod rows;
-mod volatility;
+pub(super) mod volatility;
 
 use self::computation::Computation;
 use self::rows::Depth;

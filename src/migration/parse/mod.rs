@@ -60,9 +60,9 @@ pub fn name_of(text: &str) -> Option<Name> {
     c.is_done().then_some(name)
 }
 
-/// The body of a PL/pgSQL routine which stands at `source` in `text`.
-pub fn routine(text: &str, source: Span) -> Routine {
-    plpgsql::routine_at(text, source)
+/// The body of a PL/pgSQL routine with these parameters which stands at `source` in `text`.
+pub fn routine(text: &str, source: Span, parameters: &[compact_str::CompactString]) -> Routine {
+    plpgsql::routine_at(text, source, parameters)
 }
 
 /// The same for a text inside another: all spans are `place` where there is one (the text is the value of

@@ -7,6 +7,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use super::condition;
 use super::cursor::{Cursor, MAX_DEPTH, string_value};
 use super::dynamic::{self, Constants, Text};
@@ -23,9 +25,9 @@ const NESTED: u32 = 12;
 /// A loop with more rounds than this is no batch.
 const LARGEST_BATCH: u64 = 100_000;
 
-/// Reads the body that the string token here holds, in `language`; `None` for a language that isn't
-/// read.
-pub fn body_of(c: &Cursor<'_>, language: &str) -> Option<Routine> {
+/// Reads the body that the string token here holds, in `language`, of a routine with these parameters; `None` for a
+/// language that isn't read.
+pub fn body_of(c: &Cursor<'_>, language: &str, parameters: &[CompactString]) -> Option<Routine> {
     if !matches!(language, "plpgsql" | "sql") || !c.at_string() {
         return None;
     }
@@ -37,7 +39,11 @@ pub fn body_of(c: &Cursor<'_>, language: &str) -> Option<Routine> {
     let depth = c.depth + NESTED;
     let text = Text::of_token(c)?;
     let read = |text: &str, range: Range<usize>, place: Option<Span>| {
-        if language == "sql" { sql(text, range, place, depth) } else { plpgsql(text, range, place, depth) }
+        if language == "sql" {
+            sql(text, range, place, depth, parameters)
+        } else {
+            plpgsql(text, range, place, depth, parameters)
+        }
     };
     Some(match text {
         Text::Verbatim(range) => read(c.text, range, c.place()),
@@ -49,15 +55,43 @@ pub fn body_of(c: &Cursor<'_>, language: &str) -> Option<Routine> {
 }
 
 /// Reads a body in PL/pgSQL that stands at `source` in `text`, word for word.
-pub(super) fn routine_at(text: &str, source: Span) -> Routine {
-    plpgsql(text, source.range(), None, NESTED)
+pub(super) fn routine_at(text: &str, source: Span, parameters: &[CompactString]) -> Routine {
+    plpgsql(text, source.range(), None, NESTED, parameters)
 }
 
 /// The statements of a body in SQL.
-fn sql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> Routine {
+fn sql(
+    text: &str,
+    range: Range<usize>,
+    place: Option<Span>,
+    depth: u32,
+    parameters: &[CompactString],
+) -> Routine {
     let mut routine = Routine::default();
     take_in(&mut routine, parse_at(text, range, place, depth), Flow::default());
+    let variables = variables_of(parameters);
+    // As in `Reader::mind_variables`.
+    if place.is_none() && !variables.is_empty() {
+        for inner in &mut routine.statements {
+            judge_again(text, &mut inner.statement.body, &variables);
+        }
+    }
     routine
+}
+
+fn variables_of(parameters: &[CompactString]) -> HashSet<String> {
+    parameters.iter().map(|name| name.as_str().to_lowercase()).collect()
+}
+
+/// Judges the conditions of changes again: a key that is compared with a variable bounds the rows as one with a constant
+/// does.
+fn judge_again(text: &str, body: &mut Body, variables: &HashSet<String>) {
+    let Body::Query(query) = body else { return };
+    for filter in query.changes.iter_mut().filter_map(|change| change.filter.as_mut()) {
+        let judged = condition::judge_beside(filter.expr.span.of(text), variables);
+        filter.bounded |= judged.bounded;
+        filter.by = judged.by;
+    }
 }
 
 /// A place in the control flow.
@@ -139,7 +173,13 @@ struct Reader<'a> {
     routine: Routine,
 }
 
-fn plpgsql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> Routine {
+fn plpgsql(
+    text: &str,
+    range: Range<usize>,
+    place: Option<Span>,
+    depth: u32,
+    parameters: &[CompactString],
+) -> Routine {
     let mut lexer = Lexer::new(text, range);
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next_token() {
@@ -156,7 +196,7 @@ fn plpgsql(text: &str, range: Range<usize>, place: Option<Span>, depth: u32) -> 
         last_arm: 0,
         assigned: HashMap::new(),
         constants: Constants::new(),
-        variables: HashSet::new(),
+        variables: variables_of(parameters),
         conditions: 0,
         loops: 0,
         few: 0,
@@ -731,17 +771,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A condition that compares a key with a variable bounds the rows as one with a constant does.
     fn mind_variables(&self, body: &mut Body) {
-        let Body::Query(query) = body else { return };
         // Spans in a text that was put together don't tell where in it.
-        if self.place.is_some() {
-            return;
-        }
-        for filter in query.changes.iter_mut().filter_map(|change| change.filter.as_mut()) {
-            let judged = condition::judge_beside(filter.expr.span.of(self.text), &self.variables);
-            filter.bounded |= judged.bounded;
-            filter.by = judged.by;
+        if self.place.is_none() {
+            judge_again(self.text, body, &self.variables);
         }
     }
 

@@ -535,7 +535,7 @@ fn do_block(c: &mut Cursor<'_>) -> Parsed<Body> {
     }
     let Some(source) = source else { return Err(c.expected("a code block")) };
     // A block in SQL isn't one.
-    let routine = if language == "plpgsql" { super::plpgsql::body_of(&source, &language) } else { None };
+    let routine = if language == "plpgsql" { super::plpgsql::body_of(&source, &language, &[]) } else { None };
     Ok(Body::Do(Box::new(DoBlock { language, routine })))
 }
 

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::finding::Edit;
-use crate::migration::catalog::{ConstraintDetail, QName};
+use crate::migration::catalog::{ConstraintDetail, QName, naming};
 use crate::migration::effects::IndexBuildReason;
 use crate::migration::fix::place;
 use crate::migration::statement::{
@@ -61,6 +61,10 @@ pub(super) fn mend(
         Some("a partitioned table refuses USING INDEX: the help has the way over the partitions")
     } else if index.without_overlaps {
         Some("USING INDEX doesn't know what this constraint says")
+    } else if replaced(context, &name_of(context, constraint, index, table, kind), table, kind)
+        .is_some_and(|old| old.earlier)
+    {
+        Some("the old constraint goes by a statement of its own: the help has both in one")
     } else if alter.if_exists {
         Some("with IF EXISTS the table may be absent, and CREATE INDEX would fail then")
     } else if !adds_column && alter.actions.len() > 1 {
@@ -108,18 +112,24 @@ fn index_then_constraint(
 ) -> (CompactString, bool, String) {
     let mut chosen = name_of(context, constraint, index, table, kind);
     let replaced = replaced(context, &chosen, table, kind);
-    if let (Some(old), None) = (replaced, &constraint.name)
-        && chosen.starts_with(old.as_str())
+    if let (Some(old), None) = (&replaced, &constraint.name)
+        && chosen.starts_with(old.name.as_str())
     {
-        chosen = old.clone();
+        chosen = old.name.clone();
     }
     // An index of that name is there until its constraint goes; the constraint gives its name to the new one.
-    let of_its_own = replaced
-        .is_some_and(|old| *old == chosen)
-        .then(|| context.before.choose_name(table, &column_names(index), "key"));
+    let of_its_own = replaced.as_ref().filter(|old| *old.name == chosen).map(|old| {
+        naming::choose(&table.name, &column_names(index), "key", |candidate| {
+            candidate == old.name || !context.before.is_free(table, candidate)
+        })
+    });
     let (name, built) = (quote_ident(&chosen), of_its_own.as_ref().unwrap_or(&chosen).clone());
     let built_name = quote_ident(&built);
-    let drop = replaced.map_or_else(String::new, |old| format!("DROP CONSTRAINT {}, ", quote_ident(old)));
+    let drop = replaced.map_or_else(String::new, |old| {
+        let (if_exists, cascade) =
+            (if old.if_exists { "IF EXISTS " } else { "" }, if old.cascade { " CASCADE" } else { "" });
+        format!("DROP CONSTRAINT {if_exists}{}{cascade}, ", quote_ident(old.name))
+    });
     let tail = index_tail(context, index);
     let deferrable = match (constraint.deferrable, constraint.initially_deferred) {
         (_, Some(true)) => " DEFERRABLE INITIALLY DEFERRED",
@@ -133,22 +143,72 @@ fn index_then_constraint(
     (built, constraint.name.is_some() && of_its_own.is_none(), statements)
 }
 
-/// The constraint that the same ALTER TABLE drops to make room for the new one: the primary key, or one of its name.
+/// A constraint that goes to make room for another one.
+struct Replaced<'a> {
+    name: &'a CompactString,
+    if_exists: bool,
+    cascade: bool,
+    /// By a statement of its own, before this one.
+    earlier: bool,
+}
+
+/// The constraint that the same ALTER TABLE or one before it drops to make room for the new one: the primary key, or one
+/// of its name.
 fn replaced<'a>(
     context: &StatementContext<'a>,
     name: &str,
     table: &QName,
     kind: &str,
-) -> Option<&'a CompactString> {
+) -> Option<Replaced<'a>> {
     let Body::AlterTable(alter) = &context.statement.body else { return None };
-    let known = context.before.relation(table)?;
-    alter.actions.iter().find_map(|action| {
-        let ActionKind::DropConstraint { name: gone, .. } = &action.kind else { return None };
-        let detail = &known.constraint(gone.as_str())?.detail;
-        let makes_room = gone.value == name
-            || kind == "PRIMARY KEY" && matches!(detail, ConstraintDetail::PrimaryKey { .. });
-        makes_room.then_some(&gone.value)
-    })
+    let known = context.before.relation(table);
+    let dropped = |action: &'a Action, earlier: bool| match &action.kind {
+        ActionKind::DropConstraint { name: gone, if_exists, cascade } => {
+            let primary = || match known.and_then(|known| known.constraint(gone.as_str())) {
+                Some(there) => matches!(there.detail, ConstraintDetail::PrimaryKey { .. }),
+                // What an earlier statement drops is gone from the catalog: there is only its name to go by.
+                None => earlier && gone.value.to_ascii_lowercase().contains("pk"),
+            };
+            let makes_room = gone.value == name || kind == "PRIMARY KEY" && primary();
+            let (if_exists, cascade) = (*if_exists, *cascade);
+            makes_room.then_some(Replaced { name: &gone.value, if_exists, cascade, earlier })
+        }
+        _ => None,
+    };
+    if let Some(found) = alter.actions.iter().find_map(|action| dropped(action, false)) {
+        return known.is_some_and(|known| known.constraint(found.name).is_some()).then_some(found);
+    }
+    if context.inner.is_some() {
+        return None;
+    }
+    for statement in context.earlier() {
+        let Body::AlterTable(before) = &statement.body else {
+            if matches!(statement.body, Body::CreateIndex(_) | Body::Set(_)) {
+                continue;
+            }
+            return None; // it may need the old key to be gone
+        };
+        if context.resolve(&before.name) != *table {
+            continue;
+        }
+        if let Some(found) = before.actions.iter().find_map(|action| dropped(action, true)) {
+            return Some(found);
+        }
+        let stands_beside = |action: &Action| {
+            matches!(
+                action.kind,
+                ActionKind::AddColumn { .. }
+                    | ActionKind::SetNotNull { .. }
+                    | ActionKind::SetDefault { .. }
+                    | ActionKind::AddConstraint(_)
+                    | ActionKind::DropConstraint { .. }
+            )
+        };
+        if !before.actions.iter().all(stands_beside) {
+            return None;
+        }
+    }
+    None
 }
 
 /// A line for columns of the index that the same ALTER TABLE adds.
@@ -298,6 +358,14 @@ pub(super) fn plan(
     let first = match &action.kind {
         ActionKind::AddColumn { .. } => context.column_without(table, action.span, constraint.span),
         _ => columns_first(context, action, index),
+    };
+    let name = name_of(context, constraint, index, table, kind);
+    let first = match replaced(context, &name, table, kind) {
+        Some(old) if old.earlier => format!(
+            "-- in place of the DROP CONSTRAINT {} before it too, so that there is no time without a key\n{first}",
+            quote_ident(old.name)
+        ),
+        _ => first,
     };
     format!("{first}{note}{}", steps(context, constraint, index, table, kind))
 }

@@ -107,10 +107,10 @@ fn checked_again(context: &StatementContext<'_>, action: &Action) -> Vec<QName> 
     let mut tables: Vec<QName> = Vec::new();
     for scan in &context.effects.scans {
         let again = matches!(scan.reason, ScanReason::Check { .. } | ScanReason::ForeignKey { .. });
-        let written = context.effects.rewrites.iter().any(|rewrite| rewrite.relation == scan.relation);
+        let written = || context.effects.rewrites.iter().any(|rewrite| rewrite.relation == scan.relation);
         if again
             && scan.span == action.span
-            && !written
+            && !written()
             && context.heavy(&scan.relation)
             && !tables.contains(&scan.relation)
         {

@@ -1,5 +1,7 @@
 //! Strong locks on relations in use while no lock_timeout is in force.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::QName;
 use crate::migration::lock_mode::LockMode;
 use crate::migration::session::Timeout;
@@ -62,12 +64,9 @@ fn say(context: &MigrationContext<'_>, stretch: Option<Stretch<'_>>, sink: &mut 
     let Some((record, more)) = records.split_first() else { return };
     let more = more.len();
     let strongest = locks.iter().map(|(_, mode)| *mode).max().unwrap_or(LockMode::AccessExclusive);
-    let mut tables: Vec<&QName> = Vec::new();
-    for (table, mode) in &locks {
-        if *mode == strongest && !tables.contains(&table) {
-            tables.push(table);
-        }
-    }
+    let mut told: FxHashSet<&QName> = FxHashSet::default();
+    let those = locks.iter().filter(|(_, mode)| *mode == strongest).map(|(table, _)| table);
+    let tables: Vec<&QName> = those.filter(|table| told.insert(*table)).collect();
     let why = match record.lock_timeout {
         Timeout::Off => "lock_timeout is 0, which is none",
         Timeout::Milliseconds(_) => "the lock_timeout in force is too long",

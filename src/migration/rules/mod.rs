@@ -575,6 +575,7 @@ mod create_trigger_locks;
 mod data_and_schema_together;
 mod default_changed;
 mod delete_all_rows;
+mod dependents;
 mod detach_partition_blocks;
 mod disable_trigger;
 mod domain_constraint_scans;

@@ -63,9 +63,8 @@ pub(super) fn written(type_name: &TypeName) -> String {
             "float4" => "real".to_owned(),
             "bpchar" => "char".to_owned(),
             // Names of built-in types need no quotes where a type is expected.
-            "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "numeric" | "varchar" | "bit" => {
-                type_name.name.name.as_str().to_owned()
-            }
+            "timestamp" | "timestamptz" | "time" | "timetz" | "interval" | "numeric" | "varchar" | "bit"
+            | "json" => type_name.name.name.as_str().to_owned(),
             _ => type_name.name.to_string(),
         },
     };

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use compact_str::CompactString;
 
-use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation, RelationKind};
+use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, AttributeActionKind, Body, Drop, DropName, Name, ObjectKind, TypeAction,
-    quote_ident,
+    has_placeholder, quote_ident,
 };
 use crate::source::Span;
 
+use super::dependents::{self, Dependent};
 use super::{Check, Rule, Sink, StatementContext, drop_constraint, joined};
 
 /// The rule.
@@ -19,50 +20,6 @@ pub static RULE: Rule = Rule {
     page: migration_page!("still_depended_on"),
     check: Check::Statement(check),
 };
-
-/// What PostgreSQL keeps an object for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Dependent {
-    View(QName, RelationKind),
-    ForeignKey(QName, String),
-    Child(QName),
-    Generated(QName, String),
-    Trigger(QName, String),
-    Policy(QName, String),
-}
-
-impl Dependent {
-    fn noun(&self) -> String {
-        match self {
-            Dependent::View(name, kind) => format!("{} {name}", kind.noun()),
-            Dependent::ForeignKey(table, name) => format!("foreign key {} of {table}", quote_ident(name)),
-            Dependent::Child(name) => format!("table {name}, which inherits from it,"),
-            Dependent::Generated(table, name) => format!("generated column {table}.{}", quote_ident(name)),
-            Dependent::Trigger(table, name) => format!("trigger {} of {table}", quote_ident(name)),
-            Dependent::Policy(table, name) => format!("policy {} of {table}", quote_ident(name)),
-        }
-    }
-
-    /// SQL that lets go of the object; what stands on a view goes before it.
-    fn drop(&self, catalog: &Catalog) -> Vec<String> {
-        let view = |name: &QName, kind: RelationKind| format!("DROP {} {name};", kind.noun().to_uppercase());
-        match self {
-            Dependent::View(name, kind) => {
-                let above = catalog.all_views_over(name).into_iter().rev();
-                above.map(|over| view(&over.name, over.kind)).chain([view(name, *kind)]).collect()
-            }
-            Dependent::ForeignKey(table, name) => vec![drop_constraint(table, name)],
-            Dependent::Child(name) => vec![format!("DROP TABLE {name};")],
-            Dependent::Generated(table, name) => {
-                vec![format!("ALTER TABLE {table} DROP COLUMN {};", quote_ident(name))]
-            }
-            Dependent::Trigger(table, name) => {
-                vec![format!("DROP TRIGGER {} ON {table};", quote_ident(name))]
-            }
-            Dependent::Policy(table, name) => vec![format!("DROP POLICY {} ON {table};", quote_ident(name))],
-        }
-    }
-}
 
 fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     // A block may ask first; what isn't known may have dropped the dependent.
@@ -150,23 +107,56 @@ fn dropping(cx: &StatementContext<'_>, sink: &mut Sink, drop: &Drop, dropped: &D
             found.extend(cx.before.foreign_keys_on(&table.name, &index.name).into_iter().map(key));
         }
         ObjectKind::Function | ObjectKind::Routine => {
-            // Triggers call the one without arguments.
-            if dropped.arguments.as_ref().is_some_and(|arguments| !arguments.is_empty()) {
+            let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
+            dependents::of_function(cx, &function, dropped.arguments.as_deref(), &mut found);
+        }
+        ObjectKind::Sequence => {
+            let Some(sequence) = cx.before.relation(&name) else { return };
+            if let Some((table, column)) = &sequence.owned_by
+                && let Some(owner) = cx.before.relation(table).and_then(|table| table.column(column))
+                && owner.identity.is_some()
+            {
+                let shown = quote_ident(column);
+                sink.say(
+                    dropped.span,
+                    format!("{name} is the sequence of the identity column {table}.{shown}, so this fails"),
+                )
+                .help(format!("ALTER TABLE {table} ALTER COLUMN {shown} DROP IDENTITY;"));
                 return;
             }
-            let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
-            for relation in cx.before.relations_unsorted().filter(|relation| relation.partition_of.is_none())
-            {
-                let calling = relation.triggers.iter().filter(|trigger| trigger.function == function);
-                found.extend(
-                    calling
-                        .map(|trigger| Dependent::Trigger(relation.name.clone(), trigger.name.to_string())),
-                );
+            dependents::of_sequence(cx, &name, &mut found);
+        }
+        ObjectKind::Schema => {
+            let inside = dependents::in_schema(cx.before, dropped.name.name.as_str());
+            if !inside.is_empty() && !has_placeholder(dropped.name.name.as_str()) {
+                let shown = dropped.name.to_string();
+                sink.say(
+                    dropped.span,
+                    format!("{} still in schema {shown}, so this fails", with_verb(&inside)),
+                )
+                .help(format!(
+                    "-- drop what is in it first, each as a decision of its own, then\nDROP SCHEMA {shown};"
+                ));
             }
+            return;
+        }
+        ObjectKind::Type | ObjectKind::Domain => {
+            let resolved = |name: &Name| cx.before.resolve_type(name, &cx.session.search_path);
+            dependents::of_type(cx, &resolved(&dropped.name), &mut found);
+            let others: Vec<QName> = drop.names.iter().map(|other| resolved(&other.name)).collect();
+            found.retain(|dependent| match dependent {
+                Dependent::Domain(name) | Dependent::Attribute(name, _) => !others.contains(name),
+                _ => true,
+            });
         }
         _ => return,
     }
     say(cx, sink, dropped.span, &dropped.name.to_string(), &found);
+}
+
+/// "table s.a is", "table s.a and type s.b are".
+fn with_verb(inside: &[String]) -> String {
+    format!("{} {}", dependents::some_of(inside), if inside.len() == 1 { "is" } else { "are" })
 }
 
 /// Views, foreign keys of other tables, children that aren't partitions; those of its partitions too, which go with it.

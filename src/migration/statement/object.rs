@@ -278,7 +278,9 @@ pub struct CreateRoutine {
     pub name: Name,
     /// Input arguments' types.
     pub arguments: Vec<TypeName>,
-    /// How many of them a call must give; `None`: it may give more than there are.
+    /// The names of its parameters, those of the result too.
+    pub parameters: Vec<CompactString>,
+    /// How many arguments a call must give; `None`: it may give more than there are.
     pub required: Option<usize>,
     pub returns: Option<TypeName>,
     /// RETURNS TABLE.

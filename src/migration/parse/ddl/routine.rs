@@ -19,6 +19,7 @@ use crate::source::Span;
 
 /// One argument of a routine.
 struct Argument {
+    name: Option<CompactString>,
     /// OUT arguments are not part of what identifies a routine.
     input: bool,
     type_name: TypeName,
@@ -52,6 +53,8 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     let arguments = arguments(c, true)?;
     let required = (!arguments.iter().any(|argument| argument.variadic))
         .then(|| arguments.iter().filter(|argument| argument.input && !argument.optional).count());
+    let parameters: Vec<CompactString> =
+        arguments.iter().filter_map(|argument| argument.name.clone()).collect();
     let arguments = types_of_input(arguments);
     let (mut returns, mut returns_table) = (None, false);
     if !procedure && c.is("returns") && !c.is_nth(1, "null") {
@@ -75,13 +78,14 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
     // Bodies in SQL are wanted wherever the server inlines them.
     let unread = c.skims && options.source.is_some() && options.language.as_deref() == Some("plpgsql");
     if let (None, Some(language), Some(at), false) = (&body, &options.language, options.source_at, unread) {
-        body = plpgsql::body_of(&c.at_index(at), language);
+        body = plpgsql::body_of(&c.at_index(at), language, &parameters);
     }
     Ok(Body::CreateRoutine(Box::new(CreateRoutine {
         procedure,
         replace: head.replace,
         name,
         arguments,
+        parameters,
         required,
         returns,
         returns_table,
@@ -142,13 +146,14 @@ fn argument(c: &mut Cursor<'_>, defaults: bool) -> Parsed<Argument> {
     let mut input = mode(c);
     // A lone word is a type; before another type it is the argument's name.
     let mut probe = *c;
+    let mut name = None;
     let type_name = match function_type(&mut probe) {
         Ok(type_name) if at_argument_end(&probe) => {
             *c = probe;
             type_name
         }
         _ => {
-            c.type_or_function_ident("an argument's name or type")?;
+            name = Some(c.type_or_function_ident("an argument's name or type")?.value);
             variadic |= c.is("variadic");
             input = input.or_else(|| mode(c));
             function_type(c)?
@@ -158,7 +163,7 @@ fn argument(c: &mut Cursor<'_>, defaults: bool) -> Parsed<Argument> {
     if optional {
         expr(c)?;
     }
-    Ok(Argument { input: input.unwrap_or(true), type_name, optional, variadic })
+    Ok(Argument { name, input: input.unwrap_or(true), type_name, optional, variadic })
 }
 
 /// `arg_class`: whether an argument of the mode written here takes input; `None`: no mode is written.
