@@ -294,7 +294,7 @@ const CASES: &[Case<'static>] = &[
             "SELECT array_agg(code ORDER BY id) = ARRAY['a', 'b'] FROM s.t",
             "SELECT attnotnull FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'code'",
             "SELECT count(*) = 4 FROM pg_index WHERE indrelid = 's.t'::regclass AND indisvalid",
-            "SELECT string_agg(contype::text, '' ORDER BY contype) = 'cfpuu' FROM pg_constraint WHERE conrelid = 's.t'::regclass",
+            "SELECT string_agg(contype::text, '' ORDER BY contype) = 'cfpuu' FROM pg_constraint WHERE conrelid = 's.t'::regclass AND contype <> 'n'",
             "SELECT convalidated AND confrelid = 's.t'::regclass FROM pg_constraint WHERE conrelid = 's.child'::regclass",
             "SELECT count(*) = 0 FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'Code'",
             "SELECT count(*) = 2 FROM s.v",
