@@ -89,7 +89,11 @@ pub(super) fn classify(message: &str, kind: Option<&str>) -> ErrorClass {
         || has("could not create locale")
         || has("could not open collator")
         || has("invalid locale name")
-        || has("must be loaded via shared_preload_libraries");
+        || has("must be loaded via shared_preload_libraries")
+        // xml, lz4, ICU: what was left out when this server was built.
+        || has("requires the server to be built with")
+        || has("unsupported XML feature")
+        || has("is not supported in this build");
     if of_the_place {
         return ErrorClass::Environment;
     }
@@ -301,6 +305,10 @@ pg_restore: warning: errors ignored on restore: 3
             ("ERROR:  role \"app\" does not exist", ErrorClass::Environment),
             ("ERROR:  unrecognized configuration parameter \"transaction_timeout\"", ErrorClass::Environment),
             ("ERROR:  extension \"postgis\" is not available", ErrorClass::Environment),
+            (
+                "ERROR:  unsupported XML feature\nDETAIL:  This functionality requires the server to be built with libxml support.",
+                ErrorClass::Environment,
+            ),
             ("ERROR:  permission denied to COPY to or from an external program", ErrorClass::Privilege),
             ("ERROR:  relation \"public.users\" does not exist", ErrorClass::Backup),
             ("ERROR:  could not create unique index \"users_pkey\"", ErrorClass::Backup),
