@@ -67,10 +67,13 @@ fn read(path: &Path) -> Result<Read, ProjectError> {
             Err(error) => return Err(unreadable(error)),
         }
     }
-    if file.metadata().map_err(unreadable)?.len() > LARGEST {
+    let size = file.metadata().map_err(unreadable)?.len();
+    if size > LARGEST {
         return Err(ProjectError::TooLarge(path.to_owned()));
     }
-    let mut bytes = first.to_vec();
+    // One byte more than there is: the end shows without another buffer.
+    let mut bytes = Vec::with_capacity((size as usize).max(FIRST) + 1);
+    bytes.extend_from_slice(&first);
     file.take(LARGEST).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(decode(&bytes))
 }
