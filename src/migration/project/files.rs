@@ -154,13 +154,7 @@ pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
             seen.look(&file);
             continue;
         }
-        let root = roots.of(&file);
-        match folders.get_mut(root) {
-            Some(files) => files.push(file),
-            None => {
-                folders.insert(root.to_owned(), vec![file]);
-            }
-        }
+        folders.entry(roots.of(&file).to_owned()).or_default().push(file);
     }
     let top = top_of(root).unwrap_or_else(|| root.to_owned());
     let mut found = Vec::new();

@@ -203,13 +203,10 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         let is_whole = !path.is_file();
         for file in find(path)? {
             let root = roots.of(&file);
-            if is_whole && !whole.contains(root) {
+            if is_whole {
                 whole.insert(root.to_owned());
             }
-            match folders.get_mut(root) {
-                Some(files) => drop(files.insert(file, true)),
-                None => drop(folders.insert(root.to_owned(), BTreeMap::from([(file, true)]))),
-            }
+            folders.entry(root.to_owned()).or_default().insert(file, true);
         }
     }
     let mut deleted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
