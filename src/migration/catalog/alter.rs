@@ -241,7 +241,7 @@ impl Replay<'_> {
                     return;
                 }
                 self.ensure(table).inherits.push(parent.clone());
-                self.catalog.children.get_or_default(parent).push(table.clone());
+                self.catalog.children.get_or_default(&parent).push(table.clone());
             }
             ActionKind::NoInherit { parent } => {
                 let parent = self.resolve(parent);
@@ -262,7 +262,7 @@ impl Replay<'_> {
                 self.ensure(table).kind = RelationKind::PartitionedTable;
                 self.ensure(&partition).partition_of =
                     Some(Partition { parent: table.clone(), bound: bound.clone() });
-                self.catalog.children.get_or_default(table.clone()).push(partition.clone());
+                self.catalog.children.get_or_default(table).push(partition.clone());
                 self.copy_parent_indexes(table, &partition);
             }
             ActionKind::DetachPartition { partition, .. } => {

@@ -115,6 +115,7 @@ impl Replay<'_> {
                 let name = self.resolve(name);
                 if options.iter().any(|option| matches!(option, SequenceOption::OwnedBy(_))) {
                     let owner = self.sequence_owner(options);
+                    self.catalog.list_sequence(&name, owner.as_ref());
                     if let Some(sequence) = self.known_mut(&name) {
                         sequence.owned_by = owner;
                     }
@@ -129,7 +130,7 @@ impl Replay<'_> {
                     born: self.born_if(create.replace),
                     migration: self.catalog.migration,
                 };
-                let overloads = self.catalog.functions.get_or_default(name);
+                let overloads = self.catalog.functions.get_or_default(&name);
                 match overloads.iter_mut().find(|known| known.takes(&create.arguments)) {
                     Some(known) => *known = Function { born: known.born, ..function },
                     None => overloads.push(function),
@@ -190,7 +191,7 @@ impl Replay<'_> {
             }
             Body::CreateSchema { name: Some(name), if_not_exists, elements } => {
                 let born = self.born_if(*if_not_exists);
-                self.catalog.schemas.get_or_insert_with(name.value.clone(), || born);
+                self.catalog.schemas.get_or_insert_with(&name.value, || born);
                 let path = [name.value.clone()];
                 let mut inside = Replay {
                     catalog: self.catalog,
@@ -206,7 +207,7 @@ impl Replay<'_> {
             }
             Body::CreateExtension { name, .. } => {
                 let born = self.born_if(true);
-                self.catalog.extensions.get_or_insert_with(name.value.clone(), || born);
+                self.catalog.extensions.get_or_insert_with(&name.value, || born);
             }
             Body::CreatePublication { name, all_tables, tables } => {
                 let tables = tables.iter().map(|table| self.resolve(table)).collect();
@@ -214,7 +215,7 @@ impl Replay<'_> {
             }
             Body::AlterPublication { name, action, tables } => {
                 let tables: Vec<QName> = tables.iter().map(|table| self.resolve(table)).collect();
-                let known = &mut self.catalog.publications.get_or_default(name.value.clone()).1;
+                let known = &mut self.catalog.publications.get_or_default(&name.value).1;
                 match action {
                     PublicationAction::Add => known.extend(tables),
                     PublicationAction::Set => *known = tables,
@@ -289,7 +290,7 @@ impl Replay<'_> {
             }
         }
         let stub = || Arc::new(Relation { name: name.clone(), columns_known: false, ..Relation::default() });
-        Arc::make_mut(self.catalog.relations.get_or_insert_with(name.clone(), stub))
+        Arc::make_mut(self.catalog.relations.get_or_insert_with(name, stub))
     }
 
     pub(super) fn taken(&self, schema: &str, name: &str) -> bool {
@@ -313,7 +314,7 @@ impl Replay<'_> {
         reads.sort();
         reads.dedup();
         for relation in &reads {
-            self.catalog.views_over.get_or_default(relation.clone()).push(view.clone());
+            self.catalog.views_over.get_or_default(relation).push(view.clone());
         }
         let words = Words::of(self.text, query.span);
         let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();

@@ -29,6 +29,7 @@ impl Replay<'_> {
         if self.catalog.relations.contains_key(&name) {
             self.forget_links(&name);
         }
+        self.catalog.list_sequence(&name, relation.owned_by.as_ref());
         self.catalog.relations.insert(name, Arc::new(relation));
     }
 
@@ -97,7 +98,7 @@ impl Replay<'_> {
         let made_before = relation.constraints.len();
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
         for parent in parents {
-            self.catalog.children.get_or_default(parent).push(name.clone());
+            self.catalog.children.get_or_default(&parent).push(name.clone());
         }
 
         for column in &create.columns {
@@ -162,7 +163,7 @@ impl Replay<'_> {
             .collect();
         for foreign_key in foreign_keys {
             if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
-                self.catalog.referencing.get_or_default(target.clone()).push(partition.clone());
+                self.catalog.referencing.get_or_default(target).push(partition.clone());
             }
             if let Some(relation) = self.known_mut(partition)
                 && relation.constraint(&foreign_key.name).is_none()
@@ -241,15 +242,16 @@ impl Replay<'_> {
 
     /// Adds a column with its constraints.
     pub(super) fn add_column(&mut self, table: &QName, definition: &ColumnDefinition, born: Born) {
-        let existing =
-            self.catalog.relation(table).is_some_and(|r| r.column(&definition.name.value).is_some());
-        if !existing && self.catalog.relation(table).is_some_and(|r| r.columns.len() >= MAX_COLUMNS) {
+        let relation = self.catalog.relation(table);
+        let known = relation.and_then(|relation| relation.column(&definition.name.value));
+        let existing = known.is_some();
+        if !existing && relation.is_some_and(|relation| relation.columns.len() >= MAX_COLUMNS) {
             return;
         }
-        let mut column = match (existing, self.catalog.relation(table)) {
+        let mut column = match known {
             // Column options of a partition or typed table; or an inherited column written again.
-            (true, Some(relation)) => relation.column(&definition.name.value).cloned().unwrap_or_default(),
-            _ => Column { name: cut(&definition.name.value).into(), born, ..Column::default() },
+            Some(known) => known.clone(),
+            None => Column { name: cut(&definition.name.value).into(), born, ..Column::default() },
         };
         if let Some(type_name) = &definition.type_name {
             column.type_name = self.stored_type(type_name);
@@ -397,7 +399,7 @@ impl Replay<'_> {
                 {
                     target_columns = columns.clone();
                 }
-                self.catalog.referencing.get_or_default(target.clone()).push(table.clone());
+                self.catalog.referencing.get_or_default(&target).push(table.clone());
                 validated &= constraint.enforced != Some(false);
                 (
                     ConstraintDetail::ForeignKey {

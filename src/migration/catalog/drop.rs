@@ -1,9 +1,6 @@
 //! Replay of what drops.
 
-use std::sync::Arc;
-
 use compact_str::CompactString;
-use rustc_hash::FxHashSet;
 
 use super::QName;
 use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind};
@@ -153,10 +150,11 @@ impl Replay<'_> {
                 }
             }
             open.extend(self.catalog.views_over.remove(&name).unwrap_or_default());
-            self.catalog.relations.retain(|_, other| {
-                other.kind != RelationKind::Sequence
-                    || other.owned_by.as_ref().is_none_or(|(table, _)| *table != name)
-            });
+            let owned = self.catalog.sequences_of(&name).filter(|it| it.kind == RelationKind::Sequence);
+            for sequence in owned.map(|it| it.name.clone()).collect::<Vec<_>>() {
+                self.catalog.relations.remove(&sequence);
+            }
+            self.catalog.sequences.remove(&name);
             self.forget_links(&name);
             self.catalog.relations.remove(&name);
         }
@@ -229,13 +227,11 @@ impl Replay<'_> {
         }
     }
 
-    /// The sequences that a column of these tables owns: in one pass, since there may be thousands.
+    /// The sequences that a column of these tables owns.
     pub(super) fn sequences_of(&self, tables: &[QName], column: &str) -> Vec<QName> {
-        let tables: FxHashSet<&QName> = tables.iter().collect();
-        let owned = |other: &&Arc<Relation>| {
-            other.owned_by.as_ref().is_some_and(|(of, by)| by == column && tables.contains(of))
-        };
-        self.catalog.relations.values().filter(owned).map(|other| other.name.clone()).collect()
+        let owned = tables.iter().flat_map(|table| self.catalog.sequences_of(table));
+        let of_column = owned.filter(|it| it.owned_by.as_ref().is_some_and(|(_, by)| by == column));
+        of_column.map(|it| it.name.clone()).collect()
     }
 
     fn forget_column(&mut self, table: &QName, column: &str) {

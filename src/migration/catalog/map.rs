@@ -7,12 +7,22 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use rustc_hash::FxBuildHasher;
 
 /// How many parts; a power of two.
 const PARTS: usize = 32;
 
-type Part<K, V> = Option<Arc<FxHashMap<K, V>>>;
+type Part<K, V> = Option<Arc<HashTable<Held<K, V>>>>;
+
+/// What a part holds; with the hash, which tells the part as well: a key is hashed once for both, and never again.
+#[derive(Clone, Debug)]
+struct Held<K, V> {
+    hash: u64,
+    key: K,
+    value: V,
+}
 
 /// A hash map whose copies share what they have in common.
 #[derive(Clone, Debug)]
@@ -26,25 +36,36 @@ impl<K, V> Default for SharedMap<K, V> {
     }
 }
 
-/// Which part a key is in: by bits that the maps inside use least.
-fn part_of<Q: Hash + ?Sized>(key: &Q) -> usize {
-    (FxBuildHasher.hash_one(key) >> 32) as usize & (PARTS - 1)
+fn hash_of<Q: Hash + ?Sized>(key: &Q) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
+
+/// Which part a key is in: by bits that the tables inside use least.
+fn part_of(hash: u64) -> usize {
+    (hash >> 32) as usize & (PARTS - 1)
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
-    fn part<Q: Hash + ?Sized>(&self, key: &Q) -> Option<&FxHashMap<K, V>> {
-        self.parts[part_of(key)].as_deref() // masked to the number of parts
+    fn part(&self, hash: u64) -> Option<&HashTable<Held<K, V>>> {
+        self.parts[part_of(hash)].as_deref() // masked to the number of parts
     }
 
-    fn part_mut<Q: Hash + ?Sized>(&mut self, key: &Q) -> &mut FxHashMap<K, V> {
-        Arc::make_mut(self.parts[part_of(key)].get_or_insert_default()) // masked to the number of parts
+    fn part_mut(&mut self, hash: u64) -> &mut HashTable<Held<K, V>> {
+        Arc::make_mut(self.parts[part_of(hash)].get_or_insert_default()) // masked to the number of parts
+    }
+
+    fn find<Q: Hash + Eq + ?Sized>(&self, hash: u64, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.part(hash)?.find(hash, |held| held.key.borrow() == key).map(|held| &held.value)
     }
 
     pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.part(key)?.get(key)
+        self.find(hash_of(key), key)
     }
 
     pub fn contains_key<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
@@ -59,42 +80,54 @@ impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        if !self.contains_key(key) {
-            return None;
-        }
-        self.part_mut(key).get_mut(key)
+        let hash = hash_of(key);
+        self.find(hash, key)?;
+        self.part_mut(hash).find_mut(hash, |held| held.key.borrow() == key).map(|held| &mut held.value)
     }
 
-    /// The value of a key, made by `make` where there is none.
-    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        self.part_mut(&key).entry(key).or_insert_with(make)
+    fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Held<K, V>> {
+        self.part_mut(hash).entry(hash, |held| held.key == *key, |held| held.hash)
+    }
+
+    /// The value of a key, made by `make` where there is none; the key is copied then only.
+    pub fn get_or_insert_with(&mut self, key: &K, make: impl FnOnce() -> V) -> &mut V {
+        let hash = hash_of(key);
+        let held = self.entry(hash, key).or_insert_with(|| Held { hash, key: key.clone(), value: make() });
+        &mut held.into_mut().value
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.part_mut(&key).insert(key, value)
+        let hash = hash_of(&key);
+        match self.entry(hash, &key) {
+            Entry::Occupied(mut held) => Some(std::mem::replace(&mut held.get_mut().value, value)),
+            Entry::Vacant(place) => {
+                place.insert(Held { hash, key, value });
+                None
+            }
+        }
     }
 
     pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        if !self.contains_key(key) {
-            return None;
-        }
-        self.part_mut(key).remove(key)
+        let hash = hash_of(key);
+        self.find(hash, key)?;
+        let held = self.part_mut(hash).find_entry(hash, |held| held.key.borrow() == key).ok()?;
+        Some(held.remove().0.value)
     }
 
     pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
         for part in self.parts.iter_mut().flatten() {
-            if part.iter().any(|(key, value)| !keep(key, value)) {
-                Arc::make_mut(part).retain(|key, value| keep(key, value));
+            if part.iter().any(|held| !keep(&held.key, &held.value)) {
+                Arc::make_mut(part).retain(|held| keep(&held.key, &held.value));
             }
         }
     }
 
     /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.parts.iter().flatten().flat_map(|part| part.iter())
+        self.parts.iter().flatten().flat_map(|part| part.iter()).map(|held| (&held.key, &held.value))
     }
 
     /// Entries, in no order, among which are all that `other` doesn't have just so; the parts that both share are passed
@@ -105,7 +138,8 @@ impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
             _ => false,
         };
         let pairs = self.parts.iter().zip(&other.parts).filter(move |pair| !shared(pair));
-        pairs.filter_map(|(one, _)| one.as_ref()).flat_map(|part| part.iter())
+        let held = pairs.filter_map(|(one, _)| one.as_ref()).flat_map(|part| part.iter());
+        held.map(|held| (&held.key, &held.value))
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &K> {
@@ -118,13 +152,17 @@ impl<K: Eq + Hash + Clone, V: Clone> SharedMap<K, V> {
 
     /// All values, to change: copies whatever is shared.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.parts.iter_mut().flatten().flat_map(|part| Arc::make_mut(part).values_mut())
+        self.parts
+            .iter_mut()
+            .flatten()
+            .flat_map(|part| Arc::make_mut(part).iter_mut())
+            .map(|held| &mut held.value)
     }
 }
 
 impl<K: Eq + Hash + Clone, V: Clone + Default> SharedMap<K, V> {
     /// The value of a key, an empty one where there is none.
-    pub fn get_or_default(&mut self, key: K) -> &mut V {
+    pub fn get_or_default(&mut self, key: &K) -> &mut V {
         self.get_or_insert_with(key, V::default)
     }
 }
@@ -142,7 +180,7 @@ mod tests {
         let copy = one.clone();
         assert_eq!(one.remove("7"), Some(7));
         *one.get_mut("8").unwrap() += 1;
-        *one.get_or_default("new".to_owned()) += 1;
+        *one.get_or_default(&"new".to_owned()) += 1;
         one.retain(|_, value| value % 2 == 0);
         assert_eq!((copy.get("7"), copy.get("8"), copy.get("new")), (Some(&7), Some(&8), None));
         assert_eq!((copy.iter().count(), copy.values().sum::<u32>()), (1000, 999 * 500));

@@ -198,6 +198,8 @@ pub struct Catalog {
     referencing: SharedMap<QName, Vec<QName>>,
     /// Used relation → views and materialized views over it.
     views_over: SharedMap<QName, Vec<QName>>,
+    /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
+    sequences: SharedMap<QName, Vec<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
     /// What was made and dropped under names that are known only at run time.
@@ -299,6 +301,23 @@ impl Catalog {
             }
         }
         bare
+    }
+
+    /// The sequences that belong to a column of the table.
+    pub fn sequences_of(&self, table: &QName) -> impl Iterator<Item = &Relation> {
+        let listed = self.sequences.get(table).into_iter().flatten();
+        listed
+            .filter_map(|sequence| self.relation(sequence))
+            .filter(move |sequence| sequence.owned_by.as_ref().is_some_and(|(owner, _)| owner == table))
+    }
+
+    /// Lists a sequence under the table that it belongs to.
+    fn list_sequence(&mut self, sequence: &QName, owner: Option<&(QName, CompactString)>) {
+        let Some((table, _)) = owner else { return };
+        let listed = self.sequences.get_or_default(table);
+        if !listed.contains(sequence) {
+            listed.push(sequence.clone());
+        }
     }
 
     /// Leaves a relation out, as if nobody had made it, partitions and children of others included; what refers to it

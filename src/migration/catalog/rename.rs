@@ -115,7 +115,7 @@ impl Replay<'_> {
                     self.catalog.functions.insert(old, stays);
                 }
                 if !moved.is_empty() {
-                    self.catalog.functions.get_or_default(new).extend(moved);
+                    self.catalog.functions.get_or_default(&new).extend(moved);
                 }
             }
             _ => {}
@@ -183,6 +183,7 @@ impl Replay<'_> {
             .chain(relation.partition_of.as_ref().map(|of| &of.parent))
             .cloned()
             .collect();
+        self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
         let replace = |list: &mut Vec<QName>| {
             for name in list.iter_mut().filter(|name| *name == old) {
@@ -230,19 +231,13 @@ impl Replay<'_> {
         for (_, tables) in self.catalog.publications.values_mut() {
             replace(tables);
         }
-        let owned: Vec<QName> = self
-            .catalog
-            .relations
-            .values()
-            .filter(|other| other.owned_by.as_ref().is_some_and(|(table, _)| table == old))
-            .map(|other| other.name.clone())
-            .collect();
-        for sequence in owned {
-            if let Some((table, _)) =
-                self.known_mut(&sequence).and_then(|sequence| sequence.owned_by.as_mut())
-            {
-                *table = new.clone();
-            }
+        let owned: Vec<QName> = self.catalog.sequences_of(old).map(|it| it.name.clone()).collect();
+        for name in owned {
+            let Some(sequence) = self.known_mut(&name) else { continue };
+            sequence.owned_by = sequence.owned_by.take().map(|(_, column)| (new.clone(), column));
+            let owner = sequence.owned_by.clone();
+            self.catalog.list_sequence(&name, owner.as_ref());
         }
+        self.catalog.sequences.remove(old);
     }
 }

@@ -73,7 +73,7 @@ impl Catalog {
         }
         let reads: Vec<QName> = told.reads.iter().map(|read| QName::new(&read.schema, &read.name)).collect();
         for read in &reads {
-            let over = self.views_over.get_or_default(read.clone());
+            let over = self.views_over.get_or_default(read);
             if !over.contains(&name) {
                 over.push(name.clone());
             }

@@ -168,12 +168,8 @@ impl Computation<'_> {
         }
         self.drop_columns_of_type(name);
         if relation.kind == RelationKind::Table {
-            let mut owned: Vec<QName> = self
-                .catalog
-                .relations_unsorted()
-                .filter(|r| r.owned_by.as_ref().is_some_and(|(table, _)| table == name))
-                .map(|r| r.name.clone())
-                .collect();
+            let mut owned: Vec<QName> =
+                self.catalog.sequences_of(name).map(|sequence| sequence.name.clone()).collect();
             owned.sort();
             for sequence in owned {
                 self.drop_defaults(&sequence.name);
