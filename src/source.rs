@@ -31,6 +31,7 @@ impl Span {
     }
 
     /// Length in bytes.
+    #[inline]
     pub fn len(self) -> usize {
         (self.end - self.start) as usize
     }
@@ -46,11 +47,13 @@ impl Span {
     }
 
     /// The bytes as a range, to index with.
+    #[inline]
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
 
     /// The text of this span in `source`; empty where the span doesn't fit it.
+    #[inline]
     pub fn of(self, source: &str) -> &str {
         source.get(self.range()).unwrap_or("")
     }

@@ -7,6 +7,12 @@ use super::lex::{LexError, Token, TokenKind};
 use crate::migration::statement::{Ident, Name, Problem};
 use crate::source::Span;
 
+/// Whether a token may be `word`, as far as its first letter tells.
+#[inline]
+pub(super) fn may_be(token: Token, word: &str) -> bool {
+    word.as_bytes().first().is_some_and(|first| first.to_ascii_lowercase() == token.initial)
+}
+
 /// What a recogniser gives back.
 pub type Parsed<T> = Result<T, Problem>;
 
@@ -53,16 +59,19 @@ impl<'a> Cursor<'a> {
 
     /// The token here. Its span is one in [`Cursor::text`]; for a place to report ask
     /// [`Cursor::place_of`] or [`Cursor::span`].
+    #[inline]
     pub fn peek(&self) -> Option<Token> {
         self.tokens.get(self.at).copied()
     }
 
     /// The kind of the token here.
+    #[inline]
     pub fn kind(&self) -> Option<TokenKind> {
         self.peek().map(|token| token.kind)
     }
 
     /// The token `n` places further on.
+    #[inline]
     pub fn nth(&self, n: usize) -> Option<Token> {
         self.tokens.get(self.at + n).copied()
     }
@@ -138,6 +147,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text of a token.
+    #[inline]
     pub fn str(&self, token: Token) -> &'a str {
         self.text.get(token.span.range()).unwrap_or("")
     }
@@ -151,34 +161,40 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether the word here is `word` (given in lower case).
+    #[inline]
     pub fn is(&self, word: &str) -> bool {
         self.is_nth(0, word)
     }
 
     /// Whether the word `n` places further on is `word`.
+    #[inline]
     pub fn is_nth(&self, n: usize, word: &str) -> bool {
-        self.nth(n).is_some_and(|token| {
-            token.kind == TokenKind::Word
-                && token.span.len() == word.len()
-                && self
-                    .text
-                    .as_bytes()
-                    .get(token.span.range())
-                    .is_some_and(|written| written.eq_ignore_ascii_case(word.as_bytes()))
-        })
+        self.nth(n).is_some_and(|token| may_be(token, word) && self.is_written(token, word))
+    }
+
+    fn is_written(&self, token: Token, word: &str) -> bool {
+        token.span.len() == word.len()
+            && self
+                .text
+                .as_bytes()
+                .get(token.span.range())
+                .is_some_and(|written| written.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// Whether `words` stand here, one after the other.
+    #[inline]
     pub fn is_seq(&self, words: &[&str]) -> bool {
         words.iter().enumerate().all(|(n, word)| self.is_nth(n, word))
     }
 
     /// Whether one of `words` stands here.
+    #[inline]
     pub fn is_any(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.is(word))
     }
 
     /// Passes `word` if it stands here.
+    #[inline]
     pub fn eat(&mut self, word: &str) -> bool {
         let found = self.is(word);
         self.at += usize::from(found);
@@ -186,6 +202,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes all of `words` if they stand here.
+    #[inline]
     pub fn eat_seq(&mut self, words: &[&str]) -> bool {
         let found = self.is_seq(words);
         self.at += if found { words.len() } else { 0 };
@@ -223,11 +240,13 @@ impl<'a> Cursor<'a> {
     // ---- punctuation and operators ----
 
     /// Whether a token of `kind` stands here.
+    #[inline]
     pub fn at(&self, kind: TokenKind) -> bool {
         self.kind() == Some(kind)
     }
 
     /// Passes a token of `kind` if one stands here.
+    #[inline]
     pub fn eat_kind(&mut self, kind: TokenKind) -> bool {
         let found = self.at(kind);
         self.at += usize::from(found);
@@ -256,6 +275,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes `,` if it stands here.
+    #[inline]
     pub fn comma(&mut self) -> bool {
         self.eat_kind(TokenKind::Comma)
     }

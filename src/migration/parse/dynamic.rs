@@ -181,7 +181,7 @@ impl Made {
                     continue;
                 }
                 let named = match before {
-                    Some(Token { kind: TokenKind::Word, span }) => {
+                    Some(Token { kind: TokenKind::Word, span, .. }) => {
                         BEFORE_A_NAME.iter().any(|word| span.of(&self.text).eq_ignore_ascii_case(word))
                     }
                     // A value or a part of a name.

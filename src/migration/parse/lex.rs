@@ -94,6 +94,9 @@ impl LexError {
 pub struct Token {
     /// What it is.
     pub kind: TokenKind,
+    /// Of a [`TokenKind::Word`] the first byte, in lower case; else 0. Most words are told from another by it, without a look
+    /// at the text.
+    pub initial: u8,
     /// Where it is.
     pub span: Span,
 }
@@ -156,7 +159,7 @@ impl<'a> Lexer<'a> {
                 TokenKind::Invalid(LexError::UnexpectedCharacter)
             }
         };
-        Some(Token { kind, span: Span::new(start, self.pos) })
+        Some(Token { kind, initial: 0, span: Span::new(start, self.pos) })
     }
 
     /// Passes white space and comments. An unterminated comment is a token.
@@ -180,6 +183,7 @@ impl<'a> Lexer<'a> {
                             self.pos = self.end;
                             return Some(Token {
                                 kind: TokenKind::Invalid(LexError::UnterminatedComment),
+                                initial: 0,
                                 span: Span::new(start, self.end),
                             });
                         }
@@ -239,7 +243,9 @@ impl<'a> Lexer<'a> {
             }
             _ => TokenKind::Word,
         };
-        Token { kind, span: Span::new(start, self.pos) }
+        // In bounds: the caller looked at it.
+        let initial = if kind == TokenKind::Word { self.bytes[start].to_ascii_lowercase() } else { 0 };
+        Token { kind, initial, span: Span::new(start, self.pos) }
     }
 
     /// Reads a string whose text begins at `at`, `''` being the only escape.
@@ -291,7 +297,9 @@ impl<'a> Lexer<'a> {
         let mut end = quoted_end(self.bytes, at, b'"')?;
         loop {
             let inside = self.bytes.get(at..end)?;
-            let open = memchr::memmem::rfind(inside, b"{{")
+            // Hardly any name holds a brace.
+            let open = memchr::memchr(b'{', inside)
+                .and_then(|_| memchr::memmem::rfind(inside, b"{{"))
                 .filter(|open| memchr::memmem::find(&inside[*open..], b"}}").is_none()); // found there
             let behind = open.and_then(|open| self.placeholder_end(at + open));
             match behind.and_then(|behind| Some((behind, quoted_end(self.bytes, behind, b'"')?))) {

@@ -1,6 +1,6 @@
 //! A text into the token lists of its statements.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, may_be};
 use super::lex::{Lexer, Token, TokenKind, line_end};
 use crate::migration::statement::Problem;
 use crate::source::Span;
@@ -17,6 +17,9 @@ pub struct Piece {
     /// What went wrong while splitting.
     pub problems: Vec<Problem>,
 }
+
+/// Room for the tokens of most statements.
+const TOKENS: usize = 64;
 
 /// Cuts a text at its semicolons.
 ///
@@ -37,7 +40,13 @@ impl<'a> Splitter<'a> {
     /// A splitter over `range` of `text`.
     pub fn new(text: &'a str, range: std::ops::Range<usize>) -> Self {
         let end = range.end.min(text.len());
-        Splitter { text, end, lexer: Lexer::new(text, range), waiting: None, spare: Vec::new() }
+        Splitter {
+            text,
+            end,
+            lexer: Lexer::new(text, range),
+            waiting: None,
+            spare: Vec::with_capacity(TOKENS),
+        }
     }
 
     /// The next statement; `None` at the end.
@@ -206,7 +215,7 @@ fn finish(mut piece: Piece) -> Option<Piece> {
 }
 
 fn is(text: &str, token: Token, word: &str) -> bool {
-    token.kind == TokenKind::Word && token.span.of(text).eq_ignore_ascii_case(word)
+    may_be(token, word) && token.span.of(text).eq_ignore_ascii_case(word)
 }
 
 #[cfg(test)]
