@@ -1,5 +1,6 @@
 //! The engine: walks migrations in order, replays history, and judges what is to be judged.
 
+mod ahead;
 mod report;
 mod run;
 mod severities;
@@ -23,7 +24,7 @@ use crate::pages;
 pub use report::{FileReport, LintReport, StatementReport, Unfixed};
 pub use severities::Severities;
 
-use run::{Run, read_window};
+use run::Run;
 
 /// What to lint with.
 #[derive(Clone, Debug, Default)]
@@ -65,21 +66,13 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
     };
     let mut run = Run::new(migrations, options, &rules, &custom, start, ran);
     let steps = run.steps();
-    let mut rest = &steps[..];
-    let mut read = read_window(migrations, &mut rest);
-    while !read.is_empty() {
-        let mut next = Vec::new();
-        // While one window is judged, which takes one thread, the others read the next.
-        rayon::in_place_scope(|scope| {
-            let (next, rest) = (&mut next, &mut rest);
-            scope.spawn(move |_| *next = read_window(migrations, rest));
-            for (step, scripts) in read.drain(..) {
-                run.step(step, &scripts.up, &scripts.downs.iter().collect::<Vec<_>>());
-            }
-        });
-        read = next;
-    }
-    run.finish().0
+    ahead::read(migrations, &steps, |step, scripts| {
+        run.step(step, &scripts.up, &scripts.downs.iter().collect::<Vec<_>>());
+    });
+    let (report, catalog) = run.finish();
+    // A catalog of thousands of relations takes a while to give back, and nobody waits for that.
+    rayon::spawn(move || drop(catalog));
+    report
 }
 
 /// What stands before a migration: kept, so that history needn't be replayed to judge it again.

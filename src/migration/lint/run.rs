@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use rayon::prelude::*;
-
 use super::report::{self, LintReport, StatementReport};
 use super::{ActiveRule, LintOptions};
 use crate::finding::Finding;
@@ -11,7 +9,7 @@ use crate::migration::catalog::Catalog;
 use crate::migration::custom::CustomRule;
 use crate::migration::live;
 use crate::migration::migration::{Direction, Migration};
-use crate::migration::parse::{self, Script};
+use crate::migration::parse::Script;
 use crate::migration::project::runners::runner;
 use crate::migration::rules::{
     Change, Check, DownMigration, JudgedMigration, RELEASE, Record, ReversalContext, RunContext, Said, Sink,
@@ -22,10 +20,6 @@ use crate::migration::suppress::{self, Suppression};
 use crate::migration::walk::{Walk, Walked};
 use crate::pages;
 use crate::source::{LineIndex, Span};
-
-/// How much text is read ahead of the judge: enough to keep all cores busy, and little enough for what was read to be
-/// still at hand when it is judged.
-const WINDOW: usize = 128 * 1024;
 
 /// What rules say, each with the place of its migration and the rule's code.
 pub(super) type Told = Vec<(usize, &'static str, Said)>;
@@ -41,38 +35,6 @@ pub(super) struct Step {
 pub(super) struct Scripts {
     pub up: Script,
     pub downs: Vec<Script>,
-}
-
-/// Takes steps off the front of `rest` until their texts fill a window, and reads them.
-pub(super) fn read_window<'s>(migrations: &[Migration], rest: &mut &'s [Step]) -> Vec<(&'s Step, Scripts)> {
-    let mut size = 0;
-    let within = rest
-        .iter()
-        .take_while(|step| {
-            let go_on = size < WINDOW;
-            size +=
-                step.up.iter().chain(&step.downs).map(|&index| migrations[index].range.len()).sum::<usize>();
-            go_on
-        })
-        .count();
-    let (window, behind) = rest.split_at(within);
-    *rest = behind;
-    let read = |&index: &usize| {
-        let migration = &migrations[index]; // steps are made of these indexes
-        let range = migration.range.clone();
-        if migration.judged {
-            parse::parse(&migration.text, range)
-        } else {
-            parse::parse_history(&migration.text, range)
-        }
-    };
-    window
-        .par_iter()
-        .map(|step| {
-            let up = step.up.as_ref().map(read).unwrap_or_default();
-            (step, Scripts { up, downs: step.downs.iter().map(read).collect() })
-        })
-        .collect()
 }
 
 /// Which migrations are judged, and which have run.
