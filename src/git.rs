@@ -4,8 +4,9 @@
 //! configuration, and costs a few milliseconds a question.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use thiserror::Error;
 
@@ -14,7 +15,7 @@ use thiserror::Error;
 pub enum GitError {
     /// No program.
     #[error("git can't be started: {0}")]
-    NotFound(std::io::Error),
+    NotFound(io::Error),
     /// Not in a repository.
     #[error("not in a git repository; name the files to lint, or use --all")]
     NoRepository,
@@ -53,6 +54,8 @@ pub struct Changes {
     pub files: BTreeMap<PathBuf, Status>,
     /// Of added files that are others under another name: what they were called.
     pub renamed: BTreeMap<PathBuf, PathBuf>,
+    /// What is staged of the files, where that was asked for.
+    pub staged: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 /// What a change is compared with.
@@ -90,11 +93,15 @@ pub enum Selection {
     Branch,
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
     // Looking on changes nothing: without this, `git diff` may write the index.
-    let asked =
-        Command::new("git").env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(arguments).output();
-    let output = asked.map_err(GitError::NotFound)?;
+    command.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder);
+    command
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+    let output = command(folder).args(arguments).output().map_err(GitError::NotFound)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -132,12 +139,17 @@ pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError
     if *selection == Selection::Staged {
         return std::thread::scope(|scope| {
             let root = scope.spawn(|| root(folder));
+            let objects = Objects::of(folder);
             // From the top, whatever folder is asked from.
             let from_top = ["-c", "diff.relative=false", "diff", "--cached", "--name-status", "-z", "-M"];
             let listed = git(folder, &[&from_top[..], &["--", ":(top)*.sql"]].concat());
             let mut changes = Changes { base: Base::place("the last commit"), ..Changes::default() };
             let root = joined(root)?;
             read_status(&listed?, &mut changes);
+            let mut objects = objects?;
+            for (path, _) in changes.files.iter().filter(|(_, status)| **status != Status::Deleted) {
+                changes.staged.insert(path.clone(), objects.staged(path)?);
+            }
             Ok(Changes { root, ..changes })
         });
     }
@@ -451,12 +463,60 @@ pub fn revision(folder: &Path) -> Result<String, GitError> {
     Ok(if changed { format!("{revision}+") } else { revision })
 }
 
-/// The staged text of a file.
-///
-/// # Errors
-/// When git doesn't have it.
-pub fn staged_text(root: &Path, path: &Path) -> Result<Vec<u8>, GitError> {
-    git(root, &["show", &format!(":{}", path.to_string_lossy())])
+/// `git cat-file --batch`: objects on demand, all from one process.
+struct Objects {
+    process: Child,
+    names: Option<ChildStdin>,
+    found: BufReader<ChildStdout>,
+    folder: PathBuf,
+}
+
+impl Objects {
+    fn of(folder: &Path) -> Result<Self, GitError> {
+        let mut asked = command(folder);
+        asked.args(["cat-file", "--batch"]);
+        asked.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = asked.spawn().map_err(GitError::NotFound)?;
+        let (names, found) = (process.stdin.take(), process.stdout.take());
+        let found = found.ok_or_else(|| GitError::NotFound(io::ErrorKind::BrokenPipe.into()))?;
+        Ok(Objects { process, names, found: BufReader::new(found), folder: folder.to_owned() })
+    }
+
+    /// What is staged of a file, by its path from the root.
+    fn staged(&mut self, path: &Path) -> Result<Vec<u8>, GitError> {
+        let name = format!(":{}", path.to_string_lossy());
+        let read = if name.contains('\n') { None } else { self.read(&name).ok().flatten() };
+        // Whatever is the matter, git says it in words.
+        read.map_or_else(|| git(&self.folder, &["show", &name]), Ok)
+    }
+
+    /// `None` where there is no such object.
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let names = self.names.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(names, "{name}")?;
+        names.flush()?;
+        let mut head = String::new();
+        self.found.read_line(&mut head)?;
+        // `OBJECT blob SIZE`; else `NAME missing`, and names have blanks.
+        let words: Vec<&str> = head.trim_end().split(' ').collect();
+        let size = match words[..] {
+            [_, "blob", size] => size.parse::<u64>().ok(),
+            _ => None,
+        };
+        let Some(size) = size else { return Ok(None) };
+        let mut text = Vec::new();
+        (&mut self.found).take(size + 1).read_to_end(&mut text)?;
+        // A line's end closes it.
+        Ok((text.pop() == Some(b'\n') && text.len() as u64 == size).then_some(text))
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        // The end of its input ends it.
+        self.names = None;
+        let _ = self.process.wait();
+    }
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ struct Linted {
     code: i32,
     files: Vec<String>,
     codes: Vec<String>,
+    history: u64,
     stderr: String,
 }
 
@@ -84,6 +85,7 @@ fn lint(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Linted
         code: output.status.code().unwrap_or(-1),
         files: list("files", "path"),
         codes: list("findings", "code"),
+        history: report["summary"]["history"].as_u64().unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
@@ -292,4 +294,57 @@ fn the_index_counts_for_a_pre_commit_hook() {
     let inside = here.path().join("migrations");
     git(here.path(), &["config", "diff.relative", "true"]);
     assert_eq!(lint(&inside, &["--staged"], &[]).files, ["00005_e.sql"]);
+}
+
+#[test]
+fn many_staged_files_are_read_as_staged_whatever_they_are_called() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    let names = ["00005_e f.sql", "00006_blob 7.sql", "00007_é.sql", "00008_empty.sql", "00009_large.sql"];
+    let large = format!("-- +goose Up\nDROP TABLE a; -- {}\n", "x".repeat(200_000));
+    for name in names {
+        let text = match name {
+            "00008_empty.sql" => "",
+            "00009_large.sql" => &large,
+            _ => "-- +goose Up\nDROP TABLE a;\n",
+        };
+        write(here.path(), name, text);
+    }
+    git(here.path(), &["add", "."]);
+    for name in names {
+        write(here.path(), name, "-- +goose Up\nSELECT 1;\n");
+    }
+    let linted = lint(here.path(), &["--staged"], &[]);
+    assert_eq!(linted.files, names, "{}", linted.stderr);
+    // The first takes the table away; that the others would fail is told at each of them.
+    assert_eq!(linted.codes.iter().filter(|code| *code == "drop_table").count(), 1, "{:?}", linted.codes);
+    assert_eq!(
+        linted.codes.iter().filter(|code| *code == "relation_missing").count(),
+        3,
+        "{:?}",
+        linted.codes
+    );
+}
+
+#[test]
+fn a_file_has_its_history_however_its_path_is_written() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    write(here.path(), "00005_e.sql", "-- +goose Up\nDROP TABLE a;\n");
+    let absolute = here.path().join("migrations/00005_e.sql");
+    for path in [
+        "migrations/00005_e.sql",
+        "./migrations/00005_e.sql",
+        "migrations//00005_e.sql",
+        "migrations/./00005_e.sql",
+        ".//migrations/00005_e.sql",
+        absolute.to_str().expect("a path of this test"),
+    ] {
+        let linted = lint(here.path(), &[path], &[]);
+        assert_eq!(linted.files.len(), 1, "{path}: {}", linted.stderr);
+        assert_eq!(linted.history, 4, "{path}: {}", linted.stderr);
+    }
+    // The same file twice is one file.
+    let twice = lint(here.path(), &["migrations/00005_e.sql", "./migrations//00005_e.sql"], &[]);
+    assert_eq!(twice.files, ["00005_e.sql"]);
 }

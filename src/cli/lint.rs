@@ -1,6 +1,7 @@
 //! `rollsafe lint`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -224,7 +225,7 @@ fn lint(arguments: &LintArgs, loaded: &Loaded, places: &Places) -> Result<Judged
     let look = |request: &Request, notes: Vec<String>, writes: bool| {
         let mut project = gathered(request, &scope, loaded, notes)?;
         let mut report = judge(&project, &options);
-        let mut sources: Sources = migrations(&project).map(|m| (m.path.clone(), m.source.clone())).collect();
+        let mut sources = sources(&project, &report);
         if writes || !arguments.baseline.writes() {
             let configured = configured.clone();
             let note = arguments.baseline.apply(configured, &mut report, &mut sources, places, &options)?;
@@ -492,7 +493,7 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
         (None, false) => Selection::Branch,
     };
     let here = std::env::current_dir().map_err(|error| format!("no working directory: {error}"))?;
-    let found = match git::changes(&here, &selection) {
+    let mut found = match git::changes(&here, &selection) {
         Ok(found) => found,
         // Outside a repository there is no change to be had: everything is judged.
         Err(GitError::NoRepository) if selection == Selection::Branch => {
@@ -519,8 +520,7 @@ fn change(arguments: &Scope, notes: &mut Vec<String>) -> Result<Changed, String>
                 continue;
             }
         };
-        if arguments.staged {
-            let text = git::staged_text(&found.root, path).map_err(|error| error.to_string())?;
+        if let Some(text) = found.staged.remove(path) {
             texts.insert(from_here.clone(), text);
         }
         changed.insert(from_here, change);
@@ -646,6 +646,16 @@ fn runner(name: &str) -> Result<&'static Runner, String> {
 
 fn migrations(project: &Project) -> impl Iterator<Item = &Migration> {
     project.parts.iter().flat_map(|part| &part.migrations)
+}
+
+/// The texts that findings stand in.
+fn sources(project: &Project, report: &LintReport) -> Sources {
+    let found = report.findings.iter().chain(report.suppressed.iter().map(|one| &one.finding));
+    let paths: FxHashSet<&OsStr> = found.filter_map(|one| Some(one.path.as_ref()?.as_os_str())).collect();
+    migrations(project)
+        .filter(|one| paths.contains(one.path.as_os_str()))
+        .map(|one| (one.path.clone(), one.source.clone()))
+        .collect()
 }
 
 /// Files that are no text are findings as well.

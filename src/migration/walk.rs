@@ -479,6 +479,10 @@ impl<'a> Walk<'a> {
         visit: Visit<'_, 'a>,
     ) {
         self.budget = MAX_INNER;
+        // Most statements run no other.
+        if calls(statement).is_empty() && !matches!(statement.body, Body::Do(_)) {
+            return;
+        }
         self.session.enter_block();
         let source = InnerSource { migration: index, called: false, name: "a DO block".to_owned() };
         self.run_inner_of(statement, catalog, &source, visit);

@@ -36,8 +36,8 @@ pub(super) struct Replay<'a> {
 impl Catalog {
     /// Replays one statement, written in `text`; new objects get the mark `born`.
     pub fn apply(&mut self, statement: &Statement, text: &str, session: &Session, born: Born) -> Applied {
-        let path = session.search_path.clone();
-        let mut replay = Replay { catalog: self, path: &path, text, born, applied: Applied::default() };
+        let path = &session.search_path;
+        let mut replay = Replay { catalog: self, path, text, born, applied: Applied::default() };
         replay.statement(statement);
         replay.applied
     }

@@ -9,7 +9,7 @@ use crate::migration::parse::{self, Script};
 
 /// How much text is read at a time, in bytes: little enough for the judge not to wait long for the first, and for all cores
 /// to be done at about the same time.
-const WINDOW: usize = 32 * 1024;
+const WINDOW: usize = 16 * 1024;
 
 /// Gives all steps with their scripts to `judge`, in order. The thread pool reads them meanwhile, and is never more than a few
 /// windows ahead.

@@ -1,5 +1,6 @@
 //! A run through all migrations, in the order in which they run: what is judged, what is replayed, and what is kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::report::{self, LintReport, StatementReport};
@@ -336,8 +337,8 @@ impl<'a> Run<'a> {
 
     /// Asks the rules over the whole run.
     fn ask_run(&self) -> Vec<(usize, &'static str, Said)> {
-        let shown: Vec<String> =
-            self.migrations.iter().map(|migration| migration.path.display().to_string()).collect();
+        let shown: Vec<Cow<'_, str>> =
+            self.migrations.iter().map(|migration| migration.path.to_string_lossy()).collect();
         let up = |judged: &&Settled| self.migrations[judged.index].direction != Direction::Down;
         let context = RunContext {
             migrations: self

@@ -32,12 +32,9 @@ pub struct Detected {
 
 /// The tool of a folder; `None`: nothing in the tree says.
 pub fn detect(folder: &Folder<'_>) -> Option<Detected> {
-    let detected = by_configuration(folder)
-        .into_iter()
-        .chain(by_content(folder))
-        .chain(by_unique_names(folder))
-        .chain(by_manifest(folder))
-        .chain(by_usual_names(folder));
+    // Each looks at more than the one before it, and is asked only where that one tells nothing.
+    let by = [by_configuration, by_content, by_unique_names, by_manifest, by_usual_names];
+    let detected = by.into_iter().flat_map(|by| by(folder));
     // Signs of a tool whose names don't fit any file are signs of another folder.
     let mut detected = detected.filter(|found| fits(found.runner, folder));
     let Some(first) = detected.next() else { return by_distant_manifest(folder) };

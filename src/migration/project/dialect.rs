@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::files::folder_and_name;
+
 /// Databases that aren't PostgreSQL, as folders and infixes of file names are called after them.
 const OTHERS: [(&str, &str); 11] = [
     ("sqlite", "SQLite"),
@@ -101,27 +103,57 @@ pub fn names_one(folder: &str) -> bool {
     OTHERS.iter().any(|(word, _)| *word == folder) || matches!(folder, "postgres" | "postgresql" | "pg")
 }
 
-/// The other database that a path says its SQL is for.
-pub fn of_path(relative: &Path) -> Option<&'static str> {
-    let lower = relative.to_string_lossy().to_lowercase();
-    let (folders, file) = match lower.rfind(['/', '\\']) {
-        Some(at) => (&lower[..at], &lower[at..]), // found in it
-        None => ("", lower.as_str()),
-    };
-    let words = || folders.split(['/', '\\', '.', '_', '-']).filter(|word| word.len() >= "mssql".len());
-    // Of the file's name only what stands between two dots.
-    let infixes = file.split('.').skip(1).take(file.matches('.').count().saturating_sub(1));
-    // The first of the list counts, wherever it stands.
-    let known = |word: &str| OTHERS.iter().position(|(other, _)| *other == word);
-    let named = words().chain(infixes).filter_map(known).min().and_then(|at| OTHERS.get(at));
-    let part_of =
-        |word: &str| INSIDE.iter().position(|(part, _)| word.len() > part.len() && word.contains(part));
-    let inside = || words().filter_map(part_of).min().and_then(|at| INSIDE.get(at));
-    named.or_else(inside).map(|(_, title)| *title)
+/// The other databases that paths say their SQL is for. Files of one folder mostly come one after the other: what the
+/// folders' names say is asked once for all of them.
+#[derive(Default)]
+pub struct OfPaths {
+    /// The folder asked about last, and what its names say.
+    last: Option<(PathBuf, OfFolders)>,
+}
+
+/// What the names of folders say: places in [`OTHERS`] and [`INSIDE`], of which the first counts.
+#[derive(Clone, Copy, Default)]
+struct OfFolders {
+    named: Option<usize>,
+    inside: Option<usize>,
+}
+
+impl OfFolders {
+    fn of(folders: &Path) -> Self {
+        let lower = folders.to_string_lossy().to_lowercase();
+        let words = || lower.split(['/', '\\', '.', '_', '-']).filter(|word| word.len() >= "mssql".len());
+        let part_of =
+            |word: &str| INSIDE.iter().position(|(part, _)| word.len() > part.len() && word.contains(part));
+        OfFolders { named: words().filter_map(known).min(), inside: words().filter_map(part_of).min() }
+    }
+}
+
+fn known(word: &str) -> Option<usize> {
+    OTHERS.iter().position(|(other, _)| *other == word)
+}
+
+impl OfPaths {
+    /// The other database that a path says its SQL is for.
+    pub fn of(&mut self, path: &Path) -> Option<&'static str> {
+        let (folder, name) = folder_and_name(path);
+        let of_folders = match &self.last {
+            Some((last, says)) if last.as_os_str() == folder.as_os_str() => *says,
+            _ => self.last.insert((folder.to_owned(), OfFolders::of(folder))).1,
+        };
+        // Of the file's name only what stands between two dots.
+        let name = name.to_string_lossy();
+        let inner = name.split_once('.').and_then(|(_, behind)| behind.rsplit_once('.'));
+        let infix = inner.and_then(|(infixes, _)| infixes.to_lowercase().split('.').filter_map(known).min());
+        let named = of_folders.named.into_iter().chain(infix).min().and_then(|at| OTHERS.get(at));
+        let inside = || of_folders.inside.and_then(|at| INSIDE.get(at));
+        named.or_else(inside).map(|(_, title)| *title)
+    }
 }
 
 /// Whether a file's name says that it is for PostgreSQL alone: the beginning of the names that it stands in for.
 pub fn stands_in_for(relative: &str) -> Option<&str> {
+    // An infix has a dot before it and one behind it.
+    memchr::memchr_iter(b'.', relative.as_bytes()).nth(1)?;
     [".postgres.", ".postgresql.", ".pg."]
         .into_iter()
         .find_map(|infix| relative.get(..relative.find(infix)? + 1))
@@ -195,7 +227,8 @@ mod tests {
 
     #[test]
     fn paths_name_their_database() {
-        let of = |path: &str| of_path(Path::new(path));
+        let mut paths = OfPaths::default();
+        let mut of = |path: &str| paths.of(Path::new(path));
         assert_eq!(of("db/migrations_sqlite/1_a.sql"), Some("SQLite"));
         assert_eq!(of("db/riversqlite/migration/1_a.sql"), Some("SQLite"));
         assert_eq!(of("db/1_a.mysql.up.sql"), Some("MySQL"));

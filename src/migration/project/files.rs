@@ -1,14 +1,30 @@
 //! Which files there are: those that paths and patterns mean, and the migrations folders of a repository.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::dialect::LeftAlone;
 use super::elsewhere::Seen;
+use super::folders::Folders;
 use super::runners::RUNNERS;
 use super::{ProjectError, detect_in, dialect, order, relative_to, top_of};
+
+/// A file's folder and name: as `parent` and `file_name` tell them, of a path without `//` or `/.` in it, whose other parts
+/// needn't be looked at. A thousand migrations are asked about several times.
+pub fn folder_and_name(file: &Path) -> (&Path, &OsStr) {
+    let bytes = file.as_os_str().as_bytes();
+    match memchr::memrchr(b'/', bytes) {
+        Some(at) => {
+            let (folder, name) = (&bytes[..at.max(1)], &bytes[at + 1..]); // it was found there
+            (Path::new(OsStr::from_bytes(folder)), OsStr::from_bytes(name))
+        }
+        None => (Path::new(""), file.as_os_str()),
+    }
+}
 
 /// [`root_of`] for many files: those of one folder mostly have the same.
 #[derive(Default)]
@@ -20,10 +36,12 @@ pub struct Roots {
 impl Roots {
     /// The migrations folder that a file belongs to.
     pub fn of(&mut self, file: &Path) -> &Path {
-        let parent = file.parent().unwrap_or(Path::new(""));
-        let counts = is_one_of_folder(file);
-        let as_last =
-            self.last.as_ref().is_some_and(|(last, counted, _)| last == parent && *counted == counts);
+        let (parent, name) = folder_and_name(file);
+        let counts = is_one_of_folder(name);
+        let as_last = self
+            .last
+            .as_ref()
+            .is_some_and(|(last, counted, _)| last.as_os_str() == parent.as_os_str() && *counted == counts);
         if !as_last {
             self.last = Some((parent.to_owned(), counts, root_of(file)));
         }
@@ -32,10 +50,8 @@ impl Roots {
 }
 
 /// Whether a file is called like those that share a folder of their own: `001_users/up.sql`.
-fn is_one_of_folder(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| {
-        ["up.sql", "down.sql", "migration.sql"].iter().any(|known| name.eq_ignore_ascii_case(known))
-    })
+fn is_one_of_folder(name: &OsStr) -> bool {
+    ["up.sql", "down.sql", "migration.sql"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The migrations folder that a file belongs to.
@@ -43,7 +59,7 @@ pub fn root_of(file: &Path) -> PathBuf {
     let parent = file.parent().map(Path::to_owned).unwrap_or_default();
     let name =
         |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if is_one_of_folder(file) && order::is_versioned(&name(&parent)) {
+    if file.file_name().is_some_and(is_one_of_folder) && order::is_versioned(&name(&parent)) {
         return parent.parent().map(Path::to_owned).unwrap_or_default();
     }
     let folder = name(&parent);
@@ -83,14 +99,20 @@ pub fn root_of(file: &Path) -> PathBuf {
     root.to_owned()
 }
 
+/// A path without the `./` before it: those of a change have none.
+pub fn bare(path: PathBuf) -> PathBuf {
+    match path.as_os_str().as_bytes().strip_prefix(b"./") {
+        Some(bare) => PathBuf::from(OsStr::from_bytes(bare)),
+        None => path,
+    }
+}
+
 /// The SQL files that a path or pattern means.
 pub fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
     if path.is_dir() {
-        // Paths are compared with those of a change, which have no `./` before them.
-        let bare = |file: PathBuf| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
         let found: Vec<PathBuf> = walk(path)?.into_iter().map(bare).collect();
         return if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) };
     }
@@ -112,11 +134,7 @@ pub fn find(path: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     if !root.exists() {
         return Err(ProjectError::NoSql(path.to_owned()));
     }
-    let found: Vec<PathBuf> = walk(&root)?
-        .into_iter()
-        .map(|file| file.strip_prefix("./").map(Path::to_owned).unwrap_or(file))
-        .filter(|file| glob.is_match(file))
-        .collect();
+    let found: Vec<PathBuf> = walk(&root)?.into_iter().map(bare).filter(|file| glob.is_match(file)).collect();
     if found.is_empty() { Err(ProjectError::NoSql(path.to_owned())) } else { Ok(found) }
 }
 
@@ -136,47 +154,39 @@ pub struct Survey {
 /// When a folder can't be read.
 pub fn survey(root: &Path) -> Result<Survey, ProjectError> {
     let mut survey = Survey::default();
-    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    let mut folders = Folders::default();
     let mut others = LeftAlone::default();
     let mut seen = Seen::default();
-    let mut roots = Roots::default();
-    for file in all_files(root)? {
-        let file = file.strip_prefix("./").map(Path::to_owned).unwrap_or(file);
-        // What lies above says nothing of it.
-        let skipped = file.strip_prefix(root).unwrap_or(&file).components().any(|part| {
-            let part = part.as_os_str().to_string_lossy().to_lowercase();
-            SKIPPED.contains(&part.as_str())
-        });
-        if skipped {
-            continue;
-        }
-        if !is_sql(&file) {
+    for file in all_files(root, &SKIPPED)? {
+        let file = bare(file);
+        if is_sql(&file) {
+            folders.add(file, true);
+        } else {
             seen.look(&file);
-            continue;
         }
-        folders.entry(roots.of(&file).to_owned()).or_default().push(file);
     }
     let top = top_of(root).unwrap_or_else(|| root.to_owned());
     let mut found = Vec::new();
-    for (folder, files) in folders {
+    let mut dialects = dialect::OfPaths::default();
+    for (folder, files) in folders.sorted() {
         let count = files.len();
-        let relative: Vec<String> = files.iter().map(|file| relative_to(file, &folder)).collect();
-        // A folder of plain queries for another database is nothing to tell about.
-        let versioned = relative.iter().filter(|name| order::is_versioned(name)).count();
-        let looks = versioned * 2 > relative.len();
         let mut by_path: BTreeMap<&'static str, usize> = BTreeMap::new();
-        for file in &files {
-            if let Some(dialect) = dialect::of_path(file) {
-                *by_path.entry(dialect).or_default() += 1;
+        let mut mine: Vec<&PathBuf> = Vec::new();
+        for (file, _) in &files {
+            match dialects.of(file) {
+                Some(dialect) => *by_path.entry(dialect).or_default() += 1,
+                None => mine.push(file),
             }
         }
-        if by_path.values().sum::<usize>() == count {
-            if looks {
+        if mine.is_empty() {
+            // A folder of plain queries for another database is nothing to tell about.
+            let versioned =
+                files.iter().filter(|(file, _)| order::is_versioned(&relative_to(file, &folder))).count();
+            if versioned * 2 > count {
                 by_path.into_iter().for_each(|(dialect, count)| others.add(dialect, count, &folder));
             }
             continue;
         }
-        let mine: Vec<&PathBuf> = files.iter().filter(|file| dialect::of_path(file).is_none()).collect();
         let relative: Vec<String> = mine.iter().map(|file| relative_to(file, &folder)).collect();
         let versioned = relative.iter().filter(|name| order::is_versioned(name)).count();
         let detected = detect_in(&folder, &top, &relative);
@@ -255,21 +265,30 @@ const SKIPPED: [&str; 17] = [
 ];
 
 fn is_sql(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+    let (_, name) = folder_and_name(path);
+    let name = name.as_bytes();
+    // `.sql` is a name without an extension.
+    name.len() > ".sql".len() && name[name.len() - ".sql".len()..].eq_ignore_ascii_case(b".sql")
 }
 
 /// The SQL files at or below `root`.
 pub fn walk(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
-    Ok(all_files(root)?.into_iter().filter(|file| is_sql(file)).collect())
+    Ok(all_files(root, &[])?.into_iter().filter(|file| is_sql(file)).collect())
 }
 
-fn all_files(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+/// The files at or below `root`, but for those in folders of the names `skipped` below it: what lies above says nothing of
+/// them.
+fn all_files(root: &Path, skipped: &[&str]) -> Result<Vec<PathBuf>, ProjectError> {
     let mut found = Vec::new();
-    let hidden = |entry: &walkdir::DirEntry| {
-        entry.depth() > 0
-            && entry.file_name().to_str().is_some_and(|name| name.starts_with('.') || name == "node_modules")
+    let is_skipped = |entry: &walkdir::DirEntry| {
+        let is = |name: &str| {
+            name.starts_with('.')
+                || name == "node_modules"
+                || entry.file_type().is_dir() && skipped.iter().any(|one| name.eq_ignore_ascii_case(one))
+        };
+        entry.depth() > 0 && entry.file_name().to_str().is_some_and(is)
     };
-    for entry in WalkDir::new(root).follow_links(false).into_iter().filter_entry(|entry| !hidden(entry)) {
+    for entry in WalkDir::new(root).follow_links(false).into_iter().filter_entry(|entry| !is_skipped(entry)) {
         let entry = entry.map_err(|error| ProjectError::Unreadable {
             path: error.path().unwrap_or(root).to_owned(),
             error: error.into(),
@@ -279,4 +298,20 @@ fn all_files(root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_split_as_the_standard_library_splits_it() {
+        for path in ["a.sql", "/a.sql", "db/a.sql", "/db/m/a b.sql", "../x/V1__a.SQL"] {
+            let path = Path::new(path);
+            let (folder, name) = folder_and_name(path);
+            assert_eq!((Some(folder), Some(name)), (path.parent(), path.file_name()), "{}", path.display());
+            assert!(is_sql(path));
+        }
+        assert!(!is_sql(Path::new("m/.sql")) && !is_sql(Path::new("m/a.sqlx")) && !is_sql(Path::new("sql")));
+    }
 }

@@ -4,6 +4,7 @@ mod detect;
 mod dialect;
 mod elsewhere;
 mod files;
+mod folders;
 pub mod ledger;
 mod order;
 pub mod runner;
@@ -12,7 +13,7 @@ pub mod sections;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +28,9 @@ use crate::source::Span;
 
 pub use detect::Detected;
 use dialect::LeftAlone;
-use files::{Roots, find, root_of, walk};
+use files::{Roots, bare, find, root_of, walk};
 pub use files::{Survey, survey};
+use folders::{Files, Folders};
 use runner::{Around, Named, Order, Runner, Sections, Switch, Unit};
 pub use text::ReadAhead;
 use text::{decode, text_of};
@@ -119,8 +121,8 @@ impl Part {
             let listed = std::fs::read_dir(here).into_iter().flatten().flatten();
             listed.map(|entry| entry.file_name()).collect()
         };
-        let is_absent = path.parent() == Some(&self.root)
-            && path.file_name().is_some_and(|name| !self.names.get_or_init(names).contains(name));
+        let (folder, name) = files::folder_and_name(path);
+        let is_absent = folder == self.root && !self.names.get_or_init(names).contains(name);
         if is_absent { None } else { std::fs::read_to_string(path).ok() }
     }
 }
@@ -187,13 +189,13 @@ pub enum ProjectError {
 /// When a path is missing or unreadable, or holds no SQL: what was not looked at never passes.
 pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
-    // Folder → files in it, with whether each is judged.
-    let mut folders: BTreeMap<PathBuf, BTreeMap<PathBuf, bool>> = BTreeMap::new();
+    // `./db//1_a.sql` is the `db/1_a.sql` that its neighbours and the change name.
+    let paths: Vec<PathBuf> = request.paths.iter().map(|path| bare(path.components().collect())).collect();
+    let mut found = Folders::default();
     // Folders that are asked about as such, not only files in them.
     let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
     let mut streams: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-    let mut roots = Roots::default();
-    for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
+    for path in paths.iter().filter(|path| path.as_os_str() != "-") {
         if is_stream(path) {
             let bytes = std::fs::read(path)
                 .map_err(|error| ProjectError::Unreadable { path: path.clone(), error })?;
@@ -201,24 +203,22 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             continue;
         }
         let is_whole = !path.is_file();
-        for file in find(path)? {
-            let root = roots.of(&file);
-            if is_whole {
+        for file in request.ahead.found(path).map_or_else(|| find(path), Ok)? {
+            if let Some(root) = found.add(file, true).filter(|_| is_whole) {
                 whole.insert(root.to_owned());
             }
-            folders.entry(root.to_owned()).or_default().insert(file, true);
         }
     }
+    let mut folders = found.sorted();
     let mut deleted: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     if let Some(changed) = &request.changed {
-        for files in folders.values_mut() {
-            for (file, judged) in files {
-                *judged = changed.contains_key(file);
-            }
+        let names: FxHashSet<&OsStr> = changed.keys().map(|path| path.as_os_str()).collect();
+        for (file, judged) in folders.values_mut().flatten() {
+            *judged = names.contains(file.as_os_str());
         }
         // A file that isn't among the migrations any more is as good as gone.
-        let moved =
-            request.renamed.iter().filter(|(new, _)| !folders.values().any(|files| files.contains_key(*new)));
+        let is_there = |path: &PathBuf| folders.values().flatten().any(|(file, _)| file == path);
+        let moved = request.renamed.iter().filter(|(new, _)| !is_there(new));
         let gone = moved.map(|(_, old)| old).chain(&request.deleted);
         for path in gone {
             let root = root_of(path);
@@ -227,11 +227,12 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             }
         }
         // Nothing of a folder is asked about: it needn't be read.
-        folders.retain(|root, files| files.values().any(|judged| *judged) || deleted.contains_key(root));
+        folders.retain(|root, files| files.iter().any(|(_, judged)| *judged) || deleted.contains_key(root));
     }
     // A file given alone has its neighbours as history.
     let mut with_neighbours: FxHashSet<PathBuf> = FxHashSet::default();
-    for path in request.paths.iter().filter(|path| path.is_file()) {
+    let mut roots = Roots::default();
+    for path in paths.iter().filter(|path| path.is_file()) {
         let root = root_of(path);
         if with_neighbours.contains(&root) {
             continue;
@@ -246,18 +247,16 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         if known {
             let here = if root.as_os_str().is_empty() { Path::new(".") } else { &root };
             let files = folders.entry(root.clone()).or_default();
-            for neighbour in walk(here)? {
-                let neighbour = neighbour.strip_prefix("./").map(Path::to_owned).unwrap_or(neighbour);
-                if roots.of(&neighbour) == root {
-                    files.entry(neighbour).or_insert(false);
-                }
-            }
+            let neighbours =
+                walk(here)?.into_iter().map(bare).filter(|neighbour| roots.of(neighbour) == root);
+            files.extend(neighbours.map(|neighbour| (neighbour, false)));
+            folders::sort(files);
             with_neighbours.insert(root);
         }
     }
-    let mut plain: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    let mut plain = Files::new();
     for (root, files) in folders {
-        let relative: Vec<String> = files.keys().map(|file| relative_to(file, &root)).collect();
+        let relative: Vec<String> = files.iter().map(|(file, _)| relative_to(file, &root)).collect();
         let top = top_of(&root).unwrap_or_else(|| root.clone());
         let runner = match request.runner {
             Some(runner) => Some(Detected { runner, because: "--runner", certain: true }),
@@ -266,7 +265,8 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
         match runner {
             Some(runner) => {
                 let gone = deleted.remove(&root).unwrap_or_default();
-                let part = with_runner(root, files, runner, request, &mut project)?;
+                let files = files.into_iter().zip(relative).collect();
+                let part = with_runner(root, files, runner, &paths, request, &mut project)?;
                 project.deleted.extend(gone.into_iter().filter(|path| lacks(&part, path)));
                 project.parts.push(part);
             }
@@ -394,28 +394,35 @@ fn top_of(root: &Path) -> Option<PathBuf> {
 }
 
 fn relative_to(file: &Path, root: &Path) -> String {
-    let relative = file.strip_prefix(root).unwrap_or(file).to_string_lossy();
+    // Mostly one is the other's beginning, byte by byte, and the parts of the paths needn't be looked at.
+    let bytes = file.as_os_str().as_encoded_bytes().strip_prefix(root.as_os_str().as_encoded_bytes());
+    let quick = bytes.and_then(|rest| std::str::from_utf8(rest.strip_prefix(b"/")?).ok());
+    let relative = match quick {
+        Some(relative) => std::borrow::Cow::Borrowed(relative),
+        None => file.strip_prefix(root).unwrap_or(file).to_string_lossy(),
+    };
     if relative.contains('\\') { relative.replace('\\', "/") } else { relative.into_owned() }
 }
 
 /// The migrations of a folder whose tool is known.
 fn with_runner(
     root: PathBuf,
-    files: BTreeMap<PathBuf, bool>,
+    files: Vec<((PathBuf, bool), String)>,
     found: Detected,
+    paths: &[PathBuf],
     request: &Request,
     project: &mut Project,
 ) -> Result<Part, ProjectError> {
     let runner = found.runner;
-    if let Some(dialect) = dialect::of_declaration(&root, files.keys()) {
+    if let Some(dialect) = dialect::of_declaration(&root, files.iter().map(|((file, _), _)| file)) {
         project.others.add(dialect, files.len(), &root);
         return Ok(Part { root, runner: Some(found), ..Part::default() });
     }
     let mut named: Vec<(PathBuf, String, Named, bool)> = Vec::new();
     let mut left: Vec<PathBuf> = Vec::new();
-    for (file, judged) in files {
-        let relative = relative_to(&file, &root);
-        if let Some(dialect) = dialect::of_path(&file) {
+    let mut dialects = dialect::OfPaths::default();
+    for ((file, judged), relative) in files {
+        if let Some(dialect) = dialects.of(&file) {
             project.others.add(dialect, 1, &root);
             continue;
         }
@@ -429,10 +436,12 @@ fn with_runner(
         .iter()
         .filter_map(|(_, path, name, _)| Some((dialect::stands_in_for(path)?.to_owned(), name.clone())))
         .collect();
-    named.retain(|(_, relative, name, _)| {
-        dialect::stands_in_for(relative).is_some()
-            || !ours.iter().any(|(start, own)| relative.starts_with(start) && own == name)
-    });
+    if !ours.is_empty() {
+        named.retain(|(_, relative, name, _)| {
+            dialect::stands_in_for(relative).is_some()
+                || !ours.iter().any(|(start, own)| relative.starts_with(start) && own == name)
+        });
+    }
     match runner.order {
         Order::Listed(list) => {
             let listed = list(if root.as_os_str().is_empty() { Path::new(".") } else { &root });
@@ -477,7 +486,7 @@ fn with_runner(
     }
     ups_first(&mut named);
     // What is named outright is checked, whatever its name.
-    let asked = |file: &PathBuf| request.paths.contains(file);
+    let asked = |file: &PathBuf| paths.contains(file);
     let (unfit, left): (Vec<PathBuf>, Vec<PathBuf>) = left.into_iter().partition(asked);
     if !unfit.is_empty() {
         project.notes.push(format!(
@@ -558,7 +567,9 @@ fn lacks(part: &Part, path: &Path) -> bool {
 fn mark_changes(part: &mut Part, request: &Request) {
     let Some(changed) = &request.changed else { return };
     let (found, root) = (part.runner, &part.root);
-    for migration in &mut part.migrations {
+    let names: FxHashSet<&OsStr> =
+        changed.keys().chain(request.renamed.keys()).map(|path| path.as_os_str()).collect();
+    for migration in part.migrations.iter_mut().filter(|one| names.contains(one.path.as_os_str())) {
         migration.change = changed.get(&migration.path).copied();
         let was = request.renamed.get(&migration.path);
         migration.was = was
@@ -577,11 +588,10 @@ fn mark_changes(part: &mut Part, request: &Request) {
 /// Files of which nothing says how they are run, in natural order of their paths.
 fn without_runner(
     root: PathBuf,
-    files: BTreeMap<PathBuf, bool>,
+    mut files: Files,
     request: &Request,
     project: &mut Project,
 ) -> Result<Part, ProjectError> {
-    let mut files: Vec<(PathBuf, bool)> = files.into_iter().collect();
     let is_down = |path: &Path| order::direction_of(path) == Direction::Down;
     files.sort_by(|(a, _), (b, _)| {
         order::compare(&order::stem(a), &order::stem(b))
@@ -627,8 +637,8 @@ fn add(
     request: &Request,
 ) {
     // What `update-sql` prints is no formatted SQL.
-    let runner = match runners::runner("liquibase-update-sql") {
-        Some(export) if runner.name == "liquibase" && is_update_sql(&text) => export,
+    let runner = match runner.name {
+        "liquibase" if is_update_sql(&text) => runners::runner("liquibase-update-sql").unwrap_or(runner),
         _ => runner,
     };
     let whole = name.as_ref().map_or(Direction::Up, |name| name.direction);
@@ -687,9 +697,9 @@ fn add(
             found.into_iter().map(|section| (section, kept.clone())).collect()
         }
     };
-    // What a file switches for one direction it needn't switch for the other.
+    // What a file switches for one direction it needn't switch for the other. Of history nobody is told.
     let unswitched =
-        switched.is_none() && found.iter().all(|(section, _)| section.transaction != Some(false));
+        judged && switched.is_none() && found.iter().all(|(section, _)| section.transaction != Some(false));
     let ignored_switch = if unswitched { sections::seeming_switch(&text) } else { None };
     for (section, kept) in found {
         let direction = section.direction.unwrap_or(whole);

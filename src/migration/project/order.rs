@@ -98,17 +98,23 @@ pub fn is_versioned(name: &str) -> bool {
 
 /// Compares versions as numbers of any length.
 pub fn by_number(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    by_digits(a.as_bytes(), b.as_bytes())
+}
+
+fn by_digits(a: &[u8], b: &[u8]) -> Ordering {
+    let zeros = |digits: &[u8]| digits.iter().take_while(|digit| **digit == b'0').count();
+    let (a, b) = (&a[zeros(a)..], &b[zeros(b)..]); // within: counted just now
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 /// Compares versions as Flyway does: parts by value, `_` a dot, what is missing is zero.
 pub fn by_parts(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.split(['.', '_']), b.split(['.', '_']));
+    let ends = |byte: &u8| matches!(byte, b'.' | b'_');
+    let (mut left, mut right) = (a.as_bytes().split(ends), b.as_bytes().split(ends));
     loop {
         match (left.next(), right.next()) {
             (None, None) => return Ordering::Equal,
-            (l, r) => match by_number(l.unwrap_or(""), r.unwrap_or("")) {
+            (l, r) => match by_digits(l.unwrap_or(b""), r.unwrap_or(b"")) {
                 Ordering::Equal => {}
                 other => return other,
             },

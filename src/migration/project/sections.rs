@@ -1,7 +1,9 @@
 //! Sections of a file: one file may hold the way there and the way back.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::runner::{Cut, Sections, Unit};
 use crate::migration::migration::Direction;
@@ -120,8 +122,9 @@ pub fn seeming_switch(text: &str) -> Option<Span> {
         "txmodenone",
         "evolvetxoff",
     ];
+    static DASHES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("--"));
     let mut line_end = 0;
-    for at in memchr::memmem::find_iter(text.as_bytes(), "--") {
+    for at in DASHES.find_iter(text.as_bytes()) {
         if at < line_end {
             continue; // not the first of its line
         }

@@ -1,5 +1,6 @@
 //! The text of migration files: bytes that may be no UTF-8, and files too large to count in.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ const LARGEST: u64 = u32::MAX as u64;
 pub(super) type Read = (Arc<str>, Option<(Span, String)>);
 
 pub(super) fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectError> {
-    match (request.texts.get(path), request.ahead.texts.get(path)) {
+    match (request.texts.get(path), request.ahead.texts.get(path.as_os_str())) {
         (Some(bytes), _) => Ok(decode(bytes)),
         (None, Some(read)) => Ok(read.clone()),
         (None, None) => read(path),
@@ -30,23 +31,35 @@ pub(super) fn text_of(path: &Path, request: &Request) -> Result<Read, ProjectErr
 /// What files hold, read while something else was waited for.
 #[derive(Clone, Default)]
 pub struct ReadAhead {
-    texts: FxHashMap<PathBuf, Read>,
+    /// What each folder holds.
+    files: FxHashMap<PathBuf, Vec<PathBuf>>,
+    texts: FxHashMap<OsString, Read>,
 }
 
 impl ReadAhead {
     /// Reads the SQL files of folders until `enough` is set. What can't be read is left to whoever asks for it.
     pub fn of(folders: &[PathBuf], enough: &AtomicBool) -> Self {
+        let found = folders.iter().filter_map(|folder| Some((folder.clone(), find(folder).ok()?)));
+        let files: FxHashMap<PathBuf, Vec<PathBuf>> = found.collect();
+        let all: Vec<&PathBuf> = files.values().flatten().collect();
         let mut texts = FxHashMap::default();
-        let files: Vec<PathBuf> = folders.iter().flat_map(|folder| find(folder)).flatten().collect();
-        for some in files.chunks(CHUNK) {
+        texts.reserve(all.len());
+        for some in all.chunks(CHUNK) {
             if enough.load(Ordering::Relaxed) {
                 break;
             }
-            let found: Vec<(PathBuf, Read)> =
-                some.par_iter().filter_map(|path| Some((path.clone(), read(path).ok()?))).collect();
-            texts.extend(found);
+            let read: Vec<(OsString, Read)> = some
+                .par_iter()
+                .filter_map(|path| Some((path.as_os_str().to_owned(), read(path).ok()?)))
+                .collect();
+            texts.extend(read);
         }
-        ReadAhead { texts }
+        ReadAhead { files, texts }
+    }
+
+    /// The SQL files of a folder, where it was looked through.
+    pub fn found(&self, folder: &Path) -> Option<Vec<PathBuf>> {
+        self.files.get(folder).cloned()
     }
 }
 

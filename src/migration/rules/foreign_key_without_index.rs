@@ -1,10 +1,8 @@
 //! `foreign_key_without_index`: a foreign key whose columns no index begins with.
 
-use std::collections::HashSet;
-
 use compact_str::CompactString;
 
-use crate::migration::catalog::{Born, Catalog, ConstraintDetail, Index, Relation};
+use crate::migration::catalog::{Catalog, ConstraintDetail, Index, Relation};
 
 use super::create_index_on_partitioned_table::PartitionedIndex;
 use super::{Check, Rule, RunContext, Sink, column_list};
@@ -17,31 +15,26 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
-    for table in cx.after.relations() {
-        // A partition's keys are its parent's.
-        if table.partition_of.is_some() || table.size.is_some_and(|size| cx.options.is_small(size)) {
+    for (table, constraint, migration) in cx.constraints_made() {
+        if table.size.is_some_and(|size| cx.options.is_small(size)) {
             continue;
         }
-        for constraint in &table.constraints {
-            let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { continue };
-            let Born::Here { migration, .. } = constraint.born else { continue };
-            if !judged.contains(&migration) || columns.is_empty() || is_indexed(table, columns) {
-                continue;
-            }
-            sink.say(
-                constraint.span,
-                format!(
-                    "no index of {} begins with {}: each DELETE of a row of {target}, and each UPDATE of its key, reads \
-                     all of {}",
-                    table.name,
-                    column_list(columns),
-                    table.name
-                ),
-            )
-            .help(index(cx.after, table, columns))
-            .in_migration(migration);
+        let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { continue };
+        if columns.is_empty() || is_indexed(table, columns) {
+            continue;
         }
+        sink.say(
+            constraint.span,
+            format!(
+                "no index of {} begins with {}: each DELETE of a row of {target}, and each UPDATE of its key, reads all of \
+                 {}",
+                table.name,
+                column_list(columns),
+                table.name
+            ),
+        )
+        .help(index(cx.after, table, columns))
+        .in_migration(migration);
     }
 }
 

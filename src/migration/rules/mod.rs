@@ -4,11 +4,12 @@
 //! and the configuration. A new rule is a file here, its page under `rules/migration/`, and two lines below.
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use crate::finding::{Applicability, Edit, Fix, Turn};
 use crate::source::Span;
 
-use super::catalog::{Born, Catalog, QName, Relation};
+use super::catalog::{Born, Catalog, Constraint, QName, Relation};
 use super::effects::{Effects, Lock};
 use super::project::runner::Export;
 use super::session::{Session, Timeout};
@@ -340,6 +341,25 @@ pub struct JudgedMigration<'a> {
     pub change: Option<Change>,
     /// The file that it was before the change at hand, where the runner took that for another migration.
     pub was: Option<&'a std::path::Path>,
+}
+
+impl RunContext<'_> {
+    /// The constraints that judged migrations have made and that are there at the end, with their relations, in the order of
+    /// these, and their migrations. A partition's are its parent's.
+    pub fn constraints_made(&self) -> Vec<(&Relation, &Constraint, u32)> {
+        let judged: FxHashSet<u32> = self.migrations.iter().map(|migration| migration.migration).collect();
+        let made = |constraint: &Constraint| match constraint.born {
+            Born::Here { migration, .. } if judged.contains(&migration) => Some(migration),
+            _ => None,
+        };
+        let tables = self.after.relations_unsorted().filter(|table| table.partition_of.is_none());
+        let mut found: Vec<(&Relation, &Constraint, u32)> = tables
+            .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
+            .filter_map(|(table, constraint)| Some((table, constraint, made(constraint)?)))
+            .collect();
+        found.sort_by_key(|(table, ..)| &table.name); // stable: those of a relation stay in their order
+        found
+    }
 }
 
 /// A migration as the tool tells it from others.

@@ -1,8 +1,5 @@
 //! `not_valid_never_validated`: a constraint is added NOT VALID, and no migration validates it.
 
-use std::collections::HashSet;
-
-use crate::migration::catalog::Born;
 use crate::migration::statement::quote_ident;
 
 use super::{Check, Rule, RunContext, Sink};
@@ -15,31 +12,23 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
-    let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
-    for table in cx.after.relations() {
-        if table.partition_of.is_some() {
+    for (table, constraint, migration) in cx.constraints_made() {
+        if constraint.validated || !constraint.enforced {
             continue;
         }
-        for constraint in &table.constraints {
-            let Born::Here { migration, .. } = constraint.born else { continue };
-            if constraint.validated || !constraint.enforced || !judged.contains(&migration) {
-                continue;
-            }
-            let name = quote_ident(&constraint.name);
-            sink.say(
-                constraint.span,
-                format!(
-                    "nothing here validates {name}: rows that are already in {} may break it, and PostgreSQL doesn't rely \
-                     on it",
-                    table.name
-                ),
-            )
-            .help(format!(
-                "-- in a transaction of its own; reads the table, and blocks nobody\n\
-                 ALTER TABLE {} VALIDATE CONSTRAINT {name};",
+        let name = quote_ident(&constraint.name);
+        sink.say(
+            constraint.span,
+            format!(
+                "nothing here validates {name}: rows that are already in {} may break it, and PostgreSQL doesn't rely on it",
                 table.name
-            ))
-            .in_migration(migration);
-        }
+            ),
+        )
+        .help(format!(
+            "-- in a transaction of its own; reads the table, and blocks nobody\n\
+             ALTER TABLE {} VALIDATE CONSTRAINT {name};",
+            table.name
+        ))
+        .in_migration(migration);
     }
 }

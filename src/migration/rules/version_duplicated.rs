@@ -19,9 +19,12 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     let key = |version| runner.map_or(Cow::Borrowed(version), |runner| runner.order.key(version));
     // Files may hold several migrations of one version; where the file names each, they are told apart.
     let named_inside = runner.is_some_and(|runner| matches!(runner.sections, Sections::Own { .. }));
-    let mut holders: HashMap<Cow<'_, str>, Vec<&Version<'_>>> = HashMap::new();
+    let mut holders: HashMap<Cow<'_, str>, Vec<&Version<'_>>> =
+        cx.migrations.iter().map(|migration| (key(migration.version), Vec::new())).collect();
     for one in &cx.versions {
-        holders.entry(key(one.version)).or_default().push(one);
+        if let Some(holders) = holders.get_mut(&key(one.version)) {
+            holders.push(one);
+        }
     }
     let judged: HashSet<u32> = cx.migrations.iter().map(|migration| migration.migration).collect();
     for migration in

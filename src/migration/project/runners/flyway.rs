@@ -50,8 +50,10 @@ pub static RUNNER: Runner = Runner {
 /// Names are recognised without case; the version is what stands before `__`.
 pub(super) fn named(path: &str) -> Option<Named> {
     let name = file_name(path);
-    let stem =
-        name.get(..name.len().checked_sub(4)?).filter(|_| name.to_ascii_lowercase().ends_with(".sql"))?;
+    let (stem, ending) = name.split_at_checked(name.len().checked_sub(".sql".len())?)?;
+    if !ending.eq_ignore_ascii_case(".sql") {
+        return None;
+    }
     let (prefix, _) = stem.split_once("__")?;
     let version = prefix.get(1..)?;
     let is_version =
