@@ -100,16 +100,49 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+/// A question that git is at. Several may be asked before the first answer is waited for: most of a question's time is the
+/// start of a process.
+struct Question {
+    /// Until it has answered.
+    process: Option<Child>,
+    words: String,
+}
+
+impl Question {
+    fn ask(folder: &Path, arguments: &[&str]) -> Result<Self, GitError> {
+        let mut asked = command(folder);
+        asked.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let process = Some(asked.spawn().map_err(GitError::NotFound)?);
+        Ok(Question { process, words: arguments.join(" ") })
+    }
+
+    fn answer(mut self) -> Result<Vec<u8>, GitError> {
+        let process =
+            self.process.take().ok_or_else(|| GitError::NotFound(io::ErrorKind::BrokenPipe.into()))?;
+        let output = process.wait_with_output().map_err(GitError::NotFound)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if message.contains("not a git repository") {
+            return Err(GitError::NoRepository);
+        }
+        Err(GitError::Failed { command: std::mem::take(&mut self.words), message })
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        // Nobody wants to know any more.
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-    let output = command(folder).args(arguments).output().map_err(GitError::NotFound)?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if message.contains("not a git repository") {
-        return Err(GitError::NoRepository);
-    }
-    Err(GitError::Failed { command: arguments.join(" "), message })
+    Question::ask(folder, arguments)?.answer()
 }
 
 fn line(folder: &Path, arguments: &[&str]) -> Result<String, GitError> {
@@ -129,69 +162,69 @@ pub fn remote(folder: &Path) -> Option<String> {
     line(folder, &["remote", "get-url", "origin"]).ok()
 }
 
+/// The root as files tell it, where git is sure to say the same; `None` where it takes git to tell.
+fn evident_root(folder: &Path) -> Option<PathBuf> {
+    const VARIABLES: [&str; 4] =
+        ["GIT_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM"];
+    if VARIABLES.iter().any(|name| std::env::var_os(name).is_some()) {
+        return None;
+    }
+    let folder = std::fs::canonicalize(folder).ok()?;
+    let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+    // Of linked worktrees and submodules it is a file.
+    let inside = root.join(".git");
+    let is_whole =
+        inside.join("HEAD").is_file() && ["objects", "refs"].iter().all(|name| inside.join(name).is_dir());
+    let config = std::fs::read_to_string(inside.join("config")).ok()?.to_ascii_lowercase();
+    let is_usual =
+        |line: &str| !line.contains("worktree") && (!line.contains("bare") || line.trim() == "bare = false");
+    (is_whole && config.lines().all(is_usual)).then(|| root.to_owned())
+}
+
 /// The SQL files that the change adds, edits and deletes.
 ///
-/// What doesn't depend on each other is asked at the same time: most of a question's time is the start of a process.
+/// What doesn't depend on each other is asked at the same time.
 ///
 /// # Errors
 /// When there is no repository, or the base of the comparison isn't in it (a shallow clone, say).
 pub fn changes(folder: &Path, selection: &Selection) -> Result<Changes, GitError> {
+    // From the top, whatever folder is asked from.
     if *selection == Selection::Staged {
-        return std::thread::scope(|scope| {
-            let root = scope.spawn(|| root(folder));
-            let objects = Objects::of(folder);
-            // From the top, whatever folder is asked from.
-            let from_top = ["-c", "diff.relative=false", "diff", "--cached", "--name-status", "-z", "-M"];
-            let listed = git(folder, &[&from_top[..], &["--", ":(top)*.sql"]].concat());
-            let mut changes = Changes { base: Base::place("the last commit"), ..Changes::default() };
-            let root = joined(root)?;
-            read_status(&listed?, &mut changes);
-            let mut objects = objects?;
-            for (path, _) in changes.files.iter().filter(|(_, status)| **status != Status::Deleted) {
-                changes.staged.insert(path.clone(), objects.staged(path)?);
-            }
-            Ok(Changes { root, ..changes })
-        });
-    }
-    std::thread::scope(|scope| {
-        let root = scope.spawn(|| root(folder));
-        // From the top, whatever folder is asked from.
-        let untracked = scope.spawn(|| {
-            let new = [
-                "ls-files",
-                "--others",
-                "--exclude-standard",
-                "--full-name",
-                "-z",
-                "--",
-                ":(top,glob)**/*.sql",
-            ];
-            git(folder, &new)
-        });
-        // What the answers will most likely lead to is asked together with them, not after them.
-        let ahead = scope.spawn(|| Comparison::guessed(folder, selection));
-        let target = match selection {
-            Selection::Since(_) => Ok(None),
-            _ => target_branch(folder),
-        };
-        let root = joined(root)?;
-        let mut changes = Changes::default();
-        let mut ahead = joined(ahead);
-        let base = match selection {
-            Selection::Since(revision) => against(&root, revision, &mut ahead, &mut changes)?,
-            _ => branch(&root, target?, &mut ahead, &mut changes)?,
-        };
-        for path in joined(untracked)?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
-            changes.files.insert(path, Status::Added);
+        let from_top = ["-c", "diff.relative=false", "diff", "--cached", "--name-status", "-z", "-M"];
+        let listed = Question::ask(folder, &[&from_top[..], &["--", ":(top)*.sql"]].concat())?;
+        let objects = Objects::of(folder);
+        let root = evident_root(folder).map_or_else(|| root(folder), Ok)?;
+        let mut changes = Changes { root, base: Base::place("the last commit"), ..Changes::default() };
+        read_status(&listed.answer()?, &mut changes);
+        let mut objects = objects?;
+        for (path, _) in changes.files.iter().filter(|(_, status)| **status != Status::Deleted) {
+            changes.staged.insert(path.clone(), objects.staged(path)?);
         }
-        Ok(Changes { root, base, ..changes })
-    })
-}
-
-/// What a thread found; a panic in it goes on here.
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        return Ok(changes);
+    }
+    // What the answers will most likely lead to is asked together with them, not after them; it takes longest.
+    let mut ahead = Comparison::guessed(folder, selection);
+    let target = match selection {
+        Selection::Since(_) => None,
+        _ => Some(Target::ask(folder)?),
+    };
+    let new =
+        ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ":(top,glob)**/*.sql"];
+    let untracked = Question::ask(folder, &new)?;
+    let root = evident_root(folder).map_or_else(|| root(folder), Ok)?;
+    let mut changes = Changes::default();
+    let base = match (selection, target) {
+        (Selection::Since(revision), _) => against(&root, revision, &mut ahead, &mut changes)?,
+        (_, target) => {
+            let target = target.map(Target::answer).transpose()?.flatten();
+            branch(&root, target, &mut ahead, &mut changes)?
+        }
+    };
+    for path in untracked.answer()?.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(String::from_utf8_lossy(path).into_owned());
+        changes.files.insert(path, Status::Added);
+    }
+    Ok(Changes { root, base, ..changes })
 }
 
 /// What the branch changes that is to be merged into `target`.
@@ -266,14 +299,14 @@ fn fork(root: &Path, revision: &str) -> Result<String, GitError> {
 struct Comparison {
     root: PathBuf,
     revision: String,
-    listed: Result<Vec<u8>, GitError>,
+    listed: Question,
 }
 
 impl Comparison {
-    fn of(root: &Path, revision: &str) -> Self {
-        let listed =
-            git(root, &["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"]);
-        Comparison { root: root.to_owned(), revision: revision.to_owned(), listed }
+    fn of(root: &Path, revision: &str) -> Result<Self, GitError> {
+        let question = ["diff", "--merge-base", "--name-status", "-z", "-M", revision, "--", "*.sql"];
+        let listed = Question::ask(root, &question)?;
+        Ok(Comparison { root: root.to_owned(), revision: revision.to_owned(), listed })
     }
 
     /// The one that will be wanted, as far as files tell without a question to git. What git says decides whether it is.
@@ -292,7 +325,7 @@ impl Comparison {
                 }
             }
         };
-        Some(Comparison::of(root, &revision))
+        Comparison::of(root, &revision).ok()
     }
 }
 
@@ -305,7 +338,8 @@ fn against(
     changes: &mut Changes,
 ) -> Result<Base, GitError> {
     let made = ahead.take_if(|made| made.root == root && made.revision == revision);
-    let listed = match made.unwrap_or_else(|| Comparison::of(root, revision)).listed {
+    let made = made.map_or_else(|| Comparison::of(root, revision), Ok)?;
+    let listed = match made.listed.answer() {
         Ok(listed) => listed,
         Err(_) => {
             let Ok(fork) = fork(root, revision) else {
@@ -393,41 +427,55 @@ fn named_target() -> Option<String> {
     named.map(|branch| branch.trim_start_matches("refs/heads/").to_owned())
 }
 
-/// The branch that the change is to be merged into; `None` where nothing tells.
-fn target_branch(folder: &Path) -> Result<Option<String>, GitError> {
-    let named = named_target();
-    let mut wanted = vec!["refs/remotes/origin/HEAD".to_owned()];
-    for branch in named.as_deref().into_iter().chain(["main", "master"]) {
-        wanted.extend([format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")]);
+/// The branch that the change is to be merged into: asked for.
+struct Target {
+    /// The one that variables of a CI system name.
+    named: Option<String>,
+    known: Question,
+}
+
+impl Target {
+    fn ask(folder: &Path) -> Result<Self, GitError> {
+        let named = named_target();
+        let mut wanted = vec!["refs/remotes/origin/HEAD".to_owned()];
+        for branch in named.as_deref().into_iter().chain(["main", "master"]) {
+            wanted.extend([format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")]);
+        }
+        let mut question = vec!["for-each-ref", "--format=%(refname) %(symref)"];
+        question.extend(wanted.iter().map(String::as_str));
+        Ok(Target { named, known: Question::ask(folder, &question)? })
     }
-    let mut question = vec!["for-each-ref", "--format=%(refname) %(symref)"];
-    question.extend(wanted.iter().map(String::as_str));
-    let answer = String::from_utf8_lossy(&git(folder, &question)?).into_owned();
-    let known: Vec<(&str, &str)> = answer.lines().filter_map(|line| line.split_once(' ')).collect();
-    let exists = |name: &str| known.iter().any(|(known, _)| *known == name);
-    if let Some(branch) = named {
-        let remote = format!("origin/{branch}");
-        let is_remote = exists(&format!("refs/remotes/{remote}"));
-        // Where neither is here, the error that follows names what CI asked for.
-        let is_local = exists(&format!("refs/heads/{branch}"));
-        return Ok(Some(if is_remote || !is_local { remote } else { branch }));
-    }
-    // A HEAD of the remote that points to a branch which is gone doesn't count.
-    let default = known
-        .iter()
-        .find(|(known, _)| *known == "refs/remotes/origin/HEAD")
-        .and_then(|(_, to)| to.strip_prefix("refs/remotes/"));
-    let usual = ["origin/main", "origin/master", "main", "master"];
-    Ok(default
-        .or_else(|| {
-            usual.into_iter().find(|branch| {
-                exists(&match branch.starts_with("origin/") {
-                    true => format!("refs/remotes/{branch}"),
-                    false => format!("refs/heads/{branch}"),
+
+    /// `None` where nothing tells.
+    fn answer(self) -> Result<Option<String>, GitError> {
+        let Target { named, known } = self;
+        let answer = String::from_utf8_lossy(&known.answer()?).into_owned();
+        let known: Vec<(&str, &str)> = answer.lines().filter_map(|line| line.split_once(' ')).collect();
+        let exists = |name: &str| known.iter().any(|(known, _)| *known == name);
+        if let Some(branch) = named {
+            let remote = format!("origin/{branch}");
+            let is_remote = exists(&format!("refs/remotes/{remote}"));
+            // Where neither is here, the error that follows names what CI asked for.
+            let is_local = exists(&format!("refs/heads/{branch}"));
+            return Ok(Some(if is_remote || !is_local { remote } else { branch }));
+        }
+        // A HEAD of the remote that points to a branch which is gone doesn't count.
+        let default = known
+            .iter()
+            .find(|(known, _)| *known == "refs/remotes/origin/HEAD")
+            .and_then(|(_, to)| to.strip_prefix("refs/remotes/"));
+        let usual = ["origin/main", "origin/master", "main", "master"];
+        Ok(default
+            .or_else(|| {
+                usual.into_iter().find(|branch| {
+                    exists(&match branch.starts_with("origin/") {
+                        true => format!("refs/remotes/{branch}"),
+                        false => format!("refs/heads/{branch}"),
+                    })
                 })
             })
-        })
-        .map(str::to_owned))
+            .map(str::to_owned))
+    }
 }
 
 /// `A\0path\0M\0path\0R087\0old\0new\0`.

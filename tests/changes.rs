@@ -348,3 +348,32 @@ fn a_file_has_its_history_however_its_path_is_written() {
     let twice = lint(here.path(), &["migrations/00005_e.sql", "./migrations//00005_e.sql"], &[]);
     assert_eq!(twice.files, ["00005_e.sql"]);
 }
+
+#[test]
+fn the_root_is_found_where_git_finds_it() {
+    let origin = origin();
+    let here = clone(origin.path(), "feature", &[]);
+    git(here.path(), &["branch", "-q", "develop", "origin/develop"]);
+    let judged = |folder: &Path, variables: &[(&str, &str)]| {
+        let linted = lint(folder, &["--since", "develop"], variables);
+        assert_eq!(linted.files, ["00004_d.sql"], "{}: {}", folder.display(), linted.stderr);
+    };
+    judged(here.path(), &[]);
+    judged(&here.path().join("migrations"), &[]);
+    // A linked worktree, whose `.git` is a file.
+    let beside = tempfile::tempdir().expect("a folder");
+    let linked = beside.path().join("linked");
+    git(here.path(), &["worktree", "add", "-q", "-b", "other", linked.to_str().expect("UTF-8"), "feature"]);
+    judged(&linked, &[]);
+    // The folder with `.git` isn't the work tree: another one is, or a variable names the repository.
+    let apart = tempfile::tempdir().expect("a folder");
+    let (holder, tree) = (apart.path().join("holder"), apart.path().join("holder/tree"));
+    git(apart.path(), &["clone", "-q", here.path().to_str().expect("UTF-8"), "holder"]);
+    git(&holder, &["branch", "-q", "develop", "origin/develop"]);
+    std::fs::create_dir(&tree).expect("a folder");
+    std::fs::rename(holder.join("migrations"), tree.join("migrations")).expect("moved");
+    git(&holder, &["config", "core.worktree", "../tree"]);
+    judged(&tree, &[]);
+    let named = holder.join(".git");
+    judged(&tree, &[("GIT_DIR", named.to_str().expect("UTF-8"))]);
+}
