@@ -62,6 +62,8 @@ def repository(sources, folder):
     git("add", ".")
     git("commit", "-q", "-m", "history")
     git("checkout", "-q", "-b", "change")
+    # git reads all files again that are as new, to the second, as its index: no change at hand is written that soon.
+    time.sleep(1.1)
     (migrations / f"V{len(sources) + 1}__change.sql").write_text(
         "ALTER TABLE users ADD COLUMN nickname text;\nCREATE INDEX users_nickname_idx ON users (nickname);\n"
     )

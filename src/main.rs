@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use rollsafe::cli::{self, Surroundings};
+use rollsafe::cli::{self, Console, Surroundings};
 
 /// The linter makes and drops many small things; this allocator is made for that.
 #[global_allocator]
@@ -18,11 +18,13 @@ fn main() {
     };
     let person = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let ask: &dyn Fn(&str, &str) -> bool = &ask;
-    let outcome = cli::run_asking(std::env::args_os(), around, person.then_some(ask));
+    let mut stdout = std::io::stdout().lock();
+    // On a terminal the notes come before the report.
+    let out = (!terminal).then_some(&mut stdout as &mut dyn Write);
+    let outcome = cli::run_at(std::env::args_os(), around, Console { ask: person.then_some(ask), out });
     rollsafe::postgres::give_way_to_signals();
     // A reader that went away (`| head`) is no failure.
     let _ = std::io::stderr().lock().write_all(outcome.stderr.as_bytes());
-    let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(outcome.stdout.as_bytes()).and_then(|()| stdout.flush());
     // All is written and all that has to be cleared away is. At the usual way out the allocator gives the memory back to the
     // system piece by piece, which takes as long as linting a hundred migrations.

@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use super::baseline::BaselineArgs;
 use super::explain::document;
 use super::output::OutputArgs;
-use super::{Outcome, Surroundings, fix};
+use super::{Outcome, fix};
 use crate::amount;
 use crate::backup::options::parse_size;
 use crate::config::{self, Loaded};
@@ -147,7 +147,12 @@ impl FailOn {
 }
 
 /// Runs it.
-pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroundings) -> Outcome {
+pub fn run(
+    arguments: &LintArgs,
+    loaded: &Loaded,
+    style: Style,
+    out: Option<&mut dyn std::io::Write>,
+) -> Outcome {
     let here = match std::env::current_dir() {
         Ok(here) => here,
         Err(error) => return Outcome::failed(format!("no working directory: {error}")),
@@ -175,7 +180,8 @@ pub fn run(arguments: &LintArgs, loaded: &Loaded, style: Style, _around: Surroun
             runner: project.runner(),
         }),
     };
-    let delivered = arguments.output.deliver(&told, style);
+    // Where the text is mended that standard input gave, standard output is for it.
+    let delivered = arguments.output.deliver(&told, style, out.filter(|_| fixed.is_none()));
     let mut stderr: String = project
         .notes
         .iter()

@@ -131,15 +131,23 @@ pub struct Surroundings {
 
 /// Reads the command line and runs the command.
 pub fn run(arguments: impl IntoIterator<Item = std::ffi::OsString>, around: Surroundings) -> Outcome {
-    run_asking(arguments, around, None)
+    run_at(arguments, around, Console::default())
 }
 
-/// As [`run`], for a command line at which a person sits: `ask` shows them its first argument and tells whether they
-/// agree to its second.
-pub fn run_asking(
+/// Where a command is run, beyond what it is given and what it gives back.
+#[derive(Default)]
+pub struct Console<'a> {
+    /// Shows a person its first argument and tells whether they agree to its second; `None`: nobody sits there.
+    pub ask: Option<init::Ask<'a>>,
+    /// Standard output, for what may be too large to be held as a whole; `None`: all of it is given back.
+    pub out: Option<&'a mut dyn std::io::Write>,
+}
+
+/// As [`run`], at a console.
+pub fn run_at(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
     around: Surroundings,
-    ask: Option<init::Ask<'_>>,
+    console: Console<'_>,
 ) -> Outcome {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -156,7 +164,7 @@ pub fn run_asking(
     };
     match cli.command {
         Command::Lint(arguments) => match load(&cli.global) {
-            Ok(loaded) => lint::run(&arguments, &loaded, style, around),
+            Ok(loaded) => lint::run(&arguments, &loaded, style, console.out),
             Err(error) => Outcome::failed(error),
         },
         Command::Lsp(_) => lsp::run(cli.global.config.as_deref(), cli.global.no_config),
@@ -190,7 +198,7 @@ pub fn run_asking(
                 Err(error) => Outcome::failed(error),
             }
         }
-        Command::Init(arguments) => init::run(&arguments, ask),
+        Command::Init(arguments) => init::run(&arguments, console.ask),
         Command::Config(_) => match load(&cli.global) {
             Ok(loaded) => show_config(&loaded),
             Err(error) => Outcome::failed(error),

@@ -1,6 +1,6 @@
 //! Where reports go: standard output, files, and what a CI system takes besides.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::files;
 use crate::report::terminal::Style;
-use crate::report::{self, FORMATS, Format, Report, github, markdown};
+use crate::report::{self, FORMATS, Format, Report, github, json, markdown};
 
 /// How and where to report.
 #[derive(Debug, Args)]
@@ -120,13 +120,19 @@ impl OutputArgs {
         Ok(())
     }
 
-    /// Writes the reports.
-    pub fn deliver(&self, report: &Report<'_>, style: Style) -> Delivered {
+    /// Writes the reports; `out` is standard output, where what may be large can be written to it piece by piece.
+    pub fn deliver(&self, report: &Report<'_>, style: Style, out: Option<&mut dyn Write>) -> Delivered {
         let mut delivered = Delivered::default();
         let ci = ci();
         let format =
             self.format.or_else(|| self.output.iter().find(|one| one.is_stdout()).map(|one| one.format));
         delivered.stdout = match (format, ci) {
+            (Some(Format { name: "json", .. }), _) if let Some(out) = out => {
+                // A reader that went away (`| head`) is no failure.
+                let mut out = BufWriter::with_capacity(64 * 1024, out);
+                let _ = json::write(report, &mut out).and_then(|()| out.flush());
+                String::new()
+            }
             (Some(format), _) => (format.write)(report, style),
             (None, Some(Ci::GitHub)) => {
                 let mut log = github::harmless(&report::terminal::report(report, style)).into_owned();

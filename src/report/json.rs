@@ -1,5 +1,7 @@
 //! The JSON report: a contract (`schema_version` 1). Fields are added, never removed.
 
+use std::io::{self, Write};
+
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -171,15 +173,26 @@ struct Summary {
 
 /// The report by contract, ending in a newline. Without what linting tells: tool and findings.
 pub fn report(report: &Report<'_>, _style: Style) -> String {
+    let statements = report.lint.map_or(0, |lint| lint.report.statements());
+    let mut bytes = Vec::with_capacity(statements * STATEMENT + report.findings.len() * FINDING);
+    let written = write(report, &mut bytes);
+    debug_assert!(written.is_ok(), "memory takes it all");
+    String::from_utf8(bytes).unwrap_or_default() // JSON is UTF-8
+}
+
+/// The same, piece by piece: of ten thousand migrations it is as much as all that is known of them.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let marks = fingerprints(report.findings, report.sources, report.lint.map(|lint| lint.report));
     match report.lint {
-        Some(linted) => lint(linted, &marks),
+        Some(linted) => layout::write(&lint(linted, &marks), out),
         None => {
-            let size = report.findings.len() * FINDING;
             let findings = (report.findings, &marks[..]);
             let found =
                 Found { schema_version: SCHEMA_VERSION, tool: TOOL, command: report.command, findings };
-            layout::write(&found, size)
+            layout::write(&found, out)
         }
     }
 }
@@ -193,9 +206,9 @@ struct Found<'a> {
     findings: (&'a [Finding], &'a [String]),
 }
 
-fn lint(linted: Linted<'_>, marks: &[String]) -> String {
+fn lint<'a>(linted: Linted<'a>, marks: &'a [String]) -> Whole<'a> {
     let Linted { report, postgres_version, runner } = linted;
-    let whole = Whole {
+    Whole {
         schema_version: SCHEMA_VERSION,
         tool: TOOL,
         postgres_version,
@@ -214,9 +227,7 @@ fn lint(linted: Linted<'_>, marks: &[String]) -> String {
             small: report.small,
             applied: report.applied,
         },
-    };
-    let size = whole.summary.statements * STATEMENT + report.findings.len() * FINDING;
-    layout::write(&whole, size)
+    }
 }
 
 /// About how many bytes of JSON a statement takes, and a finding.

@@ -8,13 +8,13 @@ use serde_json::ser::{Formatter, Serializer};
 /// Values nested deeper than this stand on the line of what they belong to: a statement is a line, and so is a place.
 const SPREAD: usize = 4;
 
-/// `value` as JSON with a newline at its end; `size` is about how many bytes it takes.
-pub fn write(value: &impl Serialize, size: usize) -> String {
-    let mut bytes = Vec::with_capacity(size);
-    let written = value.serialize(&mut Serializer::with_formatter(&mut bytes, Layout::default()));
-    debug_assert!(written.is_ok(), "strings for keys and finite numbers can always be written");
-    bytes.push(b'\n');
-    String::from_utf8(bytes).unwrap_or_default() // serde_json writes UTF-8
+/// Writes `value` as JSON with a newline at its end.
+///
+/// # Errors
+/// Those of `out`: strings for keys and finite numbers can always be written.
+pub fn write(value: &impl Serialize, mut out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut out, Layout::default()))?;
+    out.write_all(b"\n")
 }
 
 #[derive(Default)]
@@ -104,7 +104,9 @@ mod tests {
     #[test]
     fn what_is_deep_stands_on_one_line() {
         let value = json!({"a": [], "b": [{"c": [{"d": [1, {"e": "\u{1}\""}], "f": {}}, 2]}, {}]});
-        let text = super::write(&value, 10);
+        let mut text = Vec::new();
+        super::write(&value, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         let lines: Vec<&str> = text.lines().collect();
         let expected = [

@@ -69,10 +69,8 @@ pub fn lint(migrations: &[Migration], options: &LintOptions) -> LintReport {
     ahead::read(migrations, &steps, |step, scripts| {
         run.step(step, &scripts.up, &scripts.downs.iter().collect::<Vec<_>>());
     });
-    let (report, catalog) = run.finish();
     // A catalog of thousands of relations takes a while to give back, and nobody waits for that.
-    rayon::spawn(move || drop(catalog));
-    report
+    run.finish(|catalog| rayon::spawn(move || drop(catalog)))
 }
 
 /// What stands before a migration: kept, so that history needn't be replayed to judge it again.
@@ -143,7 +141,8 @@ pub(super) fn judge(
         let downs: Vec<&Script> = step.downs.iter().map(|&down| &scripts[down]).collect();
         run.step(step, up, &downs);
     }
-    let (report, after) = run.finish();
+    let mut after = Catalog::default();
+    let report = run.finish(|catalog| after = catalog);
     Judged { report, after, checkpoint }
 }
 

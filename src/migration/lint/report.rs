@@ -110,17 +110,16 @@ impl LintReport {
 pub(super) fn report(
     migrations: &[Migration],
     judged: Vec<Settled>,
-    (said, small): (Told, Told),
+    (mut said, small): (Told, Told),
     rules: &[ActiveRule],
     options: &LintOptions,
     history: usize,
 ) -> LintReport {
     let mut report = LintReport { history, ..LintReport::default() };
     report.findings.reserve(said.len());
-    let mut by_migration: HashMap<usize, Vec<(&'static str, Said)>> = HashMap::new();
-    for (index, code, one) in said {
-        by_migration.entry(index).or_default().push((code, one));
-    }
+    // Those of one migration together: judged ones come in the order of their places.
+    said.sort_by_key(|(index, ..)| *index);
+    let mut said = said.into_iter().peekable();
     let mut small_of: HashMap<usize, Vec<(&'static str, Said)>> = HashMap::new();
     for (index, code, one) in small {
         small_of.entry(index).or_default().push((code, one));
@@ -150,7 +149,8 @@ pub(super) fn report(
                 },
             })
         };
-        for (code, one) in by_migration.remove(&settled.index).unwrap_or_default() {
+        while said.next_if(|(index, ..)| *index < settled.index).is_some() {}
+        while let Some((_, code, one)) = said.next_if(|(index, ..)| *index == settled.index) {
             let category = active.get(code).map(|active| active.category);
             let by = suppressing.holds(code, category, one.span);
             let not = match &one.fix {

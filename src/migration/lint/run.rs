@@ -176,11 +176,12 @@ impl<'a> Run<'a> {
         steps
     }
 
-    /// The report, and what exists after the last migration.
-    pub fn finish(mut self) -> (LintReport, Catalog) {
+    /// The report; `leave` takes what exists after the last migration, before the report needs memory of its own.
+    pub fn finish(mut self, leave: impl FnOnce(Catalog)) -> LintReport {
         self.arrived.at(&mut self.catalog, self.history, self.options);
         self.judged.sort_by_key(|judged| judged.index);
         let said = self.ask_run();
+        leave(std::mem::take(&mut self.catalog));
         self.said.extend(said);
         let said = (self.said, self.small);
         let mut report =
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
         report.notes.extend(self.arrived.note);
         let ups = self.migrations.iter().enumerate().filter(|(_, one)| one.direction != Direction::Down);
         report.applied = ups.filter(|(at, one)| one.judged && !self.standing.is_judged(*at)).count();
-        (report, self.catalog)
+        report
     }
 
     /// Walks through a step; the scripts are those of its migrations.
@@ -296,13 +297,13 @@ impl<'a> Run<'a> {
         let migration = &self.migrations[index]; // steps are made of these indexes
         let lines = LineIndex::new(&migration.text);
         let spans: Vec<Span> = script.statements.iter().map(|statement| statement.span).collect();
-        let told = script
-            .statements
-            .iter()
-            .zip(&mut records)
-            .filter(|(statement, _)| !matches!(statement.body, Body::MetaCommand { .. }))
-            .map(|(statement, record)| report::statement_report(&migration.text, &lines, statement, record))
-            .collect();
+        let is_told = |statement: &Statement| !matches!(statement.body, Body::MetaCommand { .. });
+        // Room for these and no more: they are kept to the end.
+        let mut told = Vec::with_capacity(script.statements.iter().filter(|one| is_told(one)).count());
+        for (statement, record) in script.statements.iter().zip(&mut records).filter(|(one, _)| is_told(one))
+        {
+            told.push(report::statement_report(&migration.text, &lines, statement, record));
+        }
         let keep = self.is_release || migration.run.one_transaction_for_all;
         let mut settled = Settled {
             index,

@@ -504,6 +504,7 @@ fn with_runner(
     }
     let mut part = Part { root, runner: Some(found), ..Part::default() };
     let texts: Vec<_> = named.par_iter().map(|(file, ..)| text_of(file, request)).collect();
+    part.migrations.reserve(named.len());
     for ((file, relative, name, judged), text) in named.into_iter().zip(texts) {
         let (text, problem) = text?;
         project
@@ -600,6 +601,7 @@ fn without_runner(
     });
     let mut part = Part { root, ..Part::default() };
     let texts: Vec<_> = files.par_iter().map(|(path, _)| text_of(path, request)).collect();
+    part.migrations.reserve_exact(files.len());
     for ((path, judged), text) in files.into_iter().zip(texts) {
         let (text, problem) = text?;
         project
