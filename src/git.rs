@@ -103,8 +103,7 @@ fn command(folder: &Path) -> Command {
 /// A question that git is at. Several may be asked before the first answer is waited for: most of a question's time is the
 /// start of a process.
 struct Question {
-    /// Until it has answered.
-    process: Option<Child>,
+    process: Child,
     words: String,
 }
 
@@ -112,14 +111,11 @@ impl Question {
     fn ask(folder: &Path, arguments: &[&str]) -> Result<Self, GitError> {
         let mut asked = command(folder);
         asked.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let process = Some(asked.spawn().map_err(GitError::NotFound)?);
-        Ok(Question { process, words: arguments.join(" ") })
+        Ok(Question { process: asked.spawn().map_err(GitError::NotFound)?, words: arguments.join(" ") })
     }
 
-    fn answer(mut self) -> Result<Vec<u8>, GitError> {
-        let process =
-            self.process.take().ok_or_else(|| GitError::NotFound(io::ErrorKind::BrokenPipe.into()))?;
-        let output = process.wait_with_output().map_err(GitError::NotFound)?;
+    fn answer(self) -> Result<Vec<u8>, GitError> {
+        let output = self.process.wait_with_output().map_err(GitError::NotFound)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -127,17 +123,7 @@ impl Question {
         if message.contains("not a git repository") {
             return Err(GitError::NoRepository);
         }
-        Err(GitError::Failed { command: std::mem::take(&mut self.words), message })
-    }
-}
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        // Nobody wants to know any more.
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        Err(GitError::Failed { command: self.words, message })
     }
 }
 
@@ -162,6 +148,11 @@ pub fn remote(folder: &Path) -> Option<String> {
     line(folder, &["remote", "get-url", "origin"]).ok()
 }
 
+/// The folder with the repository around `folder`, as far as files tell.
+fn around(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join(".git").exists())
+}
+
 /// The root as files tell it, where git is sure to say the same; `None` where it takes git to tell.
 fn evident_root(folder: &Path) -> Option<PathBuf> {
     const VARIABLES: [&str; 4] =
@@ -170,7 +161,7 @@ fn evident_root(folder: &Path) -> Option<PathBuf> {
         return None;
     }
     let folder = std::fs::canonicalize(folder).ok()?;
-    let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+    let root = around(&folder)?;
     // Of linked worktrees and submodules it is a file.
     let inside = root.join(".git");
     let is_whole =
@@ -311,7 +302,7 @@ impl Comparison {
 
     /// The one that will be wanted, as far as files tell without a question to git. What git says decides whether it is.
     fn guessed(folder: &Path, selection: &Selection) -> Option<Self> {
-        let root = folder.ancestors().find(|above| above.join(".git").exists())?;
+        let root = around(folder)?;
         let revision = match selection {
             Selection::Since(revision) => revision.clone(),
             Selection::Staged => return None,

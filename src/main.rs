@@ -1,4 +1,4 @@
-//! The `rollsafe` binary: arguments in, report and exit code out. Only this file prints.
+//! The `rollsafe` binary: arguments in, report and exit code out. Only this file prints, or lends standard output.
 
 use std::io::{IsTerminal, Write};
 

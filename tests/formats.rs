@@ -55,7 +55,7 @@ const STYLE: Style = Style { color: false, unicode: true, width: 80 };
 
 fn written(change: &str, format: &str) -> String {
     let format = report::format(format).expect("it is in the list");
-    with(change, |report| (format.write)(report, STYLE)).replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
+    with(change, |report| format.text(report, STYLE)).replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
 }
 
 #[test]

@@ -62,6 +62,6 @@ pub fn check(text: &str) {
         lint: Some(Linted { report: &report, postgres_version: version, runner: None }),
     };
     for format in FORMATS {
-        (format.write)(&told, Style { color: false, unicode: true, width: 100 });
+        format.text(&told, Style { color: false, unicode: true, width: 100 });
     }
 }

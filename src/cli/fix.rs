@@ -11,7 +11,7 @@ use crate::finding::Applicability;
 use crate::git::{self, GitError, Selection, Status};
 use crate::migration::fix::{self, Mended};
 use crate::migration::lint::LintReport;
-use crate::migration::project::{Project, Request};
+use crate::migration::project::{Project, Request, plain};
 use crate::migration::rules::Change;
 
 /// The path that standard input goes by.
@@ -132,20 +132,19 @@ pub fn mend(
 /// The judged files that must be left as they are, and why: what may have run somewhere is not changed behind
 /// anybody's back.
 fn closed(judged: &HashSet<&PathBuf>, named: &[PathBuf], request: &Request) -> BTreeMap<PathBuf, String> {
-    let plain = |path: &Path| path.strip_prefix("./").map(Path::to_owned).unwrap_or_else(|_| path.to_owned());
     let files: HashSet<PathBuf> =
         named.iter().filter(|path| path.is_file()).map(|path| plain(path)).collect();
     let mut rest: Vec<&PathBuf> = judged
         .iter()
         .copied()
-        .filter(|path| !files.contains(&plain(path)) && path.as_path() != Path::new(STDIN))
+        .filter(|path| !files.contains(*path) && path.as_path() != Path::new(STDIN))
         .collect();
     rest.sort();
     let applied = |base: &str| {
         format!("it is in {base} already and may have run; name the file to have it fixed all the same")
     };
     let why = |path: &PathBuf, known: &Known| match known {
-        Known::Added(added, _) if added.contains(&plain(path)) => None,
+        Known::Added(added, _) if added.contains(path) => None,
         Known::Added(_, base) => Some(applied(base)),
         Known::Nothing(None) => None,
         Known::Nothing(Some(why)) => Some(why.clone()),

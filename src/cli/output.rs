@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::files;
 use crate::report::terminal::Style;
-use crate::report::{self, FORMATS, Format, Report, github, json, markdown};
+use crate::report::{self, FORMATS, Format, Report, Writer, github, markdown};
 
 /// How and where to report.
 #[derive(Debug, Args)]
@@ -127,13 +127,13 @@ impl OutputArgs {
         let format =
             self.format.or_else(|| self.output.iter().find(|one| one.is_stdout()).map(|one| one.format));
         delivered.stdout = match (format, ci) {
-            (Some(Format { name: "json", .. }), _) if let Some(out) = out => {
+            (Some(Format { write: Writer::Pieces(write), .. }), _) if let Some(out) = out => {
                 // A reader that went away (`| head`) is no failure.
                 let mut out = BufWriter::with_capacity(64 * 1024, out);
-                let _ = json::write(report, &mut out).and_then(|()| out.flush());
+                let _ = write(report, &mut out).and_then(|()| out.flush());
                 String::new()
             }
-            (Some(format), _) => (format.write)(report, style),
+            (Some(format), _) => format.text(report, style),
             (None, Some(Ci::GitHub)) => {
                 let mut log = github::harmless(&report::terminal::report(report, style)).into_owned();
                 if !report.findings.is_empty() {
@@ -149,7 +149,7 @@ impl OutputArgs {
         };
         let plain = Style { color: false, width: 100, ..style };
         let mut write = |format: &Format, path: &Path| {
-            let written = files::write_whole(path, (format.write)(report, plain).as_bytes());
+            let written = files::write_whole(path, format.text(report, plain).as_bytes());
             delivered.failures.extend(written.err().map(|error| error.to_string()));
         };
         for one in self.output.iter().filter(|one| !one.is_stdout()) {
@@ -167,7 +167,7 @@ impl OutputArgs {
             let folder = std::env::var_os("CI_PROJECT_DIR").map(PathBuf::from).filter(|path| path.is_dir());
             let path = folder.unwrap_or_default().join("gl-code-quality-report.json");
             if let Some(gitlab) = report::format("gitlab") {
-                match files::write_whole(&path, (gitlab.write)(report, plain).as_bytes()) {
+                match files::write_whole(&path, gitlab.text(report, plain).as_bytes()) {
                     Ok(()) => delivered.notes.push(
                         "wrote gl-code-quality-report.json, for `artifacts: reports: codequality`".to_owned(),
                     ),

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::fingerprint::fingerprints;
 use super::layout;
-use super::terminal::Style;
 use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
 use crate::migration::catalog::QName;
@@ -172,15 +171,6 @@ struct Summary {
 }
 
 /// The report by contract, ending in a newline. Without what linting tells: tool and findings.
-pub fn report(report: &Report<'_>, _style: Style) -> String {
-    let statements = report.lint.map_or(0, |lint| lint.report.statements());
-    let mut bytes = Vec::with_capacity(statements * STATEMENT + report.findings.len() * FINDING);
-    let written = write(report, &mut bytes);
-    debug_assert!(written.is_ok(), "memory takes it all");
-    String::from_utf8(bytes).unwrap_or_default() // JSON is UTF-8
-}
-
-/// The same, piece by piece: of ten thousand migrations it is as much as all that is known of them.
 ///
 /// # Errors
 /// Those of `out`.
@@ -229,10 +219,6 @@ fn lint<'a>(linted: Linted<'a>, marks: &'a [String]) -> Whole<'a> {
         },
     }
 }
-
-/// About how many bytes of JSON a statement takes, and a finding.
-const STATEMENT: usize = 420;
-const FINDING: usize = 1100;
 
 fn told<'a>(finding: &'a Finding, fingerprint: &'a str) -> Told<'a> {
     Told {

@@ -19,6 +19,7 @@ pub mod terminal;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,32 +115,68 @@ pub struct Format {
     /// What it is for, for `--help`.
     pub about: &'static str,
     /// Writes it.
-    pub write: fn(&Report<'_>, Style) -> String,
+    pub write: Writer,
+}
+
+/// How a format is written.
+#[derive(Clone, Copy)]
+pub enum Writer {
+    /// As a whole.
+    Whole(fn(&Report<'_>, Style) -> String),
+    /// Piece by piece: it may be as large as all that is known.
+    Pieces(fn(&Report<'_>, &mut dyn Write) -> io::Result<()>),
+}
+
+impl Format {
+    /// The report as a text.
+    pub fn text(&self, report: &Report<'_>, style: Style) -> String {
+        match self.write {
+            Writer::Whole(write) => write(report, style),
+            Writer::Pieces(write) => {
+                let mut bytes = Vec::new();
+                let written = write(report, &mut bytes);
+                debug_assert!(written.is_ok(), "memory takes it all");
+                String::from_utf8(bytes).unwrap_or_default() // formats are UTF-8
+            }
+        }
+    }
 }
 
 /// All formats, in the order of the help.
 pub static FORMATS: &[Format] = &[
-    Format { name: "terminal", about: "For people", write: terminal::report },
+    Format { name: "terminal", about: "For people", write: Writer::Whole(terminal::report) },
     Format {
         name: "json",
         about: "All that is known, by a contract (schema_version 1)",
-        write: json::report,
+        write: Writer::Pieces(json::write),
     },
     Format {
         name: "sarif",
         about: "SARIF 2.1.0: GitHub code scanning, Azure DevOps, editors",
-        write: sarif::report,
+        write: Writer::Whole(sarif::report),
     },
-    Format { name: "gitlab", about: "GitLab Code Quality", write: gitlab::report },
-    Format { name: "github", about: "Annotations in GitHub Actions", write: github::report },
-    Format { name: "junit", about: "JUnit XML: Jenkins, Azure, Bitbucket, CircleCI", write: junit::report },
+    Format { name: "gitlab", about: "GitLab Code Quality", write: Writer::Whole(gitlab::report) },
+    Format { name: "github", about: "Annotations in GitHub Actions", write: Writer::Whole(github::report) },
+    Format {
+        name: "junit",
+        about: "JUnit XML: Jenkins, Azure, Bitbucket, CircleCI",
+        write: Writer::Whole(junit::report),
+    },
     Format {
         name: "checkstyle",
         about: "Checkstyle XML: Jenkins' Warnings plugin and many more",
-        write: checkstyle::report,
+        write: Writer::Whole(checkstyle::report),
     },
-    Format { name: "rdjson", about: "reviewdog's rdjson, fixes as suggestions", write: rdjson::report },
-    Format { name: "markdown", about: "A comment for a pull request", write: markdown::report },
+    Format {
+        name: "rdjson",
+        about: "reviewdog's rdjson, fixes as suggestions",
+        write: Writer::Whole(rdjson::report),
+    },
+    Format {
+        name: "markdown",
+        about: "A comment for a pull request",
+        write: Writer::Whole(markdown::report),
+    },
 ];
 
 /// The format of this name.

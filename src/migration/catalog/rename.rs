@@ -233,10 +233,10 @@ impl Replay<'_> {
         }
         let owned: Vec<QName> = self.catalog.sequences_of(old).map(|it| it.name.clone()).collect();
         for name in owned {
-            let Some(sequence) = self.known_mut(&name) else { continue };
-            sequence.owned_by = sequence.owned_by.take().map(|(_, column)| (new.clone(), column));
-            let owner = sequence.owned_by.clone();
-            self.catalog.list_sequence(&name, owner.as_ref());
+            let Some(owner) = self.known_mut(&name).and_then(|it| it.owned_by.as_mut()) else { continue };
+            owner.0 = new.clone();
+            let owner = owner.clone();
+            self.catalog.list_sequence(&name, Some(&owner));
         }
         self.catalog.sequences.remove(old);
     }

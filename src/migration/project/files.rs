@@ -99,6 +99,11 @@ pub fn root_of(file: &Path) -> PathBuf {
     root.to_owned()
 }
 
+/// A path as a project has it: `db/1_a.sql` for `./db//1_a.sql`, as its neighbours and the change name it.
+pub fn plain(path: &Path) -> PathBuf {
+    bare(path.components().collect())
+}
+
 /// A path without the `./` before it: those of a change have none.
 pub fn bare(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_prefix(b"./") {

@@ -29,7 +29,7 @@ use crate::source::Span;
 pub use detect::Detected;
 use dialect::LeftAlone;
 use files::{Roots, bare, find, root_of, walk};
-pub use files::{Survey, survey};
+pub use files::{Survey, plain, survey};
 use folders::{Files, Folders};
 use runner::{Around, Named, Order, Runner, Sections, Switch, Unit};
 pub use text::ReadAhead;
@@ -189,8 +189,7 @@ pub enum ProjectError {
 /// When a path is missing or unreadable, or holds no SQL: what was not looked at never passes.
 pub fn gather(request: &Request) -> Result<Project, ProjectError> {
     let mut project = Project::default();
-    // `./db//1_a.sql` is the `db/1_a.sql` that its neighbours and the change name.
-    let paths: Vec<PathBuf> = request.paths.iter().map(|path| bare(path.components().collect())).collect();
+    let paths: Vec<PathBuf> = request.paths.iter().map(|path| plain(path)).collect();
     let mut found = Folders::default();
     // Folders that are asked about as such, not only files in them.
     let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
@@ -217,8 +216,11 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             *judged = names.contains(file.as_os_str());
         }
         // A file that isn't among the migrations any more is as good as gone.
-        let is_there = |path: &PathBuf| folders.values().flatten().any(|(file, _)| file == path);
-        let moved = request.renamed.iter().filter(|(new, _)| !is_there(new));
+        let there: FxHashSet<&OsStr> = match request.renamed.is_empty() {
+            true => FxHashSet::default(),
+            false => folders.values().flatten().map(|(file, _)| file.as_os_str()).collect(),
+        };
+        let moved = request.renamed.iter().filter(|(new, _)| !there.contains(new.as_os_str()));
         let gone = moved.map(|(_, old)| old).chain(&request.deleted);
         for path in gone {
             let root = root_of(path);
@@ -254,7 +256,7 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
             with_neighbours.insert(root);
         }
     }
-    let mut plain = Files::new();
+    let mut untold = Files::new();
     for (root, files) in folders {
         let relative: Vec<String> = files.iter().map(|(file, _)| relative_to(file, &root)).collect();
         let top = top_of(&root).unwrap_or_else(|| root.clone());
@@ -277,11 +279,11 @@ pub fn gather(request: &Request) -> Result<Project, ProjectError> {
                 project.parts.push(part);
             }
             // Named together, folders that nothing ties to a tool are one history, in the order of their paths.
-            None => plain.extend(files),
+            None => untold.extend(files),
         }
     }
-    if !plain.is_empty() {
-        let part = without_runner(PathBuf::new(), plain, request, &mut project)?;
+    if !untold.is_empty() {
+        let part = without_runner(PathBuf::new(), untold, request, &mut project)?;
         project.parts.push(part);
     }
     project.notes.extend(project.others.notes());

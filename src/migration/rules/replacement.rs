@@ -401,10 +401,14 @@ impl Staged<'_> {
                 text(&table.to_string()),
                 text(self.of.new)
             ));
-        } else if let Some(sequence) = self.of.catalog.relations().into_iter().find(|relation| {
-            relation.owned_by.as_ref().is_some_and(|(owner, column)| owner == table && column == self.of.old)
-        }) {
-            let sequence = &sequence.name;
+        } else if let Some(sequence) = self
+            .of
+            .catalog
+            .sequences_of(table)
+            .filter(|it| it.owned_by.as_ref().is_some_and(|(_, column)| column == self.of.old))
+            .map(|it| &it.name)
+            .min()
+        {
             let bigger = match self.of.type_name.map(|name| name.name.name.as_str()) {
                 Some("int8") => format!("ALTER SEQUENCE {sequence} AS bigint;\n"),
                 _ => String::new(),
