@@ -276,6 +276,7 @@ impl Replay<'_> {
 
     /// A relation that the catalog knows.
     pub(super) fn known_mut(&mut self, name: &QName) -> Option<&mut Relation> {
+        self.catalog.touch(name);
         self.catalog.relations.get_mut(name).map(Arc::make_mut)
     }
 
@@ -289,6 +290,7 @@ impl Replay<'_> {
                 self.catalog.complete = false;
             }
         }
+        self.catalog.touch(name);
         let stub = || Arc::new(Relation { name: name.clone(), columns_known: false, ..Relation::default() });
         Arc::make_mut(self.catalog.relations.get_or_insert_with(name, stub))
     }

@@ -30,6 +30,7 @@ impl Replay<'_> {
             self.forget_links(&name);
         }
         self.catalog.list_sequence(&name, relation.owned_by.as_ref());
+        self.catalog.touch(&name);
         self.catalog.relations.insert(name, Arc::new(relation));
     }
 
@@ -55,6 +56,7 @@ impl Replay<'_> {
             ..Relation::default()
         };
         self.catalog.has_temporary |= name.schema == super::TEMPORARY;
+        self.catalog.touch(&name);
         self.catalog.relations.insert(name.clone(), Arc::new(relation.clone()));
 
         // What comes from elsewhere comes first, as in PostgreSQL.

@@ -206,6 +206,8 @@ pub struct Catalog {
     unnamed: Unnamed,
     /// The migration being replayed, by its place in the order.
     migration: u32,
+    /// What it has made or changed so far: see [`Catalog::touched`].
+    touched: Vec<QName>,
     /// Temporary relations or functions are there.
     has_temporary: bool,
     /// Relations that migrations of other folders make: perhaps in the same database.
@@ -349,9 +351,28 @@ impl Catalog {
         }
     }
 
+    /// The relations that a migration has made or changed, in the order of their names: whoever looks for what it has made
+    /// needn't look through all that there is, for each migration anew. (Of another migration than the last one, all that there is.)
+    pub fn touched_by(&self, migration: u32) -> Vec<&Relation> {
+        if migration != self.migration {
+            return self.relations();
+        }
+        let mut names: Vec<&QName> = self.touched.iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(|name| self.relation(name)).collect()
+    }
+
+    fn touch(&mut self, name: &QName) {
+        if self.touched.last() != Some(name) {
+            self.touched.push(name.clone());
+        }
+    }
+
     /// Which migration is replayed from here on, by its place in the order.
     pub fn set_migration(&mut self, migration: u32) {
         self.migration = migration;
+        self.touched.clear();
         // Another migration may be another session: what is temporary is gone.
         if std::mem::take(&mut self.has_temporary) {
             self.relations.retain(|name, _| name.schema != TEMPORARY);

@@ -184,6 +184,7 @@ impl Replay<'_> {
             .cloned()
             .collect();
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
+        self.catalog.touch(&new);
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
         let replace = |list: &mut Vec<QName>| {
             for name in list.iter_mut().filter(|name| *name == old) {

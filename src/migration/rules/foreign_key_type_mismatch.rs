@@ -2,7 +2,7 @@
 
 use super::written::type_text;
 use crate::migration::catalog::{Catalog, ConstraintDetail, Relation, TypeKind};
-use crate::migration::statement::{Body, Constraint, ConstraintKind, TypeName, quote_ident};
+use crate::migration::statement::{TypeName, quote_ident};
 
 use super::{Check, MigrationContext, Rule, Sink};
 
@@ -14,16 +14,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
-    if cx.run.down || !cx.statements.iter().any(|statement| may_add_key(&statement.body)) {
+    if cx.run.down {
         return;
     }
-    let has_new = |table: &&Relation| {
-        table.partition_of.is_none()
-            && table.constraints.iter().any(|constraint| cx.born_here(constraint.born))
-    };
-    let mut tables: Vec<&Relation> = cx.after.relations_unsorted().filter(has_new).collect();
-    tables.sort_by(|a, b| a.name.cmp(&b.name));
-    for table in tables {
+    let tables = cx.after.touched_by(cx.migration);
+    for table in tables.into_iter().filter(|table| table.partition_of.is_none()) {
         for constraint in table.constraints.iter().filter(|constraint| cx.born_here(constraint.born)) {
             let ConstraintDetail::ForeignKey { columns, target, target_columns, .. } = &constraint.detail
             else {
@@ -58,19 +53,6 @@ fn check(cx: &MigrationContext<'_>, sink: &mut Sink) {
                     type_text(&to.type_name)
                 ));
             }
-        }
-    }
-}
-
-/// Whether a foreign key may come of a statement: of most migrations none does, and no table has to be looked at.
-fn may_add_key(body: &Body) -> bool {
-    match body {
-        Body::Do(_) | Body::Call(_) => true,
-        Body::Query(query) => !query.calls.is_empty(),
-        Body::CreateSchema { elements, .. } => elements.iter().any(|element| may_add_key(&element.body)),
-        other => {
-            let is_key = |constraint: &&Constraint| matches!(constraint.kind, ConstraintKind::ForeignKey(_));
-            other.added_constraints().iter().any(is_key)
         }
     }
 }

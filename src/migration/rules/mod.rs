@@ -352,13 +352,16 @@ impl RunContext<'_> {
             Born::Here { migration, .. } if judged.contains(&migration) => Some(migration),
             _ => None,
         };
-        let tables = self.after.relations_unsorted().filter(|table| table.partition_of.is_none());
-        let mut found: Vec<(&Relation, &Constraint, u32)> = tables
+        let tables = match self.migrations.as_slice() {
+            [one] => self.after.touched_by(one.migration),
+            _ => self.after.relations(),
+        };
+        tables
+            .into_iter()
+            .filter(|table| table.partition_of.is_none())
             .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
             .filter_map(|(table, constraint)| Some((table, constraint, made(constraint)?)))
-            .collect();
-        found.sort_by_key(|(table, ..)| &table.name); // stable: those of a relation stay in their order
-        found
+            .collect()
     }
 }
 
