@@ -129,7 +129,7 @@ impl Baseline {
         let mut used = vec![false; self.entries.len()];
         let (mut open, mut held) = (Vec::new(), Vec::new());
         for (finding, mark) in std::mem::take(&mut report.findings).into_iter().zip(marks) {
-            let path = relative(&finding, folder, places);
+            let (path, mark) = (relative(&finding, folder, places), mark.to_string());
             let entry = known.get(&(path.as_str(), mark.as_str())).copied().or_else(|| {
                 // A file that has another name now.
                 moved.get_mut(mark.as_str())?.pop()
@@ -148,7 +148,7 @@ impl Baseline {
         let judged: BTreeMap<String, &Path> = report
             .files
             .iter()
-            .filter_map(|file| Some((places.relative_to(folder, &file.path)?, file.path.as_path())))
+            .filter_map(|file| Some((places.relative_to(folder, &file.path)?, &*file.path)))
             .collect();
         let stale: Vec<&Entry> = self
             .entries
@@ -175,7 +175,7 @@ impl Baseline {
             code: STALE.into(),
             category: Category::Correctness,
             severity,
-            path: Some(self.path.clone()),
+            path: Some(self.path.as_path().into()),
             span: span.map(|span| LineIndex::new(&self.text).location(&self.text, span)),
             object: None,
             message: format!(
@@ -215,12 +215,12 @@ pub fn write(
             .path
             .as_ref()
             .zip(finding.span)
-            .and_then(|(path, span)| sources.get(path)?.get(span.start as usize..span.end as usize));
+            .and_then(|(path, span)| sources.get(&**path)?.get(span.start as usize..span.end as usize));
         let statement = bare_text(text.unwrap_or("")).chars().take(80).collect();
         entries.insert(Entry {
             path: relative(finding, folder, places),
             code: finding.code.to_string(),
-            fingerprint: mark,
+            fingerprint: mark.to_string(),
             statement,
         });
     }

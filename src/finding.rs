@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -205,9 +206,9 @@ pub struct Finding {
     pub category: Category,
     /// How much it matters here, after configuration.
     pub severity: Severity,
-    /// The file (or the archive, or its part) it is about.
+    /// The file (or the archive, or its part) it is about; shared by those of one file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
+    pub path: Option<Arc<Path>>,
     /// Where in that file; none when it is about the whole of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Location>,
@@ -221,7 +222,7 @@ pub struct Finding {
     pub help: Option<String>,
     /// A mechanical fix, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<Fix>,
+    pub fix: Option<Box<Fix>>,
 }
 
 /// A finding that isn't told, and why.

@@ -167,8 +167,12 @@ fn marks(history: &[&str], change: &str) -> Vec<(String, String)> {
     migrations.push(judged);
     let found: LintReport = lint::lint(&migrations, &LintOptions::default());
     let marks = report::fingerprint::fingerprints(&found.findings, &sources, Some(&found));
-    let mut marks: Vec<(String, String)> =
-        found.findings.iter().map(|finding| finding.code.to_string()).zip(marks).collect();
+    let mut marks: Vec<(String, String)> = found
+        .findings
+        .iter()
+        .map(|finding| finding.code.to_string())
+        .zip(marks.iter().map(ToString::to_string))
+        .collect();
     marks.sort();
     marks
 }

@@ -87,7 +87,9 @@ pub fn mend(
         .collect();
     let mut closed = closed(&judged, named, request);
     // Those are told of that something could be done about.
-    closed.retain(|path, _| report.findings.iter().any(|f| f.fix.is_some() && f.path.as_ref() == Some(path)));
+    closed.retain(|path, _| {
+        report.findings.iter().any(|f| f.fix.is_some() && f.path.as_deref() == Some(path.as_path()))
+    });
     let stdin = request.stdin.clone();
     let mended = {
         let request = &*request;
@@ -258,7 +260,7 @@ impl Fixed {
             .iter()
             .filter(|finding| {
                 finding.fix.as_ref().is_some_and(|fix| fix.applicability == Applicability::Unsafe)
-                    && finding.path.as_ref().is_some_and(|path| !self.closed.contains_key(path))
+                    && finding.path.as_deref().is_some_and(|path| !self.closed.contains_key(path))
             })
             .count();
         if hidden > 0 && !self.unsafe_fixes {

@@ -673,7 +673,7 @@ fn add_problems(project: &Project, report: &mut LintReport) {
             code: "syntax_error".into(),
             category: Category::Correctness,
             severity: Severity::Error,
-            path: Some(path.clone()),
+            path: Some(path.as_path().into()),
             span: Some(location),
             object: None,
             message: message.clone(),
@@ -685,12 +685,12 @@ fn add_problems(project: &Project, report: &mut LintReport) {
             let at = one
                 .span
                 .is_some_and(|it| it.start <= location.start && location.start < it.end.max(it.start + 1));
-            one.code != "syntax_error" || one.path.as_ref() != Some(path) || !at
+            one.code != "syntax_error" || one.path.as_deref() != Some(path.as_path()) || !at
         });
         let at = report
             .findings
             .iter()
-            .position(|f| f.path.as_ref() == Some(path))
+            .position(|f| f.path.as_deref() == Some(path.as_path()))
             .unwrap_or(report.findings.len());
         report.findings.insert(at, finding);
     }
@@ -722,7 +722,7 @@ fn add_deleted(project: &Project, options: &LintOptions, report: &mut LintReport
             code: rule.code.into(),
             category: facts.category,
             severity,
-            path: Some((*first).clone()),
+            path: Some(first.as_path().into()),
             span: None,
             object: None,
             message: format!(

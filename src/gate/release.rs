@@ -184,7 +184,7 @@ pub fn release(project: &Project, report: &LintReport, pending: Pending) -> Rele
 
 fn is_of(file: &FileReport, migration: &Migration) -> bool {
     // Sections of one file go different ways, or begin at different places.
-    file.path == migration.path
+    *file.path == *migration.path
         && file.direction == migration.direction
         && file
             .statements
@@ -235,7 +235,7 @@ fn facts(statement: &StatementReport, migration: &Migration) -> StatementFacts {
     };
     StatementFacts {
         line: statement.location.line,
-        kind: statement.kind.clone(),
+        kind: statement.kind.to_string(),
         text: one_line(span.of(&migration.text)),
         understood: statement.understood,
         in_transaction: statement.in_transaction,

@@ -224,7 +224,7 @@ mod tests {
             code: code.into(),
             category,
             severity,
-            path: Some(path.into()),
+            path: Some(std::path::Path::new(path).into()),
             span: None,
             object: None,
             message: format!("{code} in {path}"),

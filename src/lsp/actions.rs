@@ -117,16 +117,16 @@ fn fix_all(document: &Document, asked: &Asked<'_>, workspace: &mut Workspace<'_>
     let now = document.text.as_str();
     let first = judgement.report.findings.clone();
     let mended = fix::mend::<()>(
-        |texts| match texts.get(&path).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+        |texts| match texts.get(&*path).and_then(|bytes| std::str::from_utf8(bytes).ok()) {
             None => Ok(first.clone()),
             Some(other) => Ok(workspace.findings(&document.path, now, other)),
         },
         |_: &Path| Ok(now.as_bytes().to_vec()),
-        |of| of == path,
+        |of| *of == *path,
         false,
     )
     .ok()?;
-    let after = String::from_utf8(mended.files.get(&path)?.after.clone()).ok()?;
+    let after = String::from_utf8(mended.files.get(&*path)?.after.clone()).ok()?;
     let edits = [Edit { start: 0, end: now.len() as u32, text: after }];
     let count = mended.applied.len();
     let what = if count == 1 { "the safe fix".to_owned() } else { format!("all {count} safe fixes") };
@@ -179,7 +179,7 @@ pub fn symbols(document: &Document, encoding: Encoding) -> Value {
             .collect();
         // 24: an event, the nearest to a statement that there is.
         json!({
-            "name": if name.is_empty() { statement.kind.clone() } else { name },
+            "name": if name.is_empty() { statement.kind.to_string() } else { name },
             "detail": locks.join(", "),
             "kind": 24,
             "range": range,

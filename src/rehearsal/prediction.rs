@@ -46,8 +46,8 @@ impl Predictions {
         for file in report.files {
             for statement in file.statements {
                 let predicted = predicted(&statement.effects, statement.understood);
-                let key = (file.path.clone(), file.direction, statement.location.start);
-                by_place.insert(key, (statement.kind, predicted));
+                let key = (file.path.to_path_buf(), file.direction, statement.location.start);
+                by_place.insert(key, (statement.kind.into(), predicted));
             }
         }
         Predictions { by_place }

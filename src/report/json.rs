@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::fingerprint::fingerprints;
+use super::fingerprint::{Fingerprint, fingerprints};
 use super::layout;
 use super::{Linted, Report};
 use crate::finding::{Category, Finding, Fix, Severity};
@@ -38,7 +38,7 @@ struct Whole<'a> {
     #[serde(serialize_with = "files")]
     files: &'a [FileReport],
     #[serde(serialize_with = "findings")]
-    findings: (&'a [Finding], &'a [String]),
+    findings: (&'a [Finding], &'a [Fingerprint]),
     summary: Summary,
 }
 
@@ -73,10 +73,10 @@ fn statements<S: Serializer>(statements: &[StatementReport], serializer: S) -> R
 
 /// Findings, with their fingerprints.
 fn findings<S: Serializer>(
-    (findings, marks): &(&[Finding], &[String]),
+    (findings, marks): &(&[Finding], &[Fingerprint]),
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(findings.iter().zip(*marks).map(|(finding, mark)| told(finding, mark)))
+    serializer.collect_seq(findings.iter().zip(*marks).map(|(finding, mark)| told(finding, *mark)))
 }
 
 #[derive(Serialize)]
@@ -153,7 +153,7 @@ struct Told<'a> {
     fix: Option<&'a Fix>,
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<&'a str>,
-    fingerprint: &'a str,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Serialize)]
@@ -193,10 +193,10 @@ struct Found<'a> {
     tool: Tool,
     command: &'a str,
     #[serde(serialize_with = "findings")]
-    findings: (&'a [Finding], &'a [String]),
+    findings: (&'a [Finding], &'a [Fingerprint]),
 }
 
-fn lint<'a>(linted: Linted<'a>, marks: &'a [String]) -> Whole<'a> {
+fn lint<'a>(linted: Linted<'a>, marks: &'a [Fingerprint]) -> Whole<'a> {
     let Linted { report, postgres_version, runner } = linted;
     Whole {
         schema_version: SCHEMA_VERSION,
@@ -220,7 +220,7 @@ fn lint<'a>(linted: Linted<'a>, marks: &'a [String]) -> Whole<'a> {
     }
 }
 
-fn told<'a>(finding: &'a Finding, fingerprint: &'a str) -> Told<'a> {
+fn told<'a>(finding: &'a Finding, fingerprint: Fingerprint) -> Told<'a> {
     Told {
         code: &finding.code,
         category: finding.category,
@@ -229,7 +229,7 @@ fn told<'a>(finding: &'a Finding, fingerprint: &'a str) -> Told<'a> {
         span: finding.span.as_ref(),
         message: &finding.message,
         help: finding.help.as_deref(),
-        fix: finding.fix.as_ref(),
+        fix: finding.fix.as_deref(),
         object: finding.object.as_deref(),
         fingerprint,
     }

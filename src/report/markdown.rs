@@ -94,7 +94,7 @@ fn row(out: &mut String, report: &Report<'_>, file: &FileReport, statement: &Sta
     let place = statement.location;
     let sql = report
         .sources
-        .get(&file.path)
+        .get(&*file.path)
         .and_then(|text| text.get(place.start as usize..place.end as usize))
         .map(super::fingerprint::bare_text)
         .unwrap_or_default();

@@ -4,7 +4,7 @@
 //! exclusive.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ use crate::source::LineIndex;
 
 /// The document, ending in a newline.
 pub fn report(report: &Report<'_>, _style: Style) -> String {
-    let mut indexes: HashMap<&PathBuf, LineIndex> = HashMap::new();
+    let mut indexes: HashMap<&Path, LineIndex> = HashMap::new();
     let diagnostics: Vec<Value> = report
         .findings
         .iter()
         .map(|finding| {
-            let text = finding.path.as_ref().and_then(|path| Some((path, &**report.sources.get(path)?)));
+            let text = finding.path.as_deref().and_then(|path| Some((path, &**report.sources.get(path)?)));
             let index = text
                 .map(|(path, text)| (&*indexes.entry(path).or_insert_with(|| LineIndex::new(text)), text));
             diagnostic(report, finding, index)

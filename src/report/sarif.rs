@@ -4,7 +4,7 @@
 //! "SARIF support for code scanning".
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::json;
 use serde_sarif::sarif;
@@ -41,7 +41,7 @@ pub fn report(report: &Report<'_>, _style: Style) -> String {
         .take(MOST_RESULTS)
         .map(|((finding, held), mark)| {
             let index = used.get(&*finding.code).copied().unwrap_or(0);
-            result(report, finding, held, mark, index, &mut indexes)
+            result(report, finding, held, mark.to_string(), index, &mut indexes)
         })
         .collect();
     let driver = sarif::ToolComponent::builder()
@@ -173,7 +173,7 @@ fn result<'a>(
     held: Option<&Suppressed>,
     mark: String,
     rule_index: usize,
-    indexes: &mut HashMap<&'a PathBuf, LineIndex>,
+    indexes: &mut HashMap<&'a Path, LineIndex>,
 ) -> sarif::Result {
     let text = match &finding.help {
         Some(help) => format!("{}\n\n{}", finding.message, help.trim_end()),
@@ -204,7 +204,7 @@ fn result<'a>(
     if let Some(held) = held {
         built.suppressions = Some(vec![suppression(held, path.as_deref())]);
     }
-    let source = finding.path.as_ref().and_then(|path| Some((path, report.sources.get(path)?)));
+    let source = finding.path.as_deref().and_then(|path| Some((path, report.sources.get(path)?)));
     if let (Some(fix), Some((file, source)), Some(path)) = (&finding.fix, source, path.as_deref()) {
         let index = indexes.entry(file).or_insert_with(|| LineIndex::new(source));
         let replacements = fix

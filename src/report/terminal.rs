@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -57,8 +57,8 @@ impl Style {
 /// The report: findings in their order, then the line that sums up.
 pub fn report(report: &Report<'_>, style: Style) -> String {
     let mut out = String::new();
-    let mut sources: HashMap<&PathBuf, Text> = HashMap::new();
-    for path in report.findings.iter().filter_map(|finding| finding.path.as_ref()) {
+    let mut sources: HashMap<&Path, Text> = HashMap::new();
+    for path in report.findings.iter().filter_map(|finding| finding.path.as_deref()) {
         if let (false, Some(text)) = (sources.contains_key(path), report.sources.get(path)) {
             sources.insert(path, Text::new(path.display().to_string(), text.clone()));
         }
@@ -66,7 +66,7 @@ pub fn report(report: &Report<'_>, style: Style) -> String {
     let handler = style.handler();
     let statements = Statements::new(report.lint.map(|lint| lint.report));
     for finding in report.findings {
-        let source = finding.path.as_ref().and_then(|path| sources.get(path));
+        let source = finding.path.as_deref().and_then(|path| sources.get(path));
         let statement = statements.around(finding);
         let shown = Shown {
             finding,

@@ -190,7 +190,9 @@ pub fn judge(evidence: &Evidence, severities: &Severities) -> Vec<(Stage, Findin
                 category: Category::Backup,
                 severity: if set.is_some() { severity } else { found.severity.unwrap_or(severity) },
                 path: Some(
-                    file.filter(|_| evidence.is_directory()).unwrap_or_else(|| evidence.file.path.clone()),
+                    file.filter(|_| evidence.is_directory())
+                        .unwrap_or_else(|| evidence.file.path.clone())
+                        .into(),
                 ),
                 span: None,
                 object: found.object,

@@ -180,10 +180,10 @@ pub fn choose(
 ) -> BTreeMap<PathBuf, Vec<(&Finding, &Fix)>> {
     let mut offered: BTreeMap<PathBuf, Vec<(&Finding, &Fix)>> = BTreeMap::new();
     for finding in findings {
-        let (Some(path), Some(fix)) = (&finding.path, &finding.fix) else { continue };
+        let (Some(path), Some(fix)) = (finding.path.as_deref(), finding.fix.as_deref()) else { continue };
         let allowed = with_unsafe || fix.applicability == Applicability::Safe;
         if allowed && !fix.edits.is_empty() && may_edit(path) {
-            offered.entry(path.clone()).or_default().push((finding, fix));
+            offered.entry(path.to_path_buf()).or_default().push((finding, fix));
         }
     }
     for fixes in offered.values_mut() {
@@ -224,12 +224,18 @@ mod tests {
             code: code.into(),
             category: Category::Locking,
             severity: Severity::Error,
-            path: Some("a.sql".into()),
+            path: Some(Path::new("a.sql").into()),
             span: Some(Location { line: 1, ..Location::default() }),
             object: None,
             message: String::new(),
             help: None,
-            fix: Some(Fix { title: code.to_owned(), applicability, note: None, edits, turn: Turn::Any }),
+            fix: Some(Box::new(Fix {
+                title: code.to_owned(),
+                applicability,
+                note: None,
+                edits,
+                turn: Turn::Any,
+            })),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use compact_str::CompactString;
 
 use super::run::{Settled, Told};
 use super::{ActiveRule, LintOptions};
@@ -53,7 +56,7 @@ pub struct Unfixed {
 #[derive(Clone, Debug)]
 pub struct FileReport {
     /// The file.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Which way it goes.
     pub direction: Direction,
     /// Its statements.
@@ -66,7 +69,7 @@ pub struct StatementReport {
     /// Where it is.
     pub location: Location,
     /// "ALTER TABLE".
-    pub kind: String,
+    pub kind: CompactString,
     /// Whether every token was accounted for.
     pub understood: bool,
     /// Whether it runs together with others in one transaction; `None` where only the runner could tell.
@@ -110,23 +113,16 @@ impl LintReport {
 pub(super) fn report(
     migrations: &[Migration],
     judged: Vec<Settled>,
-    (mut said, small): (Told, Told),
+    (mut said, mut small): (Told, Told),
     rules: &[ActiveRule],
     options: &LintOptions,
     history: usize,
 ) -> LintReport {
     let mut report = LintReport { history, ..LintReport::default() };
-    report.findings.reserve(said.len());
-    // Those of one migration together: judged ones come in the order of their places.
-    said.sort_by_key(|(index, ..)| *index);
-    let mut said = said.into_iter().peekable();
-    let mut small_of: HashMap<usize, Vec<(&'static str, Said)>> = HashMap::new();
-    for (index, code, one) in small {
-        small_of.entry(index).or_default().push((code, one));
-    }
     let active: HashMap<&str, &ActiveRule> = rules.iter().map(|active| (active.rule.code, active)).collect();
     for settled in judged {
         let migration = &migrations[settled.index]; // the index of a judged one of them
+        let path: Arc<Path> = migration.path.as_path().into();
         let mut suppressing = Suppressing::new(&settled.suppressions);
         let mut findings: Vec<Finding> = Vec::new();
         let mut held: Vec<Suppressed> = Vec::new();
@@ -138,7 +134,7 @@ pub(super) fn report(
                 code: Cow::Borrowed(code),
                 category: active.category,
                 severity,
-                path: Some(migration.path.clone()),
+                path: Some(path.clone()),
                 span: Some(settled.lines.location(&migration.text, one.span)),
                 object: None,
                 message: one.message,
@@ -149,8 +145,7 @@ pub(super) fn report(
                 },
             })
         };
-        while said.next_if(|(index, ..)| *index < settled.index).is_some() {}
-        while let Some((_, code, one)) = said.next_if(|(index, ..)| *index == settled.index) {
+        for (code, one) in said.take(settled.index) {
             let category = active.get(code).map(|active| active.category);
             let by = suppressing.holds(code, category, one.span);
             let not = match &one.fix {
@@ -173,7 +168,7 @@ pub(super) fn report(
                 (finding, _) => findings.extend(finding),
             }
         }
-        for (code, one) in small_of.remove(&settled.index).unwrap_or_default() {
+        for (code, one) in small.take(settled.index) {
             let category = active.get(code).map(|active| active.category);
             // The same migration is large elsewhere: its suppressions have their use.
             if suppressing.holds(code, category, one.span).is_some() {
@@ -201,7 +196,7 @@ pub(super) fn report(
         }
         report.findings.extend(findings);
         report.files.push(FileReport {
-            path: migration.path.clone(),
+            path: path.clone(),
             direction: migration.direction,
             statements: settled.told,
         });
@@ -228,9 +223,9 @@ pub(super) fn statement_report(
             // What it begins with is the best name for what can't be read.
             Body::NotUnderstood => {
                 let first: Vec<&str> = statement.span.of(text).split_whitespace().take(2).collect();
-                first.join(" ").chars().take(40).collect::<String>().to_uppercase()
+                first.join(" ").chars().take(40).collect::<CompactString>().to_uppercase()
             }
-            _ => statement.kind_name(),
+            _ => statement.kind_name().into(),
         },
         understood: statement.understood(),
         in_transaction: record.in_transaction,

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use rustc_hash::FxHashMap;
+
 use super::report::{self, LintReport, StatementReport};
 use super::{ActiveRule, LintOptions};
 use crate::finding::Finding;
@@ -22,8 +24,25 @@ use crate::migration::walk::{Walk, Walked};
 use crate::pages;
 use crate::source::{LineIndex, Span};
 
-/// What rules say, each with the place of its migration and the rule's code.
-pub(super) type Told = Vec<(usize, &'static str, Said)>;
+/// What rules say, each with the rule's code, by the place of the migration. For each of them a list of its own: whoever
+/// makes findings of it gives its memory back one by one.
+#[derive(Default)]
+pub(super) struct Told(FxHashMap<usize, Vec<(&'static str, Said)>>);
+
+impl Told {
+    /// Takes what is said of the migration at `index`.
+    pub fn take(&mut self, index: usize) -> Vec<(&'static str, Said)> {
+        self.0.remove(&index).unwrap_or_default()
+    }
+
+    fn add(&mut self, index: usize, code: &'static str, one: Said) {
+        self.0.entry(index).or_default().push((code, one));
+    }
+
+    fn extend(&mut self, many: impl IntoIterator<Item = (usize, &'static str, Said)>) {
+        many.into_iter().for_each(|(index, code, one)| self.add(index, code, one));
+    }
+}
 
 /// What is walked through together: a migration and what undoes it; or a way back that undoes none of them.
 pub(super) struct Step {
@@ -138,8 +157,8 @@ impl<'a> Run<'a> {
             is_release: judged <= RELEASE,
             downs_are_usual: migrations.iter().any(|m| m.direction == Direction::Down && m.undoes.is_some()),
             judged: Vec::new(),
-            said: Vec::new(),
-            small: Vec::new(),
+            said: Told::default(),
+            small: Told::default(),
             spared: spared(migrations),
             history: 0,
         }

@@ -461,7 +461,7 @@ impl Said {
 #[derive(Clone, Debug)]
 pub enum Mend {
     /// This.
-    Fix(Fix),
+    Fix(Box<Fix>),
     /// Nothing here: why, as a clause behind "not fixed: ".
     Not(String),
 }
@@ -505,7 +505,7 @@ impl Said {
         edits: Vec<Edit>,
     ) -> &mut Self {
         let fix = Fix { title: title.into(), applicability, note: None, edits, turn: Turn::Any };
-        self.fix = Some(Mend::Fix(fix));
+        self.fix = Some(Mend::Fix(Box::new(fix)));
         self
     }
 

@@ -4,7 +4,7 @@
 //! page and the configuration. A new rule is a file here, its page under `rules/rehearsal/`, and two lines below.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::finding::{Category, Finding, Severity};
 use crate::migration::lint::Severities;
@@ -125,7 +125,7 @@ pub(super) fn judge(report: &Rehearsal, severities: &Severities) -> Vec<Finding>
             code: Cow::Borrowed(rule.code),
             category: Category::Rehearsal,
             severity,
-            path: said.path.map(PathBuf::from),
+            path: said.path.map(|path| Path::new(&path).into()),
             span: said.span,
             object: said.object,
             message: said.message,
