@@ -182,7 +182,7 @@ impl Baseline {
                 "nothing gives `{}` in {} any more, so this entry of the baseline does nothing{more}",
                 first.code, first.path
             ),
-            help: Some(format!("rollsafe lint --write-baseline {}", self.path.display())),
+            help: Some(format!("rollsafe lint --write-baseline {}", self.path.display()).into()),
             fix: None,
         }
     }

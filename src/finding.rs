@@ -217,9 +217,9 @@ pub struct Finding {
     pub object: Option<String>,
     /// What is wrong and why, in the user's own names. One sentence or two, no trailing newline.
     pub message: String,
-    /// What to do instead: SQL or a command to paste. May have many lines.
+    /// What to do instead: SQL or a command to paste. May have many lines; shared by those that say the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
+    pub help: Option<Arc<str>>,
     /// A mechanical fix, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix: Option<Box<Fix>>,

@@ -427,7 +427,9 @@ fn findings(case: &Case<'_>) -> Vec<Finding> {
 fn help(case: &Case<'_>) -> Result<String, String> {
     let findings = findings(case);
     let found = findings.iter().find(|finding| finding.code == case.code);
-    found.and_then(|finding| finding.help.clone()).ok_or_else(|| format!("no help in {findings:?}"))
+    found
+        .and_then(|finding| Some(finding.help.as_deref()?.to_owned()))
+        .ok_or_else(|| format!("no help in {findings:?}"))
 }
 
 /// Runs a text statement by statement; what the server says of it.

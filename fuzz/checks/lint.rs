@@ -47,7 +47,9 @@ pub fn check(text: &str) {
     let report = lint(&files, &LintOptions { rules, severities, ..LintOptions::default() });
     for finding in &report.findings {
         let (Some(path), Some(place)) = (&finding.path, &finding.span) else { continue };
-        let Some(file) = files.iter().find(|file| *file.path == **path) else { panic!("{path:?} is no file") };
+        let Some(file) = files.iter().find(|file| *file.path == **path) else {
+            panic!("{path:?} is no file")
+        };
         assert!(file.text.get(place.start as usize..place.end as usize).is_some(), "{place:?}");
     }
     let sources = files.iter().map(|file| (file.path.clone(), file.text.clone())).collect();

@@ -484,7 +484,7 @@ mod tests {
                 span: None,
                 object: None,
                 message: message.to_owned(),
-                help: Some("do it again".to_owned()),
+                help: Some("do it again".into()),
                 fix: None,
             })
             .to_vec();

@@ -734,7 +734,7 @@ fn add_deleted(project: &Project, options: &LintOptions, report: &mut LintReport
             help: Some(
                 "Put the file back, and undo what it did in a new migration. Where older migrations are folded into one on \
                  purpose, say so in rollsafe.toml: [[lint.overrides]] with their paths and applied_migration_edited = \"off\"."
-                    .to_owned(),
+                    .into(),
             ),
             fix: None,
         });

@@ -341,7 +341,7 @@ fn finding(message: String, severity: Severity) -> Finding {
         help: Some(
             "Find out who made the change, then bring it into a migration (IF NOT EXISTS where a part of the databases has it), \
              or take it back in the database."
-                .to_owned(),
+                .into(),
         ),
         fix: None,
     }

@@ -214,7 +214,8 @@ impl<'a> Suppressing<'a> {
     pub fn findings(&self, custom: &[CustomRule]) -> Vec<(&'static str, Said)> {
         let mut found = Vec::new();
         let mut say = |code: &'static str, span: Span, message: String, help: Option<String>| {
-            found.push((code, Said { span, migration: None, message, help, fix: None }));
+            found
+                .push((code, Said { span, migration: None, message, help: help.map(Into::into), fix: None }));
         };
         for (suppression, used) in self.suppressions.iter().zip(&self.used) {
             if let Some(problem) = &suppression.malformed {

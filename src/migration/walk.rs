@@ -940,7 +940,7 @@ fn problems(
 ) {
     let mut say = |code, span, message: String, help: Option<&str>| {
         let mut one = Said::new(span, message);
-        one.help = help.map(str::to_owned);
+        one.help = help.map(Into::into);
         said.push((code, one));
     };
     for problem in &statement.problems {

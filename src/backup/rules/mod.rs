@@ -197,7 +197,7 @@ pub fn judge(evidence: &Evidence, severities: &Severities) -> Vec<(Stage, Findin
                 span: None,
                 object: found.object,
                 message: found.message,
-                help: found.help,
+                help: found.help.map(Into::into),
                 fix: None,
             };
             findings.push((rule.stage, finding));

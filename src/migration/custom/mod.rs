@@ -205,7 +205,13 @@ impl Noted {
             };
             said.push((
                 rule.rule.code,
-                Said { span: statement.span, migration: None, message, help, fix: None },
+                Said {
+                    span: statement.span,
+                    migration: None,
+                    message,
+                    help: help.map(Into::into),
+                    fix: None,
+                },
             ));
         }
         said

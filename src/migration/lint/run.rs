@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{self, LintReport, StatementReport};
 use super::{ActiveRule, LintOptions};
@@ -35,12 +36,20 @@ impl Told {
         self.0.remove(&index).unwrap_or_default()
     }
 
-    fn add(&mut self, index: usize, code: &'static str, one: Said) {
-        self.0.entry(index).or_default().push((code, one));
+    /// All that is said at once, with room for these and no more.
+    fn of(&mut self, index: usize, mut said: Vec<(&'static str, Said)>) {
+        match self.0.get_mut(&index) {
+            _ if said.is_empty() => {}
+            Some(more) => more.append(&mut said),
+            None => {
+                said.shrink_to_fit();
+                self.0.insert(index, said);
+            }
+        }
     }
 
     fn extend(&mut self, many: impl IntoIterator<Item = (usize, &'static str, Said)>) {
-        many.into_iter().for_each(|(index, code, one)| self.add(index, code, one));
+        many.into_iter().for_each(|(index, code, one)| self.0.entry(index).or_default().push((code, one)));
     }
 }
 
@@ -109,6 +118,8 @@ pub(super) struct Run<'a> {
     spared: Vec<usize>,
     /// How many have been replayed.
     pub history: usize,
+    /// What is advised so far.
+    helps: FxHashSet<Arc<str>>,
 }
 
 /// Baselines that aren't walked through: a database runs the newest one or the versions up to it, never both. As long as
@@ -161,6 +172,7 @@ impl<'a> Run<'a> {
             small: Told::default(),
             spared: spared(migrations),
             history: 0,
+            helps: FxHashSet::default(),
         }
     }
 
@@ -302,12 +314,22 @@ impl<'a> Run<'a> {
 
     /// Takes in what was said of a migration; gives what is known of its statements.
     fn hear(&mut self, index: usize, walked: Walked) -> Vec<Record> {
-        let kept = |(code, mut one): (&'static str, Said)| {
-            one.trim();
-            (index, code, one)
+        let helps = &mut self.helps;
+        let mut kept = |mut said: Vec<(&'static str, Said)>| {
+            for (_, one) in &mut said {
+                one.trim();
+                // The same advice is given to many, and is half of what is kept of a finding.
+                if let Some(help) = &mut one.help {
+                    match helps.get(&**help) {
+                        Some(known) => *help = known.clone(),
+                        None => _ = helps.insert(help.clone()),
+                    }
+                }
+            }
+            said
         };
-        self.said.extend(walked.said.into_iter().map(kept));
-        self.small.extend(walked.small.into_iter().map(kept));
+        self.said.of(index, kept(walked.said));
+        self.small.of(index, kept(walked.small));
         walked.records
     }
 

@@ -3,6 +3,8 @@
 //! A rule does no I/O and can't fail. It says where and what; code, category and severity come from its page
 //! and the configuration. A new rule is a file here, its page under `rules/migration/`, and two lines below.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use rustc_hash::FxHashSet;
 
@@ -439,7 +441,7 @@ pub struct Said {
     /// What is wrong, and why.
     pub message: String,
     /// What to do instead.
-    pub help: Option<String>,
+    pub help: Option<Arc<str>>,
     /// A mechanical fix, or why there is none where one would be looked for.
     pub fix: Option<Mend>,
 }
@@ -448,9 +450,6 @@ impl Said {
     /// Gives back memory that was put by for more: what is said is kept to the end.
     pub(super) fn trim(&mut self) {
         self.message.shrink_to_fit();
-        if let Some(help) = &mut self.help {
-            help.shrink_to_fit();
-        }
         if let Some(Mend::Fix(fix)) = &mut self.fix {
             fix.edits.shrink_to_fit();
         }
@@ -482,7 +481,7 @@ impl Said {
     }
 
     /// What to do instead: SQL or a command to paste.
-    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+    pub fn help(&mut self, help: impl Into<Arc<str>>) -> &mut Self {
         self.help = Some(help.into());
         self
     }

@@ -129,7 +129,7 @@ pub(super) fn judge(report: &Rehearsal, severities: &Severities) -> Vec<Finding>
             span: said.span,
             object: said.object,
             message: said.message,
-            help: said.help,
+            help: said.help.map(Into::into),
             fix: None,
         }));
     }
