@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::naming::cut;
-use super::relation::ConstraintDetail;
-use super::{Function, QName, Type, TypeKind};
+use super::relation::{Constraint, ConstraintDetail, Relation};
+use super::{Function, List, QName, Type, TypeKind};
 use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
 
 use super::apply::Replay;
@@ -77,15 +77,9 @@ impl Replay<'_> {
                 let table = self.resolve(table);
                 let (old, new) = (name.name.value.clone(), to.value.clone());
                 let Some(relation) = self.known_mut(&table) else { return };
-                for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.name == old) {
-                    trigger.name = new.clone();
-                }
-                for policy in relation.policies.iter_mut().filter(|policy| policy.name == old) {
-                    policy.name = new.clone();
-                }
-                for rule in relation.rules.iter_mut().filter(|rule| **rule == old) {
-                    *rule = new.clone();
-                }
+                relation.triggers.rename(&old, |trigger| trigger.name = new.clone());
+                relation.policies.rename(&old, |policy| policy.name = new.clone());
+                relation.rules.rename(&old, |rule| *rule = new.clone());
             }
             (
                 ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine,
@@ -140,6 +134,7 @@ impl Replay<'_> {
                 }
             }
         }
+        self.catalog.note_type(&new.name);
         let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
         self.catalog.types.insert(new, Arc::new(renamed));
     }
@@ -148,19 +143,20 @@ impl Replay<'_> {
     pub(super) fn rename_relation(&mut self, old: &QName, new: QName) {
         if let Some(table) = self.catalog.indexes.remove(old) {
             if let Some(relation) = self.known_mut(&table) {
-                for index in relation.indexes.iter_mut().filter(|index| index.name == old.name) {
+                let Relation { indexes, constraints, .. } = relation;
+                indexes.rename(&old.name, |index| {
                     // A constraint's index and the constraint share their name.
                     if let Some(owner) = index.constraint.take() {
-                        for constraint in relation.constraints.iter_mut().filter(|c| c.name == owner) {
+                        constraints.rename(&owner, |constraint| {
                             constraint.name = new.name.clone();
                             if let Some(index) = constraint.detail.index_mut() {
                                 *index = new.name.clone();
                             }
-                        }
+                        });
                         index.constraint = Some(new.name.clone());
                     }
                     index.name = new.name.clone();
-                }
+                });
             }
             self.catalog.indexes.insert(new, table);
             return;
@@ -183,6 +179,9 @@ impl Replay<'_> {
             .chain(relation.partition_of.as_ref().map(|of| &of.parent))
             .cloned()
             .collect();
+        // Which relations have it in their lists is written in it: there may be many thousands.
+        let targets: Vec<QName> = relation.constraints.iter().filter_map(target_of).cloned().collect();
+        let reads = relation.reads.clone();
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
         let replace = |list: &mut Vec<QName>| {
@@ -190,9 +189,11 @@ impl Replay<'_> {
                 *name = new.clone();
             }
         };
-        for parent in parents {
-            self.catalog.children.get_mut(&parent).map(replace);
+        let replace_in = |list: &mut List<QName>| list.rename(old, |name| *name = new.clone());
+        for parent in &parents {
+            self.catalog.children.get_mut(parent).map(replace_in);
         }
+        self.catalog.list_default(&new);
         let children = self.catalog.children.remove(old).unwrap_or_default();
         for child in &children {
             if let Some(child) = self.known_mut(child) {
@@ -203,11 +204,14 @@ impl Replay<'_> {
             }
         }
         self.catalog.children.insert(new.clone(), children);
+        if let Some(defaults) = self.catalog.defaults.remove(old) {
+            self.catalog.defaults.insert(new.clone(), defaults);
+        }
         let mut referencing = self.catalog.referencing.remove(old).unwrap_or_default();
-        replace(&mut referencing);
+        replace_in(&mut referencing);
         for table in &referencing {
             let Some(table) = self.known_mut(table) else { continue };
-            for constraint in &mut table.constraints {
+            for constraint in table.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail
                     && target == old
                 {
@@ -216,7 +220,9 @@ impl Replay<'_> {
             }
         }
         self.catalog.referencing.insert(new.clone(), referencing);
-        self.catalog.referencing.values_mut().for_each(replace);
+        for target in &targets {
+            self.catalog.referencing.get_mut(target).map(replace_in);
+        }
         let views = self.catalog.views_over.remove(old).unwrap_or_default();
         for view in &views {
             if let Some(view) = self.known_mut(view) {
@@ -227,9 +233,11 @@ impl Replay<'_> {
             }
         }
         self.catalog.views_over.insert(new.clone(), views);
-        self.catalog.views_over.values_mut().for_each(replace);
+        for read in &reads {
+            self.catalog.views_over.get_mut(read).map(replace_in);
+        }
         for (_, tables) in self.catalog.publications.values_mut() {
-            replace(tables);
+            replace_in(tables);
         }
         let owned: Vec<QName> = self.catalog.sequences_of(old).map(|it| it.name.clone()).collect();
         for name in owned {
@@ -239,5 +247,13 @@ impl Replay<'_> {
             self.catalog.list_sequence(&name, Some(&owner));
         }
         self.catalog.sequences.remove(old);
+    }
+}
+
+/// What a foreign key points to.
+fn target_of(constraint: &Constraint) -> Option<&QName> {
+    match &constraint.detail {
+        ConstraintDetail::ForeignKey { target, .. } => Some(target),
+        _ => None,
     }
 }
