@@ -347,6 +347,14 @@ impl Replay<'_> {
         rename_in(relation, &swap, &|text| *text = renamed(text, from, to));
         // A view's query follows, too.
         for view in self.catalog.views_over.get(table).cloned().unwrap_or_default() {
+            // To be changed, a view that a copy of the catalog shares is copied.
+            let named = |known: &Relation| {
+                known.mentions.iter().any(|word| word == from)
+                    || known.reads_columns.iter().any(|(of, column)| of == table && column == from)
+            };
+            if !self.catalog.relation(&view).is_some_and(named) {
+                continue;
+            }
             let Some(view) = self.known_mut(&view) else { continue };
             if view.mentions.iter().any(|word| word == from) {
                 view.mentions.push(to.into());

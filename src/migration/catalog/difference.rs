@@ -263,10 +263,10 @@ fn same_index(a: &Index, b: &Index) -> bool {
 fn type_difference(before: &Type, after: &Type, lines: &mut Vec<String>) {
     match (&before.kind, &after.kind) {
         (TypeKind::Enum(old), TypeKind::Enum(new)) => {
-            for (label, _) in new.iter().filter(|(label, _)| !old.iter().any(|(known, _)| known == label)) {
+            for (label, _) in new.iter().filter(|(label, _)| !old.has(label)) {
                 lines.push(format!("type {} still has the value '{label}'", before.name));
             }
-            for (label, _) in old.iter().filter(|(label, _)| !new.iter().any(|(known, _)| known == label)) {
+            for (label, _) in old.iter().filter(|(label, _)| !new.has(label)) {
                 lines.push(format!("type {} has lost the value '{label}'", before.name));
             }
         }

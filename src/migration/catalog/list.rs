@@ -9,8 +9,8 @@ use std::hash::Hash;
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
-use super::QName;
-use super::relation::{Constraint, ConstraintDetail, Index, Policy, Trigger};
+use super::relation::{Born, Constraint, ConstraintDetail, Index, Policy, Trigger};
+use super::{Expr, QName};
 
 /// Up to this many are looked through, which is faster than to look them up.
 const FEW: usize = 16;
@@ -318,6 +318,9 @@ impl Named for Constraint {
             }
             ConstraintDetail::Unique { columns, .. } | ConstraintDetail::ForeignKey { columns, .. } => {
                 columns.iter().for_each(|column| note(column));
+                if columns.is_empty() {
+                    note("");
+                }
             }
             ConstraintDetail::Exclude { .. } => note(""),
         }
@@ -351,6 +354,22 @@ impl Named for Policy {
     type Name = CompactString;
     fn name(&self) -> &CompactString {
         &self.name
+    }
+}
+
+/// A label of an enum type.
+impl Named for (CompactString, Born) {
+    type Name = CompactString;
+    fn name(&self) -> &CompactString {
+        &self.0
+    }
+}
+
+/// A CHECK of a domain.
+impl Named for (CompactString, Expr, bool) {
+    type Name = CompactString;
+    fn name(&self) -> &CompactString {
+        &self.0
     }
 }
 

@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::statement::{CreateRoutine, Expr, Name, PartitionBound, TypeName, has_placeholder, quote_ident};
 
@@ -93,7 +93,7 @@ pub struct Type {
 #[derive(Clone, Debug)]
 pub enum TypeKind {
     /// Labels, in order, each with the transaction that added it where this run did (see [`Born`]).
-    Enum(Vec<(CompactString, Born)>),
+    Enum(List<(CompactString, Born)>),
     /// Attributes.
     Composite(Vec<Column>),
     /// A domain.
@@ -114,7 +114,7 @@ pub struct Domain {
     /// DEFAULT.
     pub default: Option<ColumnDefault>,
     /// CHECK constraints: name, expression, validated.
-    pub checks: Vec<(CompactString, Expr, bool)>,
+    pub checks: List<(CompactString, Expr, bool)>,
 }
 
 impl Domain {
@@ -654,34 +654,44 @@ impl Catalog {
         if !self.type_names.contains_key(&name.name) {
             return Vec::new();
         }
-        let mut names = vec![name.clone()];
-        let mut at = 0;
-        while at < names.len() {
-            let over = names[at].clone(); // in bounds: the loop's condition
-            at += 1;
-            for (other, definition) in self.types.iter() {
-                let uses = match &definition.kind {
-                    TypeKind::Domain(domain) => self.is_type(&domain.base, &over),
-                    TypeKind::Composite(attributes) => {
-                        attributes.iter().any(|attribute| self.is_type(&attribute.type_name, &over))
+        // By name, so that neither each type nor each column is compared with all of them.
+        let mut users: FxHashMap<&str, Vec<(&TypeName, &QName)>> = FxHashMap::default();
+        for (user, definition) in self.types.iter() {
+            match &definition.kind {
+                TypeKind::Domain(domain) => {
+                    users.entry(&domain.base.name.name.value).or_default().push((&domain.base, user));
+                }
+                TypeKind::Composite(attributes) => {
+                    for attribute in attributes {
+                        let written = &attribute.type_name;
+                        users.entry(&written.name.name.value).or_default().push((written, user));
                     }
-                    _ => false,
-                };
-                if uses && !names.contains(other) {
-                    names.push(other.clone());
+                }
+                _ => {}
+            }
+        }
+        let mut names: FxHashMap<&str, Vec<&QName>> = FxHashMap::default();
+        let mut known: FxHashSet<&QName> = FxHashSet::from_iter([name]);
+        let mut open = vec![name];
+        while let Some(over) = open.pop() {
+            names.entry(&over.name).or_default().push(over);
+            for (written, user) in users.get(over.name.as_str()).into_iter().flatten() {
+                if self.is_type(written, over) && known.insert(user) {
+                    open.push(user);
                 }
             }
         }
+        let is_one = |written: &TypeName| {
+            let same_name = names.get(written.name.name.as_str()).into_iter().flatten();
+            same_name.into_iter().any(|name| self.is_type(written, name))
+        };
         let mut found: Vec<(&Relation, Vec<&Column>)> = self
             .relations
             .values()
             .filter(|relation| relation.kind.has_storage())
             .map(|relation| {
-                let columns: Vec<&Column> = relation
-                    .columns
-                    .iter()
-                    .filter(|column| names.iter().any(|name| self.is_type(&column.type_name, name)))
-                    .collect();
+                let columns: Vec<&Column> =
+                    relation.columns.iter().filter(|column| is_one(&column.type_name)).collect();
                 (relation.as_ref(), columns)
             })
             .filter(|(_, columns)| !columns.is_empty())

@@ -47,11 +47,7 @@ impl Replay<'_> {
             }
             (ObjectKind::Domain, ObjectChange::RenameConstraint { name: from, to }) => {
                 if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.type_mut(name) {
-                    for (known, ..) in &mut domain.checks {
-                        if *known == from.value {
-                            *known = to.value.clone();
-                        }
-                    }
+                    domain.checks.rename(&from.value, |(known, ..)| *known = to.value.clone());
                 }
             }
             (ObjectKind::Schema, ObjectChange::RenameTo(to)) => {

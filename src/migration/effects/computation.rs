@@ -35,6 +35,8 @@ pub(super) struct Computation<'a> {
 #[derive(Default)]
 struct Places {
     locks: FxHashMap<(QName, Span), usize>,
+    /// The strongest lock on each.
+    strongest: FxHashMap<QName, LockMode>,
     scans: FxHashMap<(QName, Span), Vec<usize>>,
     builds: FxHashSet<(QName, CompactString)>,
     /// The names of the indexes that are built.
@@ -174,6 +176,8 @@ impl<'a> Computation<'a> {
         }
         let span = self.span;
         let brief = self.brief;
+        let strongest = self.places.strongest.entry(relation.clone()).or_insert(mode);
+        *strongest = (*strongest).max(mode);
         let locks = &mut self.effects.locks;
         let place = *self.places.locks.entry((relation.clone(), span)).or_insert(locks.len());
         let lock = Lock { relation: relation.clone(), mode, span, because, brief };
@@ -286,6 +290,11 @@ impl<'a> Computation<'a> {
             self.places.dropped.insert(relation.clone());
         }
         self.effects.destroys.push(Destroyed { what, name, relation, span: self.span, cascaded });
+    }
+
+    /// The strongest lock on a relation so far.
+    pub fn lock_on(&self, relation: &QName) -> Option<LockMode> {
+        self.places.strongest.get(relation).copied()
     }
 
     /// Whether a relation itself goes, or what is in it.
