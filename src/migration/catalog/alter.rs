@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::apply::Replay;
+use super::create::MAX_COLUMNS;
 use super::naming::cut;
 use super::relation::{Born, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
@@ -101,8 +102,9 @@ impl Replay<'_> {
             ActionKind::SetType { column, type_name, collation, .. } => {
                 let stored = self.stored_type(type_name);
                 self.ensure(table);
-                let known = self.catalog.relation(table).is_some_and(|r| r.column(&column.value).is_some());
-                if !known {
+                let known = self.catalog.relation(table);
+                let room = known.is_some_and(|r| r.columns.len() < MAX_COLUMNS);
+                if room && known.is_some_and(|r| r.column(&column.value).is_none()) {
                     // From here on the type is known.
                     let stub = super::Column { name: column.value.clone(), ..super::Column::default() };
                     self.ensure(table).columns.push(stub);

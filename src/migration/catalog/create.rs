@@ -20,7 +20,7 @@ use super::apply::Replay;
 
 /// PostgreSQL refuses more (MaxHeapAttributeNumber). What is beyond isn't kept, lest a file of many thousand columns take
 /// minutes.
-const MAX_COLUMNS: usize = 1600;
+pub(super) const MAX_COLUMNS: usize = 1600;
 
 impl Replay<'_> {
     pub(super) fn add_relation(&mut self, name: QName, mut relation: Relation) {

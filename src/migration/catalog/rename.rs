@@ -253,3 +253,43 @@ fn target_of(constraint: &Constraint) -> Option<&QName> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::migration::catalog::QName;
+    use crate::migration::lint::replay;
+    use crate::migration::migration::Migration;
+
+    fn of(name: &str) -> QName {
+        QName::new("public", name)
+    }
+
+    #[test]
+    fn what_points_to_a_relation_follows_its_name() {
+        let sql = "
+            CREATE TABLE a (id int PRIMARY KEY, k int) PARTITION BY RANGE (id);
+            CREATE TABLE rest PARTITION OF a DEFAULT;
+            CREATE TABLE one PARTITION OF a FOR VALUES FROM (1) TO (2);
+            CREATE TABLE keyed (a int REFERENCES a);
+            CREATE VIEW seen AS SELECT id FROM a;
+            ALTER TABLE a RENAME TO b;
+            ALTER TABLE rest RENAME TO others;
+            ALTER TABLE keyed RENAME TO referring;
+            ALTER VIEW seen RENAME TO shown;";
+        let renamed = replay(&[Migration::whole("1.sql".into(), Arc::from(sql))]);
+        let (a, b) = (of("a"), of("b"));
+        assert_eq!(renamed.default_partition(&b), Some(&of("others")));
+        assert_eq!(renamed.default_partition(&a), None);
+        assert_eq!(renamed.children(&b).collect::<Vec<_>>(), [&of("others"), &of("one")]);
+        let keys = renamed.foreign_keys_to(&b).into_iter();
+        assert_eq!(keys.map(|(table, _)| &table.name).collect::<Vec<_>>(), [&of("referring")]);
+        let views = renamed.views_over(&b).into_iter();
+        assert_eq!(views.map(|view| &view.name).collect::<Vec<_>>(), [&of("shown")]);
+        let sql = format!("{sql} ALTER TABLE b DETACH PARTITION others; DROP TABLE referring, b CASCADE;");
+        let gone = replay(&[Migration::whole("1.sql".into(), Arc::from(sql))]);
+        assert_eq!((gone.default_partition(&b), gone.children(&b).count()), (None, 0));
+        assert!(gone.relation(&of("one")).is_none() && gone.relation(&of("others")).is_some());
+    }
+}

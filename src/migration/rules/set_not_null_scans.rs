@@ -174,7 +174,7 @@ fn join(edits: &mut Vec<Edit>, other: Option<Edit>) {
 /// A CHECK that says the same and only waits to be validated.
 fn waiting_check(context: &StatementContext<'_>, table: &QName, column: &Ident) -> Option<String> {
     let known = context.before.relation(table)?;
-    known.constraints.iter().find_map(|constraint| match &constraint.detail {
+    known.constraints.about(column.as_str()).find_map(|constraint| match &constraint.detail {
         ConstraintDetail::Check { expr, text }
             if !constraint.validated
                 && constraint.enforced
