@@ -81,6 +81,16 @@ pub struct Location {
 #[derive(Clone, Debug, Default)]
 pub struct LineIndex {
     starts: Vec<u32>,
+    /// How many characters are before each [`STEP`]th byte; empty for a text of ASCII alone, where these are bytes.
+    characters: Vec<u32>,
+}
+
+/// Between how many bytes characters are counted anew for a column: a line may be a whole file, with thousands of findings.
+const STEP: usize = 1024;
+
+/// How many characters begin in these bytes: those bytes that aren't UTF-8 continuation bytes.
+fn characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|&&b| (b & 0xC0) != 0x80).count() as u32
 }
 
 impl LineIndex {
@@ -88,17 +98,32 @@ impl LineIndex {
     pub fn new(text: &str) -> Self {
         let mut starts = vec![0];
         starts.extend(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at as u32 + 1));
-        LineIndex { starts }
+        let mut counted = Vec::new();
+        if !text.is_ascii() {
+            let mut before = 0;
+            for part in text.as_bytes().chunks(STEP) {
+                counted.push(before);
+                before += characters(part);
+            }
+        }
+        LineIndex { starts, characters: counted }
     }
 
     /// Line and column, from 1, of byte `offset` in `text` (the text the index was made of).
     pub fn position(&self, text: &str, offset: u32) -> (u32, u32) {
         let line = self.starts.partition_point(|&start| start <= offset).max(1);
         let start = self.starts.get(line - 1).copied().unwrap_or(0) as usize;
-        let before = text.as_bytes().get(start..(offset as usize).min(text.len())).unwrap_or(&[]);
-        // Counting the bytes that aren't UTF-8 continuation bytes counts the characters.
-        let column = before.iter().filter(|&&b| (b & 0xC0) != 0x80).count();
-        (line as u32, column as u32 + 1)
+        let end = (offset as usize).min(text.len()).max(start);
+        (line as u32, self.before(text, end) - self.before(text, start) + 1)
+    }
+
+    /// How many characters begin before a byte.
+    fn before(&self, text: &str, at: usize) -> u32 {
+        let Some(counted) = self.characters.get(at / STEP) else {
+            // ASCII alone; or the very end, where no step begins.
+            return if self.characters.is_empty() { at as u32 } else { characters(text.as_bytes()) };
+        };
+        counted + characters(text.as_bytes().get(at - at % STEP..at).unwrap_or(&[]))
     }
 
     /// Line and column, from 1, of byte `offset`; the column counts bytes.
@@ -129,5 +154,22 @@ mod tests {
         assert_eq!(index.position(text, 3), (1, 3));
         let y = text.find('y').unwrap();
         assert_eq!(index.position(text, y as u32), (2, 5));
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_counted_in_steps() {
+        for letters in ["x", "é", "xé€"] {
+            for many in [1, 340, 341, 342, 512, 1024, 3000] {
+                let text = format!("\n{}\n{}", letters.repeat(many), letters.repeat(many));
+                let index = LineIndex::new(&text);
+                let (mut line, mut column) = (1, 1);
+                for (at, letter) in text.char_indices() {
+                    assert_eq!(index.position(&text, at as u32), (line, column));
+                    (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };
+                }
+                assert_eq!(index.position(&text, text.len() as u32), (line, column));
+                assert_eq!(index.position(&text, text.len() as u32 + 9), (line, column), "behind the end");
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! An estimate with its assumption: so many bytes at so many bytes a second. It leaves out what the server has cached,
 //! parallel workers, and who else uses the disk.
 
+use rustc_hash::FxHashMap;
+
 use super::catalog::{Catalog, QName};
 use super::effects::Effects;
 use super::live::Queue;
@@ -52,11 +54,13 @@ impl Cost {
         options: &RuleOptions,
     ) -> Option<Cost> {
         let mut done: Vec<(Work, &QName)> = Vec::new();
+        let mut places: FxHashMap<&QName, usize> = FxHashMap::default();
         let rewrites = effects.rewrites.iter().map(|one| (Work::Rewrite, &one.relation));
         let builds = effects.index_builds.iter().map(|one| (Work::IndexBuild, &one.relation));
         let scans = effects.scans.iter().map(|one| (Work::Scan, &one.relation));
         for (work, relation) in rewrites.chain(builds).chain(scans) {
-            match done.iter_mut().find(|(_, known)| *known == relation) {
+            let place = *places.entry(relation).or_insert(done.len());
+            match done.get_mut(place) {
                 Some(known) => known.0 = known.0.min(work),
                 None => done.push((work, relation)),
             }

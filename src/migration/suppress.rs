@@ -3,6 +3,8 @@
 //! `-- rollsafe: ignore drop_column, drop_table -- reason` before a statement or on one of its lines;
 //! `-- rollsafe: ignore-file drop_column -- reason` anywhere in the file, for the whole of it.
 
+use rustc_hash::FxHashMap;
+
 use super::custom::CustomRule;
 use super::rules::{self, Said};
 use super::squawk;
@@ -163,11 +165,11 @@ fn split_reason(body: &str) -> Option<(&str, &str)> {
 /// The statement on whose lines the comment stands, else the one that follows it.
 fn covered(text: &str, comment: Span, statements: &[Span]) -> Option<Span> {
     let bytes = text.as_bytes();
-    let line_start = memchr::memrchr(b'\n', &bytes[..comment.start as usize]).map_or(0, |at| at as u32 + 1);
     // Statements are in order: the last one that begins before the comment is the only candidate.
     let next = statements.partition_point(|statement| statement.start < comment.start);
     if let Some(before) = next.checked_sub(1).and_then(|at| statements.get(at))
-        && before.end > line_start
+        && let Some(between) = bytes.get(before.end.min(comment.start) as usize..comment.start as usize)
+        && memchr::memrchr(b'\n', between).is_none()
     {
         return Some(*before);
     }
@@ -179,35 +181,64 @@ pub(super) struct Suppressing<'a> {
     suppressions: &'a [Suppression],
     /// For each suppression, whether each of its codes was of use.
     used: Vec<Vec<bool>>,
+    /// Those of one name that cover the same: a file may have thousands of suppressions, and of findings.
+    groups: FxHashMap<Span, FxHashMap<&'a str, Group>>,
+    /// The file, where it is covered.
+    whole: Option<Span>,
+    /// Statements that are covered, in order.
+    statements: Vec<Span>,
+}
+
+/// Suppressions that hold back the same.
+struct Group {
+    /// The first of them.
+    first: usize,
+    /// All of them, and which of their codes, until they are marked as used.
+    unmarked: Vec<(usize, usize)>,
 }
 
 impl<'a> Suppressing<'a> {
     pub fn new(suppressions: &'a [Suppression]) -> Self {
         let used = suppressions.iter().map(|suppression| vec![false; suppression.codes.len()]).collect();
-        Suppressing { suppressions, used }
+        let mut groups: FxHashMap<Span, FxHashMap<&str, Group>> = FxHashMap::default();
+        let (mut whole, mut statements) = (None, Vec::new());
+        for (place, suppression) in suppressions.iter().enumerate() {
+            let Some(covered) = suppression.covers else { continue };
+            if suppression.file {
+                whole = Some(covered);
+            } else {
+                statements.push(covered);
+            }
+            for (at, (name, _)) in suppression.codes.iter().enumerate() {
+                let new = || Group { first: place, unmarked: Vec::new() };
+                let of_name = groups.entry(covered).or_default().entry(name);
+                of_name.or_insert_with(new).unmarked.push((place, at));
+            }
+        }
+        statements.sort_unstable();
+        statements.dedup();
+        Suppressing { suppressions, used, groups, whole, statements }
     }
 
     /// The suppression that holds a finding back; all that do are marked as used.
     pub fn holds(&mut self, code: &str, category: Option<Category>, span: Span) -> Option<&'a Suppression> {
-        let mut held = None;
-        for (suppression, used) in self.suppressions.iter().zip(&mut self.used) {
-            let covers = suppression.covers.is_some_and(|covered| {
-                covered.start <= span.start && span.start < covered.end.max(covered.start + 1)
-            });
-            if !covers {
-                continue;
-            }
-            for ((name, _), used) in suppression.codes.iter().zip(used) {
-                let names = name == code
-                    || name == "all"
-                    || category.is_some_and(|category| name == category.as_str());
-                if names {
-                    *used = true;
-                    held = held.or(Some(suppression));
+        // Statements don't overlap.
+        let after = self.statements.partition_point(|covered| covered.start <= span.start);
+        let statement = after.checked_sub(1).and_then(|at| self.statements.get(at)).copied();
+        let covers =
+            |covered: &Span| covered.start <= span.start && span.start < covered.end.max(covered.start + 1);
+        let mut held: Option<usize> = None;
+        for covered in [self.whole, statement].into_iter().flatten().filter(covers) {
+            let Some(groups) = self.groups.get_mut(&covered) else { continue };
+            for name in [Some(code), Some("all"), category.map(Category::as_str)].into_iter().flatten() {
+                let Some(group) = groups.get_mut(name) else { continue };
+                for (place, at) in group.unmarked.drain(..) {
+                    self.used[place][at] = true; // places are those of `used`
                 }
+                held = Some(held.map_or(group.first, |held| held.min(group.first)));
             }
         }
-        held
+        self.suppressions.get(held?)
     }
 
     /// What there is to say of the suppressions themselves, once all findings have been looked through.

@@ -14,7 +14,8 @@ use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
 use super::rules::standstill::ends_waiting;
 use super::rules::{
-    Check, Kept, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock, StatementContext,
+    Check, Kept, KeptOfAll, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock,
+    StatementContext,
 };
 use super::session::{HeldLock, Opened, Session, Timeout};
 use super::statement::{
@@ -251,13 +252,15 @@ impl<'a> Walk<'a> {
         let mut returns = Returns::default();
         let rolls_back = rolls_back(script);
         let mut slow_in = None;
+        let kept_of_all = KeptOfAll::default();
         let path =
             if self.custom.is_empty() { String::new() } else { crate::place::slashed(&migration.path) };
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
             problems(statement, &migration.run, migration.runner_known, &mut walked.said);
             let mut effects = effects::compute(statement, catalog, &self.session, self.options.version);
-            let inside = self.judge_inner(script, catalog, index, place, rolls_back, &mut walked);
+            let inside =
+                self.judge_inner(script, catalog, index, place, rolls_back, &kept_of_all, &mut walked);
             for inner in inside.effects {
                 effects.locks.extend(inner.locks);
                 effects.rewrites.extend(inner.rewrites);
@@ -283,6 +286,7 @@ impl<'a> Walk<'a> {
                 options: self.options,
                 rolls_back,
                 kept: Kept::default(),
+                kept_of_all: &kept_of_all,
             };
             // What a block does is judged at the statements inside it.
             if !runs_others(statement) {
@@ -368,6 +372,7 @@ impl<'a> Walk<'a> {
 
     /// Judges the statements that a DO block or a called function runs, on a catalog that evolves with them;
     /// gives their effects in order. The catalog is left as it is after them.
+    #[allow(clippy::too_many_arguments)]
     fn judge_inner(
         &mut self,
         script: &Script,
@@ -375,6 +380,7 @@ impl<'a> Walk<'a> {
         index: usize,
         place: usize,
         rolls_back: bool,
+        kept_of_all: &KeptOfAll,
         walked: &mut Walked,
     ) -> Inside {
         let Walked { said, small, .. } = walked;
@@ -424,6 +430,7 @@ impl<'a> Walk<'a> {
                 options,
                 rolls_back,
                 kept: Kept::default(),
+                kept_of_all,
             };
             ask(rules, &context, &mut here, small);
             if context.strong_locks().next().is_some() {

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::apply::Replay;
+use super::create::MAX_COLUMNS;
 use super::naming::cut;
 use super::relation::{Born, ConstraintDetail, Generated, Partition, RelationKind};
 use super::{QName, Relation};
@@ -41,9 +42,7 @@ impl Replay<'_> {
                     // The parent's index becomes valid with its last part; the last one is near enough here.
                     let owner = self.catalog.indexes.get(index).cloned();
                     if let Some(relation) = owner.and_then(|owner| self.known_mut(&owner)) {
-                        for known in relation.indexes.iter_mut().filter(|known| known.name == index.name) {
-                            known.valid = true;
-                        }
+                        relation.indexes.change(&index.name, |known| known.valid = true);
                     }
                 }
                 _ => {}
@@ -78,7 +77,7 @@ impl Replay<'_> {
                     return;
                 }
                 let born = self.born_if(*if_not_exists);
-                let made_before = self.ensure(table).constraints.len();
+                let made_before = self.ensure(table).constraints.end();
                 for member in self.family(table, only) {
                     self.add_column(&member, column, born);
                 }
@@ -103,8 +102,9 @@ impl Replay<'_> {
             ActionKind::SetType { column, type_name, collation, .. } => {
                 let stored = self.stored_type(type_name);
                 self.ensure(table);
-                let known = self.catalog.relation(table).is_some_and(|r| r.column(&column.value).is_some());
-                if !known {
+                let known = self.catalog.relation(table);
+                let room = known.is_some_and(|r| r.columns.len() < MAX_COLUMNS);
+                if room && known.is_some_and(|r| r.column(&column.value).is_none()) {
                     // From here on the type is known.
                     let stub = super::Column { name: column.value.clone(), ..super::Column::default() };
                     self.ensure(table).columns.push(stub);
@@ -166,7 +166,7 @@ impl Replay<'_> {
             }
             ActionKind::AlterConstraint { name, deferrable, initially_deferred, enforced, .. } => {
                 if let Some(relation) = self.known_mut(table) {
-                    for known in relation.constraints.iter_mut().filter(|known| known.name == name.value) {
+                    relation.constraints.change(&name.value, |known| {
                         if let Some(deferrable) = deferrable {
                             known.deferrable = *deferrable;
                         }
@@ -177,7 +177,7 @@ impl Replay<'_> {
                             known.enforced = *enforced;
                             known.validated = *enforced;
                         }
-                    }
+                    });
                 }
             }
             ActionKind::ValidateConstraint { name } => self.validate_constraint(table, only, &name.value),
@@ -204,9 +204,7 @@ impl Replay<'_> {
                 if self.catalog.indexes.contains_key(&index) {
                     self.rename_relation(&index, new);
                 } else if let Some(relation) = self.known_mut(table) {
-                    for known in relation.constraints.iter_mut().filter(|known| known.name == name.value) {
-                        known.name = new.name.clone();
-                    }
+                    relation.constraints.rename(&name.value, |known| known.name = new.name.clone());
                 }
             }
             ActionKind::RenameTo { to } => {
@@ -221,7 +219,7 @@ impl Replay<'_> {
             }
             ActionKind::Trigger { name, state } => {
                 if let Some(relation) = self.known_mut(table) {
-                    for trigger in &mut relation.triggers {
+                    for trigger in relation.triggers.iter_mut() {
                         let meant = match name {
                             TriggerTarget::Named(name) => trigger.name == name.value,
                             TriggerTarget::All | TriggerTarget::User => true,
@@ -247,7 +245,7 @@ impl Replay<'_> {
                 let parent = self.resolve(parent);
                 self.ensure(table).inherits.retain(|known| *known != parent);
                 if let Some(children) = self.catalog.children.get_mut(&parent) {
-                    children.retain(|child| child != table);
+                    children.remove(table);
                 }
             }
             ActionKind::ReplicaIdentity { index, mode } => {
@@ -263,6 +261,7 @@ impl Replay<'_> {
                 self.ensure(&partition).partition_of =
                     Some(Partition { parent: table.clone(), bound: bound.clone() });
                 self.catalog.children.get_or_default(table).push(partition.clone());
+                self.catalog.list_default(&partition);
                 self.copy_parent_indexes(table, &partition);
             }
             ActionKind::DetachPartition { partition, .. } => {
@@ -271,7 +270,7 @@ impl Replay<'_> {
                     relation.partition_of = None;
                 }
                 if let Some(children) = self.catalog.children.get_mut(table) {
-                    children.retain(|child| *child != partition);
+                    children.remove(&partition);
                 }
             }
             _ => {}
@@ -288,12 +287,12 @@ impl Replay<'_> {
         for member in self.family(table, only) {
             let Some(relation) = self.known_mut(&member) else { continue };
             let mut not_null: Vec<CompactString> = Vec::new();
-            for known in relation.constraints.iter_mut().filter(|known| known.name == name) {
+            relation.constraints.change(name, |known| {
                 known.validated = true;
                 if let ConstraintDetail::NotNull { column } = &known.detail {
                     not_null.push(column.clone());
                 }
-            }
+            });
             for column in not_null {
                 if let Some(column) = relation.column_mut(&column) {
                     column.not_null = true;
@@ -313,7 +312,7 @@ impl Replay<'_> {
             self.drop_foreign_keys_on(table, index);
         }
         let Some(relation) = self.known_mut(table) else { return };
-        relation.constraints.retain(|known| known.name != name);
+        relation.constraints.remove(name);
         match &constraint.detail {
             ConstraintDetail::NotNull { column } => {
                 if let Some(column) = relation.column_mut(column) {
@@ -333,7 +332,7 @@ impl Replay<'_> {
                     })
                 });
                 if !still && let Some(tables) = self.catalog.referencing.get_mut(target) {
-                    tables.retain(|other| other != table);
+                    tables.remove(table);
                 }
             }
             ConstraintDetail::Check { .. } => {}
@@ -350,6 +349,14 @@ impl Replay<'_> {
         rename_in(relation, &swap, &|text| *text = renamed(text, from, to));
         // A view's query follows, too.
         for view in self.catalog.views_over.get(table).cloned().unwrap_or_default() {
+            // To be changed, a view that a copy of the catalog shares is copied.
+            let named = |known: &Relation| {
+                known.mentions.iter().any(|word| word == from)
+                    || known.reads_columns.iter().any(|(of, column)| of == table && column == from)
+            };
+            if !self.catalog.relation(&view).is_some_and(named) {
+                continue;
+            }
             let Some(view) = self.known_mut(&view) else { continue };
             if view.mentions.iter().any(|word| word == from) {
                 view.mentions.push(to.into());
@@ -360,7 +367,7 @@ impl Replay<'_> {
         }
         for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
             let Some(other) = self.known_mut(&referencing) else { continue };
-            for constraint in &mut other.constraints {
+            for constraint in other.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail
                     && target == table
                 {
@@ -387,7 +394,7 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
     }
     relation.triggers.iter_mut().flat_map(|trigger| &mut trigger.columns).for_each(swap);
     relation.policies.iter_mut().flat_map(|policy| &mut policy.columns).for_each(swap);
-    for index in &mut relation.indexes {
+    relation.indexes.change_all(|index| {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);
             key.columns.iter_mut().for_each(swap);
@@ -395,24 +402,28 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
         }
         index.include.iter_mut().for_each(swap);
         index.predicate.iter_mut().for_each(reword);
-    }
-    for constraint in &mut relation.constraints {
-        match &mut constraint.detail {
-            ConstraintDetail::Check { expr, text } => {
-                in_expr(expr);
-                reword(text);
-            }
-            ConstraintDetail::NotNull { column } => swap(column),
-            ConstraintDetail::PrimaryKey { columns, .. }
-            | ConstraintDetail::Unique { columns, .. }
-            | ConstraintDetail::ForeignKey { columns, .. } => columns.iter_mut().for_each(swap),
-            ConstraintDetail::Exclude { .. } => {}
+    });
+    relation.constraints.change_all(|constraint| match &mut constraint.detail {
+        ConstraintDetail::Check { expr, text } => {
+            in_expr(expr);
+            reword(text);
         }
-    }
+        ConstraintDetail::NotNull { column } => swap(column),
+        ConstraintDetail::PrimaryKey { columns, .. }
+        | ConstraintDetail::Unique { columns, .. }
+        | ConstraintDetail::ForeignKey { columns, .. } => columns.iter_mut().for_each(swap),
+        ConstraintDetail::Exclude { .. } => {}
+    });
 }
 
 /// The text of an expression with another name for a column.
 fn renamed(text: &str, from: &str, to: &str) -> String {
+    // Most don't name it, and there may be thousands: to look for its letters is quicker than to read them.
+    let plain = from.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_here = |part: &[u8]| part.eq_ignore_ascii_case(from.as_bytes());
+    if plain && !from.is_empty() && !text.as_bytes().windows(from.len()).any(is_here) {
+        return text.to_owned();
+    }
     let mut lexer = Lexer::new(text, 0..text.len());
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next_token() {

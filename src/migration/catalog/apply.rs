@@ -159,14 +159,14 @@ impl Replay<'_> {
                     columns: create.columns.iter().map(|column| column.value.clone()).collect(),
                 };
                 let relation = self.ensure(&table);
-                relation.triggers.retain(|known| known.name != trigger.name);
+                relation.triggers.remove(&trigger.name);
                 relation.triggers.push(trigger);
             }
             Body::CreateRule { name, table, .. } => {
                 let table = self.resolve(table);
                 let rule = name.value.clone();
                 let relation = self.ensure(&table);
-                if !relation.rules.contains(&rule) {
+                if !relation.rules.has(&rule) {
                     relation.rules.push(rule);
                 }
             }
@@ -177,15 +177,15 @@ impl Replay<'_> {
             }
             Body::AlterPolicy { name, table, rename_to, expressions } => {
                 let table = self.resolve(table);
-                let Some(policy) = self.known_mut(&table).and_then(|relation| {
-                    relation.policies.iter_mut().find(|policy| policy.name == name.value)
-                }) else {
-                    return;
-                };
+                let Some(relation) = self.known_mut(&table) else { return };
                 match rename_to {
-                    Some(to) => policy.name = to.value.clone(),
+                    Some(to) => {
+                        relation.policies.rename(&name.value, |policy| policy.name = to.value.clone())
+                    }
                     // One of its two expressions may stay as it was: which columns are in that isn't known any more.
-                    None if !expressions.is_empty() => policy.columns.clear(),
+                    None if !expressions.is_empty() => {
+                        relation.policies.change(&name.value, |policy| policy.columns.clear());
+                    }
                     None => {}
                 }
             }
@@ -218,8 +218,8 @@ impl Replay<'_> {
                 let known = &mut self.catalog.publications.get_or_default(&name.value).1;
                 match action {
                     PublicationAction::Add => known.extend(tables),
-                    PublicationAction::Set => *known = tables,
-                    PublicationAction::Drop => known.retain(|table| !tables.contains(table)),
+                    PublicationAction::Set => *known = tables.into_iter().collect(),
+                    PublicationAction::Drop => tables.iter().for_each(|table| _ = known.remove(table)),
                     PublicationAction::SetOptions => {}
                 }
             }

@@ -20,7 +20,7 @@ use super::apply::Replay;
 
 /// PostgreSQL refuses more (MaxHeapAttributeNumber). What is beyond isn't kept, lest a file of many thousand columns take
 /// minutes.
-const MAX_COLUMNS: usize = 1600;
+pub(super) const MAX_COLUMNS: usize = 1600;
 
 impl Replay<'_> {
     pub(super) fn add_relation(&mut self, name: QName, mut relation: Relation) {
@@ -97,11 +97,12 @@ impl Replay<'_> {
         for like in &create.like {
             self.copy_like(&mut relation, like);
         }
-        let made_before = relation.constraints.len();
+        let made_before = relation.constraints.end();
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
         for parent in parents {
             self.catalog.children.get_or_default(&parent).push(name.clone());
         }
+        self.catalog.list_default(&name);
 
         for column in &create.columns {
             self.add_column(&name, column, born);
@@ -331,12 +332,13 @@ impl Replay<'_> {
     }
 
     /// A type as columns store it: with its schema where migrations made it.
-    pub(super) fn stored_type(&self, written: &TypeName) -> TypeName {
+    pub(super) fn stored_type(&mut self, written: &TypeName) -> TypeName {
         let mut stored = written.clone();
         let resolved = self.catalog.resolve_type(&written.name, self.path);
         if self.catalog.types.contains_key(&resolved) {
             stored.name = Name::made(Some(&resolved.schema), &resolved.name);
         }
+        self.catalog.note_type(&stored.name.name.value);
         stored
     }
 
@@ -517,11 +519,11 @@ impl Replay<'_> {
                 .indexes
                 .insert(QName { schema: table.schema.clone(), name: name.clone() }, table.clone());
             let relation = self.ensure(table);
-            if let Some(index) = relation.indexes.iter_mut().find(|index| index.name == using.value) {
+            relation.indexes.rename(&using.value, |index| {
                 index.name = name.clone();
                 index.constraint = Some(name.clone());
                 columns = index.keys.iter().filter_map(|key| key.column.clone()).collect();
-            }
+            });
         } else {
             let index = Index {
                 name: name.clone(),
@@ -588,7 +590,7 @@ impl Replay<'_> {
             keys,
             include,
             predicate: create.predicate.as_ref().map(|predicate| self.slice(predicate.span)),
-            valid: !(create.only && partitioned && !self.catalog.children(&table).is_empty()),
+            valid: !(create.only && partitioned && self.catalog.has_children(&table)),
             nulls_not_distinct: create.nulls_not_distinct,
             constraint: None,
             born: self.born_if(create.if_not_exists),

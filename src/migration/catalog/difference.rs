@@ -1,6 +1,9 @@
 //! What differs between two catalogs, in words: for a way back that doesn't lead back.
 
-use super::{Catalog, Column, Constraint, ConstraintDetail, Index, QName, Relation, Type, TypeKind};
+use compact_str::CompactString;
+
+use super::list::Named;
+use super::{Catalog, Column, Constraint, ConstraintDetail, Index, List, QName, Relation, Type, TypeKind};
 use crate::migration::statement::TypeName;
 
 /// What `after` has more, has less, or has otherwise than `before`, one line each, in the order of names.
@@ -135,9 +138,9 @@ fn relation_difference(before: &Relation, after: &Relation, lines: &mut Vec<Stri
 }
 
 /// Compares two lists of things with names.
-fn named<T>(
-    before: &[T],
-    after: &[T],
+fn named<T: Named<Name = CompactString>>(
+    before: &List<T>,
+    after: &List<T>,
     name: impl Fn(&T) -> Option<&str>,
     same: impl Fn(&T, &T) -> bool,
     of: &str,
@@ -146,7 +149,7 @@ fn named<T>(
 ) {
     for one in before {
         let Some(wanted) = name(one) else { continue };
-        match after.iter().find(|other| name(other) == Some(wanted)) {
+        match after.all(wanted).find(|other| name(other).is_some()) {
             None => lines.push(format!("{noun} {wanted} {of} is gone")),
             Some(now) if !same(one, now) => {
                 lines.push(format!("{noun} {wanted} {of} is another than before"))
@@ -156,7 +159,7 @@ fn named<T>(
     }
     for one in after {
         let Some(found) = name(one) else { continue };
-        if !before.iter().any(|other| name(other) == Some(found)) {
+        if !before.all(found).any(|other| name(other).is_some()) {
             lines.push(format!("{noun} {found} {of} is still there"));
         }
     }
@@ -260,10 +263,10 @@ fn same_index(a: &Index, b: &Index) -> bool {
 fn type_difference(before: &Type, after: &Type, lines: &mut Vec<String>) {
     match (&before.kind, &after.kind) {
         (TypeKind::Enum(old), TypeKind::Enum(new)) => {
-            for (label, _) in new.iter().filter(|(label, _)| !old.iter().any(|(known, _)| known == label)) {
+            for (label, _) in new.iter().filter(|(label, _)| !old.has(label)) {
                 lines.push(format!("type {} still has the value '{label}'", before.name));
             }
-            for (label, _) in old.iter().filter(|(label, _)| !new.iter().any(|(known, _)| known == label)) {
+            for (label, _) in old.iter().filter(|(label, _)| !new.has(label)) {
                 lines.push(format!("type {} has lost the value '{label}'", before.name));
             }
         }

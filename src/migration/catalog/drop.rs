@@ -80,10 +80,10 @@ impl Replay<'_> {
                     let name = object.name.name.value.clone();
                     if let Some(relation) = self.known_mut(&table) {
                         match drop.kind {
-                            ObjectKind::Trigger => relation.triggers.retain(|trigger| trigger.name != name),
-                            ObjectKind::Policy => relation.policies.retain(|policy| policy.name != name),
-                            _ => relation.rules.retain(|rule| *rule != name),
-                        }
+                            ObjectKind::Trigger => relation.triggers.remove(&name),
+                            ObjectKind::Policy => relation.policies.remove(&name),
+                            _ => relation.rules.remove(&name),
+                        };
                     }
                 }
                 _ => {}
@@ -155,6 +155,7 @@ impl Replay<'_> {
                 self.catalog.relations.remove(&sequence);
             }
             self.catalog.sequences.remove(&name);
+            self.catalog.defaults.remove(&name);
             self.forget_links(&name);
             self.catalog.relations.remove(&name);
         }
@@ -171,19 +172,19 @@ impl Replay<'_> {
         let parents = relation.inherits.iter().chain(relation.partition_of.as_ref().map(|of| &of.parent));
         for parent in parents {
             if let Some(children) = self.catalog.children.get_mut(parent) {
-                children.retain(|child| child != name);
+                children.remove(name);
             }
         }
         for constraint in &relation.constraints {
             if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail
                 && let Some(tables) = self.catalog.referencing.get_mut(target)
             {
-                tables.retain(|table| table != name);
+                tables.remove(name);
             }
         }
         for read in &relation.reads {
             if let Some(views) = self.catalog.views_over.get_mut(read) {
-                views.retain(|view| view != name);
+                views.remove(name);
             }
         }
         self.catalog.children.remove(name);
@@ -195,7 +196,7 @@ impl Replay<'_> {
         let Some(table) = self.catalog.indexes.remove(name) else { return };
         let index = name.name.clone();
         if let Some(relation) = self.known_mut(&table) {
-            relation.indexes.retain(|known| known.name != index);
+            relation.indexes.remove(&index);
         }
     }
 
@@ -246,7 +247,8 @@ impl Replay<'_> {
         let Some(relation) = self.known_mut(table) else { return };
         relation.columns.retain(|known| known.name != column);
         let mut gone: Vec<CompactString> = Vec::new();
-        relation.indexes.retain(|index| {
+        let is_indexed = relation.indexes.about(column).next().is_some();
+        relation.indexes.retain_if(is_indexed, |index| {
             let uses = index.include.iter().any(|name| name == column)
                 || index.keys.iter().any(|key| key.columns.iter().any(|name| name == column))
                 || index.keys.iter().any(|key| key.column.as_deref() == Some(column));
@@ -255,7 +257,8 @@ impl Replay<'_> {
             }
             !uses
         });
-        relation.constraints.retain(|constraint| match &constraint.detail {
+        let is_constrained = !gone.is_empty() || relation.constraints.about(column).next().is_some();
+        relation.constraints.retain_if(is_constrained, |constraint| match &constraint.detail {
             ConstraintDetail::Check { expr, .. } => !expr.columns.iter().any(|name| name.value == column),
             ConstraintDetail::NotNull { column: name } => name != column,
             ConstraintDetail::PrimaryKey { columns, .. }

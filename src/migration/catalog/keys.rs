@@ -1,6 +1,7 @@
 //! Primary and unique keys that one statement writes several times: PostgreSQL makes one of them.
 
 use compact_str::CompactString;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::apply::Replay;
 use super::{Constraint, ConstraintDetail, Index, QName};
@@ -11,9 +12,9 @@ impl Replay<'_> {
     /// parse_utilcmd.c, measured on 18).
     pub(super) fn merge_equal_keys(&mut self, table: &QName, made_before: usize) {
         let Some(relation) = self.catalog.relation(table) else { return };
-        let written = relation.constraints.get(made_before..).unwrap_or_default();
-        let mut keys: Vec<(&Constraint, &Index)> = written
-            .iter()
+        let mut keys: Vec<(&Constraint, &Index)> = relation
+            .constraints
+            .since(made_before)
             .filter(|key| {
                 matches!(key.detail, ConstraintDetail::PrimaryKey { .. } | ConstraintDetail::Unique { .. })
             })
@@ -23,29 +24,26 @@ impl Replay<'_> {
             return;
         }
         keys.sort_by_key(|(key, _)| !matches!(key.detail, ConstraintDetail::PrimaryKey { .. }));
-        let mut kept: Vec<(&Constraint, &Index, CompactString, bool)> = Vec::new();
-        let mut gone: Vec<CompactString> = Vec::new();
+        let mut kept: Vec<(&Constraint, CompactString, bool)> = Vec::new();
+        let mut places = FxHashMap::default();
+        let mut gone: FxHashSet<CompactString> = FxHashSet::default();
         for (key, index) in keys {
-            let equal = kept.iter_mut().find(|(other, known, ..)| {
-                known.keys == index.keys
-                    && known.include == index.include
-                    && known.nulls_not_distinct == index.nulls_not_distinct
-                    && other.deferrable == key.deferrable
-            });
-            match equal {
-                Some((_, _, name, named)) => {
-                    gone.push(key.name.clone());
+            let what = (&index.keys, &index.include, index.nulls_not_distinct, key.deferrable);
+            let place = *places.entry(what).or_insert(kept.len());
+            match kept.get_mut(place) {
+                Some((_, name, named)) => {
+                    gone.insert(key.name.clone());
                     if key.named && !*named {
                         (*name, *named) = (key.name.clone(), true);
                     }
                 }
-                None => kept.push((key, index, key.name.clone(), key.named)),
+                None => kept.push((key, key.name.clone(), key.named)),
             }
         }
         let renamed: Vec<(CompactString, CompactString)> = kept
             .into_iter()
-            .filter(|(key, _, name, _)| key.name != *name)
-            .map(|(key, _, name, _)| (key.name.clone(), name))
+            .filter(|(key, name, _)| key.name != *name)
+            .map(|(key, name, _)| (key.name.clone(), name))
             .collect();
         if gone.is_empty() {
             return;
@@ -61,16 +59,16 @@ impl Replay<'_> {
         relation.constraints.retain(|key| !gone.contains(&key.name));
         relation.indexes.retain(|index| !gone.contains(&index.name));
         for (old, new) in renamed {
-            for index in relation.indexes.iter_mut().filter(|index| index.name == old) {
+            relation.indexes.rename(&old, |index| {
                 index.name = new.clone();
                 index.constraint = Some(new.clone());
-            }
-            for key in relation.constraints.iter_mut().filter(|key| key.name == old) {
+            });
+            relation.constraints.rename(&old, |key| {
                 (key.name, key.named) = (new.clone(), true);
                 if let Some(index) = key.detail.index_mut() {
                     *index = new.clone();
                 }
-            }
+            });
         }
     }
 }

@@ -12,6 +12,7 @@ mod drop;
 mod families;
 mod index_columns;
 mod keys;
+mod list;
 mod map;
 pub mod naming;
 mod reads;
@@ -20,19 +21,19 @@ mod rename;
 mod snapshot;
 mod types;
 
-use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::statement::{CreateRoutine, Expr, Name, TypeName, has_placeholder, quote_ident};
+use super::statement::{CreateRoutine, Expr, Name, PartitionBound, TypeName, has_placeholder, quote_ident};
 
 use map::SharedMap;
 
 pub use apply::Applied;
 pub use difference::{difference, written as written_type};
+pub use list::List;
 pub use reads::ColumnOf;
 pub use relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
@@ -92,7 +93,7 @@ pub struct Type {
 #[derive(Clone, Debug)]
 pub enum TypeKind {
     /// Labels, in order, each with the transaction that added it where this run did (see [`Born`]).
-    Enum(Vec<(CompactString, Born)>),
+    Enum(List<(CompactString, Born)>),
     /// Attributes.
     Composite(Vec<Column>),
     /// A domain.
@@ -113,7 +114,7 @@ pub struct Domain {
     /// DEFAULT.
     pub default: Option<ColumnDefault>,
     /// CHECK constraints: name, expression, validated.
-    pub checks: Vec<(CompactString, Expr, bool)>,
+    pub checks: List<(CompactString, Expr, bool)>,
 }
 
 impl Domain {
@@ -191,15 +192,20 @@ pub struct Catalog {
     functions: SharedMap<QName, Vec<Function>>,
     extensions: SharedMap<CompactString, Born>,
     /// Publication → (all tables, tables).
-    publications: SharedMap<CompactString, (bool, Vec<QName>)>,
+    publications: SharedMap<CompactString, (bool, List<QName>)>,
     /// Parent → partitions and inheritance children.
-    children: SharedMap<QName, Vec<QName>>,
+    children: SharedMap<QName, List<QName>>,
+    /// Parent → partitions, among them its DEFAULT; the partitions themselves say which is.
+    defaults: SharedMap<QName, List<QName>>,
     /// Target → tables with a foreign key to it.
-    referencing: SharedMap<QName, Vec<QName>>,
+    referencing: SharedMap<QName, List<QName>>,
     /// Used relation → views and materialized views over it.
-    views_over: SharedMap<QName, Vec<QName>>,
+    views_over: SharedMap<QName, List<QName>>,
     /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
-    sequences: SharedMap<QName, Vec<QName>>,
+    sequences: SharedMap<QName, List<QName>>,
+    /// The names, schemas left out, of all types that columns, domains and attributes ever had: of most relations nobody asks
+    /// in vain whether something has their row type.
+    type_names: SharedMap<CompactString, ()>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
     /// What was made and dropped under names that are known only at run time.
@@ -293,7 +299,7 @@ impl Catalog {
                 column.default.iter_mut().for_each(|default| default.text.clear());
                 column.generated.iter_mut().for_each(|generated| generated.text.clear());
             }
-            for constraint in &mut relation.constraints {
+            for constraint in relation.constraints.iter_mut() {
                 if let ConstraintDetail::Check { text, .. } = &mut constraint.detail {
                     text.clear();
                 }
@@ -317,7 +323,7 @@ impl Catalog {
     fn list_sequence(&mut self, sequence: &QName, owner: Option<&(QName, CompactString)>) {
         let Some((table, _)) = owner else { return };
         let listed = self.sequences.get_or_default(table);
-        if !listed.contains(sequence) {
+        if !listed.has(sequence) {
             listed.push(sequence.clone());
         }
     }
@@ -331,7 +337,7 @@ impl Catalog {
         });
         for parent in parents.into_iter().flatten() {
             if let Some(children) = self.children.get_mut(&parent) {
-                children.retain(|child| child != name);
+                children.remove(name);
             }
         }
         self.children.remove(name);
@@ -447,18 +453,8 @@ impl Catalog {
                 self.is_taken(&table.schema, candidate)
             });
         };
-        // Looked up where many are asked for: a table may have thousands of constraints.
-        let (asked, names) = (Cell::new(0), OnceCell::<FxHashSet<&str>>::new());
-        let of_constraint = |candidate: &str| {
-            asked.set(asked.get() + 1);
-            if asked.get() < 8 {
-                return known.constraint(candidate).is_some();
-            }
-            let all = || known.constraints.iter().map(|constraint| constraint.name.as_str()).collect();
-            names.get_or_init(all).contains(candidate)
-        };
         naming::choose(&table.name, columns, label, |candidate| {
-            self.is_taken(&table.schema, candidate) || of_constraint(candidate)
+            self.is_taken(&table.schema, candidate) || known.constraints.has(candidate)
         })
     }
 
@@ -482,7 +478,7 @@ impl Catalog {
     /// The table of an index, and the index.
     pub fn index(&self, name: &QName) -> Option<(&Relation, &Index)> {
         let table = self.relation(self.indexes.get(name)?)?;
-        Some((table, table.indexes.iter().find(|index| index.name == name.name)?))
+        Some((table, table.index(&name.name)?))
     }
 
     /// A type that migrations (or an extension known to the catalog) made.
@@ -529,7 +525,7 @@ impl Catalog {
         let mut found: Vec<(&str, bool)> = self
             .publications
             .iter()
-            .filter(|(_, (all, tables))| *all || tables.contains(table))
+            .filter(|(_, (all, tables))| *all || tables.has(table))
             .map(|(name, (all, _))| (name.as_str(), *all))
             .collect();
         found.sort_unstable();
@@ -537,8 +533,32 @@ impl Catalog {
     }
 
     /// Direct partitions and inheritance children.
-    pub fn children(&self, parent: &QName) -> &[QName] {
-        self.children.get(parent).map_or(&[], Vec::as_slice)
+    pub fn children(&self, parent: &QName) -> impl Iterator<Item = &QName> + use<'_> {
+        self.children.get(parent).into_iter().flatten()
+    }
+
+    /// Whether it has partitions or inheritance children.
+    pub fn has_children(&self, parent: &QName) -> bool {
+        self.children.get(parent).is_some_and(|children| !children.is_empty())
+    }
+
+    /// The default partition of a partitioned table.
+    pub fn default_partition(&self, parent: &QName) -> Option<&QName> {
+        let is_default = |of: &Partition| of.parent == *parent && of.bound == Some(PartitionBound::Default);
+        self.defaults.get(parent)?.iter().find(|listed| {
+            self.relation(listed).and_then(|known| known.partition_of.as_ref()).is_some_and(is_default)
+        })
+    }
+
+    /// Lists a partition under the table whose DEFAULT it is, if it is.
+    fn list_default(&mut self, partition: &QName) {
+        let of = self.relation(partition).and_then(|known| known.partition_of.as_ref());
+        let Some(of) = of.filter(|of| of.bound == Some(PartitionBound::Default)) else { return };
+        let parent = of.parent.clone();
+        let listed = self.defaults.get_or_default(&parent);
+        if !listed.has(partition) {
+            listed.push(partition.clone());
+        }
     }
 
     /// All partitions and inheritance children, at any depth, the relation itself left out.
@@ -627,51 +647,72 @@ impl Catalog {
     }
 
     /// Views and materialized views over a relation at any depth, nearest first.
-    pub fn all_views_over(&self, relation: &QName) -> Vec<&Relation> {
+    pub fn all_views_over<'a>(&'a self, relation: &'a QName) -> Vec<&'a Relation> {
         let mut found: Vec<&Relation> = Vec::new();
-        let mut open = vec![relation.clone()];
+        let mut known: FxHashSet<&QName> = FxHashSet::default();
+        let mut open = vec![relation];
         while let Some(next) = open.pop() {
-            for view in self.views_over(&next) {
-                if !found.iter().any(|known| known.name == view.name) {
+            for view in self.views_over(next) {
+                if known.insert(&view.name) {
                     found.push(view);
-                    open.push(view.name.clone());
+                    open.push(&view.name);
                 }
             }
         }
         found
     }
 
+    /// Takes note of the name of a type that something has.
+    fn note_type(&mut self, name: &CompactString) {
+        if !self.type_names.contains_key(name) {
+            self.type_names.insert(name.clone(), ());
+        }
+    }
+
     /// Tables, partitioned tables and materialized views with a column of this type (domain, enum,
     /// composite; arrays of it and domains over it count), with the columns.
     pub fn relations_using_type(&self, name: &QName) -> Vec<(&Relation, Vec<&Column>)> {
-        let mut names = vec![name.clone()];
-        let mut at = 0;
-        while at < names.len() {
-            let over = names[at].clone(); // in bounds: the loop's condition
-            at += 1;
-            for (other, definition) in self.types.iter() {
-                let uses = match &definition.kind {
-                    TypeKind::Domain(domain) => self.is_type(&domain.base, &over),
-                    TypeKind::Composite(attributes) => {
-                        attributes.iter().any(|attribute| self.is_type(&attribute.type_name, &over))
+        if !self.type_names.contains_key(&name.name) {
+            return Vec::new();
+        }
+        // By name, so that neither each type nor each column is compared with all of them.
+        let mut users: FxHashMap<&str, Vec<(&TypeName, &QName)>> = FxHashMap::default();
+        for (user, definition) in self.types.iter() {
+            match &definition.kind {
+                TypeKind::Domain(domain) => {
+                    users.entry(&domain.base.name.name.value).or_default().push((&domain.base, user));
+                }
+                TypeKind::Composite(attributes) => {
+                    for attribute in attributes {
+                        let written = &attribute.type_name;
+                        users.entry(&written.name.name.value).or_default().push((written, user));
                     }
-                    _ => false,
-                };
-                if uses && !names.contains(other) {
-                    names.push(other.clone());
+                }
+                _ => {}
+            }
+        }
+        let mut names: FxHashMap<&str, Vec<&QName>> = FxHashMap::default();
+        let mut known: FxHashSet<&QName> = FxHashSet::from_iter([name]);
+        let mut open = vec![name];
+        while let Some(over) = open.pop() {
+            names.entry(&over.name).or_default().push(over);
+            for (written, user) in users.get(over.name.as_str()).into_iter().flatten() {
+                if self.is_type(written, over) && known.insert(user) {
+                    open.push(user);
                 }
             }
         }
+        let is_one = |written: &TypeName| {
+            let same_name = names.get(written.name.name.as_str()).into_iter().flatten();
+            same_name.into_iter().any(|name| self.is_type(written, name))
+        };
         let mut found: Vec<(&Relation, Vec<&Column>)> = self
             .relations
             .values()
             .filter(|relation| relation.kind.has_storage())
             .map(|relation| {
-                let columns: Vec<&Column> = relation
-                    .columns
-                    .iter()
-                    .filter(|column| names.iter().any(|name| self.is_type(&column.type_name, name)))
-                    .collect();
+                let columns: Vec<&Column> =
+                    relation.columns.iter().filter(|column| is_one(&column.type_name)).collect();
                 (relation.as_ref(), columns)
             })
             .filter(|(_, columns)| !columns.is_empty())

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use super::{ColumnOf, QName};
+use super::{ColumnOf, List, QName};
 use crate::migration::statement::{
     Expr, PartitionBound, PartitionBy, Persistence, ReplicaIdentity, TriggerState, TypeName,
 };
@@ -86,15 +86,15 @@ pub struct Relation {
     /// type, a relation of which only parts have been seen.
     pub columns_known: bool,
     /// Constraints, primary key and unique ones included (their index is in `indexes`).
-    pub constraints: Vec<Constraint>,
+    pub constraints: List<Constraint>,
     /// Indexes.
-    pub indexes: Vec<Index>,
+    pub indexes: List<Index>,
     /// Triggers, foreign keys' internal ones left out.
-    pub triggers: Vec<Trigger>,
+    pub triggers: List<Trigger>,
     /// Row security policies.
-    pub policies: Vec<Policy>,
+    pub policies: List<Policy>,
     /// Rewrite rules by name (a view's own left out).
-    pub rules: Vec<CompactString>,
+    pub rules: List<CompactString>,
     /// LOGGED or not.
     pub persistence: Persistence,
     /// PARTITION BY.
@@ -141,17 +141,24 @@ impl Relation {
 
     /// The constraint of that name.
     pub fn constraint(&self, name: &str) -> Option<&Constraint> {
-        self.constraints.iter().find(|constraint| constraint.name == name)
+        self.constraints.get(name)
     }
 
     /// The index of that name.
     pub fn index(&self, name: &str) -> Option<&Index> {
-        self.indexes.iter().find(|index| index.name == name)
+        self.indexes.get(name)
+    }
+
+    /// Indexes, in order, among them all that read one of these columns, be it in a predicate.
+    pub fn indexes_about(&self, columns: &[&str]) -> Vec<&Index> {
+        // Which columns a predicate names isn't kept.
+        let or_unknown: Vec<&str> = columns.iter().copied().chain([""]).collect();
+        self.indexes.about_any(&or_unknown)
     }
 
     /// The primary key.
     pub fn primary_key(&self) -> Option<&Constraint> {
-        self.constraints.iter().find(|c| matches!(c.detail, ConstraintDetail::PrimaryKey { .. }))
+        self.constraints.about("").find(|c| matches!(c.detail, ConstraintDetail::PrimaryKey { .. }))
     }
 
     /// Whether a valid index of this partition serves as its part of an index of the partitioned table (17 on).
@@ -172,7 +179,7 @@ impl Relation {
         {
             return self.index(index);
         }
-        self.indexes.iter().find(|index| {
+        self.indexes.about(columns.first()?).find(|index| {
             let deferrable = || {
                 let owner = index.constraint.as_ref().and_then(|owner| self.constraint(owner));
                 owner.is_some_and(|owner| owner.deferrable)
@@ -390,7 +397,7 @@ impl Index {
 }
 
 /// A key of an index.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IndexKey {
     /// The column, when it is a plain one.
     pub column: Option<CompactString>,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::naming::cut;
-use super::relation::ConstraintDetail;
-use super::{Function, QName, Type, TypeKind};
+use super::relation::{Constraint, ConstraintDetail, Relation};
+use super::{Function, List, QName, Type, TypeKind};
 use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
 
 use super::apply::Replay;
@@ -47,11 +47,7 @@ impl Replay<'_> {
             }
             (ObjectKind::Domain, ObjectChange::RenameConstraint { name: from, to }) => {
                 if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.type_mut(name) {
-                    for (known, ..) in &mut domain.checks {
-                        if *known == from.value {
-                            *known = to.value.clone();
-                        }
-                    }
+                    domain.checks.rename(&from.value, |(known, ..)| *known = to.value.clone());
                 }
             }
             (ObjectKind::Schema, ObjectChange::RenameTo(to)) => {
@@ -77,15 +73,9 @@ impl Replay<'_> {
                 let table = self.resolve(table);
                 let (old, new) = (name.name.value.clone(), to.value.clone());
                 let Some(relation) = self.known_mut(&table) else { return };
-                for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.name == old) {
-                    trigger.name = new.clone();
-                }
-                for policy in relation.policies.iter_mut().filter(|policy| policy.name == old) {
-                    policy.name = new.clone();
-                }
-                for rule in relation.rules.iter_mut().filter(|rule| **rule == old) {
-                    *rule = new.clone();
-                }
+                relation.triggers.rename(&old, |trigger| trigger.name = new.clone());
+                relation.policies.rename(&old, |policy| policy.name = new.clone());
+                relation.rules.rename(&old, |rule| *rule = new.clone());
             }
             (
                 ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine,
@@ -140,6 +130,7 @@ impl Replay<'_> {
                 }
             }
         }
+        self.catalog.note_type(&new.name);
         let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
         self.catalog.types.insert(new, Arc::new(renamed));
     }
@@ -148,19 +139,20 @@ impl Replay<'_> {
     pub(super) fn rename_relation(&mut self, old: &QName, new: QName) {
         if let Some(table) = self.catalog.indexes.remove(old) {
             if let Some(relation) = self.known_mut(&table) {
-                for index in relation.indexes.iter_mut().filter(|index| index.name == old.name) {
+                let Relation { indexes, constraints, .. } = relation;
+                indexes.rename(&old.name, |index| {
                     // A constraint's index and the constraint share their name.
                     if let Some(owner) = index.constraint.take() {
-                        for constraint in relation.constraints.iter_mut().filter(|c| c.name == owner) {
+                        constraints.rename(&owner, |constraint| {
                             constraint.name = new.name.clone();
                             if let Some(index) = constraint.detail.index_mut() {
                                 *index = new.name.clone();
                             }
-                        }
+                        });
                         index.constraint = Some(new.name.clone());
                     }
                     index.name = new.name.clone();
-                }
+                });
             }
             self.catalog.indexes.insert(new, table);
             return;
@@ -183,6 +175,9 @@ impl Replay<'_> {
             .chain(relation.partition_of.as_ref().map(|of| &of.parent))
             .cloned()
             .collect();
+        // Which relations have it in their lists is written in it: there may be many thousands.
+        let targets: Vec<QName> = relation.constraints.iter().filter_map(target_of).cloned().collect();
+        let reads = relation.reads.clone();
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.touch(&new);
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
@@ -191,9 +186,11 @@ impl Replay<'_> {
                 *name = new.clone();
             }
         };
-        for parent in parents {
-            self.catalog.children.get_mut(&parent).map(replace);
+        let replace_in = |list: &mut List<QName>| list.rename(old, |name| *name = new.clone());
+        for parent in &parents {
+            self.catalog.children.get_mut(parent).map(replace_in);
         }
+        self.catalog.list_default(&new);
         let children = self.catalog.children.remove(old).unwrap_or_default();
         for child in &children {
             if let Some(child) = self.known_mut(child) {
@@ -204,11 +201,14 @@ impl Replay<'_> {
             }
         }
         self.catalog.children.insert(new.clone(), children);
+        if let Some(defaults) = self.catalog.defaults.remove(old) {
+            self.catalog.defaults.insert(new.clone(), defaults);
+        }
         let mut referencing = self.catalog.referencing.remove(old).unwrap_or_default();
-        replace(&mut referencing);
+        replace_in(&mut referencing);
         for table in &referencing {
             let Some(table) = self.known_mut(table) else { continue };
-            for constraint in &mut table.constraints {
+            for constraint in table.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail
                     && target == old
                 {
@@ -217,7 +217,9 @@ impl Replay<'_> {
             }
         }
         self.catalog.referencing.insert(new.clone(), referencing);
-        self.catalog.referencing.values_mut().for_each(replace);
+        for target in &targets {
+            self.catalog.referencing.get_mut(target).map(replace_in);
+        }
         let views = self.catalog.views_over.remove(old).unwrap_or_default();
         for view in &views {
             if let Some(view) = self.known_mut(view) {
@@ -228,9 +230,11 @@ impl Replay<'_> {
             }
         }
         self.catalog.views_over.insert(new.clone(), views);
-        self.catalog.views_over.values_mut().for_each(replace);
+        for read in &reads {
+            self.catalog.views_over.get_mut(read).map(replace_in);
+        }
         for (_, tables) in self.catalog.publications.values_mut() {
-            replace(tables);
+            replace_in(tables);
         }
         let owned: Vec<QName> = self.catalog.sequences_of(old).map(|it| it.name.clone()).collect();
         for name in owned {
@@ -240,5 +244,53 @@ impl Replay<'_> {
             self.catalog.list_sequence(&name, Some(&owner));
         }
         self.catalog.sequences.remove(old);
+    }
+}
+
+/// What a foreign key points to.
+fn target_of(constraint: &Constraint) -> Option<&QName> {
+    match &constraint.detail {
+        ConstraintDetail::ForeignKey { target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::migration::catalog::QName;
+    use crate::migration::lint::replay;
+    use crate::migration::migration::Migration;
+
+    fn of(name: &str) -> QName {
+        QName::new("public", name)
+    }
+
+    #[test]
+    fn what_points_to_a_relation_follows_its_name() {
+        let sql = "
+            CREATE TABLE a (id int PRIMARY KEY, k int) PARTITION BY RANGE (id);
+            CREATE TABLE rest PARTITION OF a DEFAULT;
+            CREATE TABLE one PARTITION OF a FOR VALUES FROM (1) TO (2);
+            CREATE TABLE keyed (a int REFERENCES a);
+            CREATE VIEW seen AS SELECT id FROM a;
+            ALTER TABLE a RENAME TO b;
+            ALTER TABLE rest RENAME TO others;
+            ALTER TABLE keyed RENAME TO referring;
+            ALTER VIEW seen RENAME TO shown;";
+        let renamed = replay(&[Migration::whole("1.sql".into(), Arc::from(sql))]);
+        let (a, b) = (of("a"), of("b"));
+        assert_eq!(renamed.default_partition(&b), Some(&of("others")));
+        assert_eq!(renamed.default_partition(&a), None);
+        assert_eq!(renamed.children(&b).collect::<Vec<_>>(), [&of("others"), &of("one")]);
+        let keys = renamed.foreign_keys_to(&b).into_iter();
+        assert_eq!(keys.map(|(table, _)| &table.name).collect::<Vec<_>>(), [&of("referring")]);
+        let views = renamed.views_over(&b).into_iter();
+        assert_eq!(views.map(|view| &view.name).collect::<Vec<_>>(), [&of("shown")]);
+        let sql = format!("{sql} ALTER TABLE b DETACH PARTITION others; DROP TABLE referring, b CASCADE;");
+        let gone = replay(&[Migration::whole("1.sql".into(), Arc::from(sql))]);
+        assert_eq!((gone.default_partition(&b), gone.children(&b).count()), (None, 0));
+        assert!(gone.relation(&of("one")).is_none() && gone.relation(&of("others")).is_some());
     }
 }

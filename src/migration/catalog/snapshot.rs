@@ -74,7 +74,7 @@ impl Catalog {
         let reads: Vec<QName> = told.reads.iter().map(|read| QName::new(&read.schema, &read.name)).collect();
         for read in &reads {
             let over = self.views_over.get_or_default(read);
-            if !over.contains(&name) {
+            if !over.has(&name) {
                 over.push(name.clone());
             }
         }
@@ -96,13 +96,13 @@ impl Catalog {
             bytes: size.bytes,
             index_bytes: size.index_bytes,
         });
-        for index in &mut relation.indexes {
+        for index in relation.indexes.iter_mut() {
             if let Some(told) = told.indexes.iter().find(|it| index.name == it.name) {
                 index.valid = told.valid;
                 index.bytes = told.bytes;
             }
         }
-        for constraint in &mut relation.constraints {
+        for constraint in relation.constraints.iter_mut() {
             if let Some(told) = told.constraints.iter().find(|it| constraint.name == it.name) {
                 constraint.validated = told.validated;
             }

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::naming::choose;
 use super::relation::Column;
-use super::{Domain, QName, Type, TypeKind};
+use super::{Domain, List, QName, Type, TypeKind};
 use crate::migration::statement::{
     self as sql, ConstraintKind, DomainAction, Name, TypeAction, TypeDefinition, TypeName,
 };
@@ -62,15 +62,11 @@ impl Replay<'_> {
         };
         let Some(found) = self.type_mut(name) else { return };
         match (&mut found.kind, action) {
-            (TypeKind::Enum(labels), TypeAction::AddValue { value, .. })
-                if !labels.iter().any(|(label, _)| label == value) =>
-            {
+            (TypeKind::Enum(labels), TypeAction::AddValue { value, .. }) if !labels.has(value.as_str()) => {
                 labels.push((value.as_str().into(), born));
             }
             (TypeKind::Enum(labels), TypeAction::RenameValue { from, to }) => {
-                if let Some((label, _)) = labels.iter_mut().find(|(label, _)| label == from) {
-                    *label = to.as_str().into();
-                }
+                labels.rename(from.as_str(), |(label, _)| *label = to.as_str().into());
             }
             (TypeKind::Composite(columns), TypeAction::RenameAttribute { name, to, .. }) => {
                 if let Some(column) = columns.iter_mut().find(|column| column.name == name.value) {
@@ -105,7 +101,7 @@ impl Replay<'_> {
     pub(super) fn create_domain(&mut self, create: &sql::CreateDomain) {
         let name = self.new_name(&create.name, false);
         let base = self.stored_type(&create.base);
-        let mut domain = Domain { base, not_null: false, default: None, checks: Vec::new() };
+        let mut domain = Domain { base, not_null: false, default: None, checks: List::default() };
         for constraint in &create.constraints {
             self.add_domain_constraint(&mut domain, &name, constraint);
         }
@@ -125,7 +121,7 @@ impl Replay<'_> {
                 domain.default = self.default_at(expr.span);
             }
             ConstraintKind::Check(expr) => {
-                let taken = |candidate: &str| domain.checks.iter().any(|(known, ..)| known == candidate);
+                let taken = |candidate: &str| domain.checks.has(candidate);
                 let chosen = match &constraint.name {
                     Some(name) => name.value.clone(),
                     None => choose(&name.name, "", "check", taken),
@@ -138,10 +134,15 @@ impl Replay<'_> {
 
     pub(super) fn alter_domain(&mut self, name: &Name, action: &DomainAction) {
         let qualified = self.catalog.resolve_type(name, self.path);
-        let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.catalog.type_named(&qualified) else {
-            return;
+        // Taken out while it is changed: it may have thousands of constraints.
+        let Some(Type { kind, .. }) = self.type_mut(name) else { return };
+        let mut domain = match std::mem::replace(kind, TypeKind::Base) {
+            TypeKind::Domain(domain) => domain,
+            other => {
+                *kind = other;
+                return;
+            }
         };
-        let mut domain = domain.clone();
         match action {
             DomainAction::SetDefault(expr) => {
                 domain.default = self.default_at(expr.span);
@@ -153,12 +154,10 @@ impl Replay<'_> {
                 self.add_domain_constraint(&mut domain, &qualified, constraint);
             }
             DomainAction::DropConstraint { name, .. } => {
-                domain.checks.retain(|(known, ..)| *known != name.value);
+                domain.checks.remove(&name.value);
             }
             DomainAction::ValidateConstraint { name } => {
-                for (known, _, validated) in &mut domain.checks {
-                    *validated |= *known == name.value;
-                }
+                domain.checks.change(&name.value, |(_, _, validated)| *validated = true);
             }
         }
         if let Some(found) = self.type_mut(name) {

@@ -2,7 +2,9 @@
 //!
 //! Source of the lock modes: `AlterTableGetLockLevel` in `tablecmds.c` and `reloptions.c`; measured on 15, 17, 18.
 
-use super::columns::uses_column;
+use rustc_hash::FxHashSet;
+
+use super::columns::uses_any;
 use super::computation::Computation;
 use super::{RewriteReason, ScanReason};
 use crate::migration::catalog::{ConstraintDetail, Index, QName, RelationKind};
@@ -16,20 +18,30 @@ use crate::migration::statement::{
 pub(super) struct Altered<'a> {
     pub table: QName,
     pub only: bool,
-    pub statement: &'a AlterTable,
+    /// Constraints that the same statement drops: PostgreSQL drops before it checks.
+    pub leaving: FxHashSet<&'a str>,
+    /// Constraints with names that it adds.
+    pub added: FxHashSet<&'a str>,
 }
 
-impl Altered<'_> {
-    /// Constraints that the same statement drops: PostgreSQL drops before it checks.
-    pub fn leaving(&self) -> Vec<&str> {
-        self.statement
-            .actions
-            .iter()
-            .filter_map(|action| match &action.kind {
-                ActionKind::DropConstraint { name, .. } => Some(name.as_str()),
-                _ => None,
-            })
-            .collect()
+impl<'a> Altered<'a> {
+    fn new(table: QName, statement: &'a AlterTable) -> Self {
+        let mut altered = Altered {
+            table,
+            only: statement.only,
+            leaving: FxHashSet::default(),
+            added: FxHashSet::default(),
+        };
+        for action in &statement.actions {
+            match &action.kind {
+                ActionKind::DropConstraint { name, .. } => _ = altered.leaving.insert(name.as_str()),
+                ActionKind::AddConstraint(constraint) => {
+                    altered.added.extend(constraint.name.as_ref().map(|name| name.as_str()));
+                }
+                _ => {}
+            }
+        }
+        altered
     }
 }
 
@@ -51,8 +63,8 @@ impl Computation<'_> {
             return;
         }
         let view = kind == RelationKind::View || alter.kind == ObjectKind::View;
-        let altered = Altered { table, only: alter.only, statement: alter };
-        self.leaving_indexes = self.indexes_that_leave(&altered);
+        let altered = Altered::new(table, alter);
+        self.leaving_indexes = self.indexes_that_leave(&altered, alter);
         for action in &alter.actions {
             self.span = action.span;
             self.alter_action(&altered, action, view);
@@ -60,22 +72,22 @@ impl Computation<'_> {
     }
 
     /// Indexes that go with a constraint or column that the statement drops, before it builds any.
-    fn indexes_that_leave(&self, altered: &Altered<'_>) -> Vec<QName> {
-        let Some(relation) = self.relation(&altered.table) else { return Vec::new() };
-        let goes = |index: &Index| {
-            altered.statement.actions.iter().any(|action| match &action.kind {
-                ActionKind::DropConstraint { name, .. } => index.constraint.as_ref() == Some(&name.value),
-                ActionKind::DropColumn { column, .. } => uses_column(index, &column.value),
-                _ => false,
-            })
+    fn indexes_that_leave(&self, altered: &Altered<'_>, alter: &AlterTable) -> FxHashSet<QName> {
+        let Some(relation) = self.relation(&altered.table) else { return FxHashSet::default() };
+        let dropped = alter.actions.iter().filter_map(|action| match &action.kind {
+            ActionKind::DropColumn { column, .. } => Some(column.value.as_str()),
+            _ => None,
+        });
+        let dropped: FxHashSet<&str> = dropped.collect();
+        if altered.leaving.is_empty() && dropped.is_empty() {
+            return FxHashSet::default();
+        }
+        let goes = |index: &&Index| {
+            index.constraint.as_ref().is_some_and(|owner| altered.leaving.contains(owner.as_str()))
+                || uses_any(index, &dropped)
         };
         let schema = &relation.name.schema;
-        relation
-            .indexes
-            .iter()
-            .filter(|index| goes(index))
-            .map(|index| QName::new(schema, &index.name))
-            .collect()
+        relation.indexes.iter().filter(goes).map(|index| QName::new(schema, &index.name)).collect()
     }
 
     fn alter_action(&mut self, altered: &Altered<'_>, action: &Action, view: bool) {

@@ -1,6 +1,7 @@
 //! Columns: adding and dropping them, NOT NULL, types, generated expressions.
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::alter::{Altered, NewColumn};
 use super::coercion::{
@@ -132,7 +133,7 @@ impl Computation<'_> {
         }
         self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), false);
         let Some(relation) = relation else { return };
-        for constraint in &relation.constraints {
+        for constraint in relation.constraints.about(column) {
             match &constraint.detail {
                 ConstraintDetail::ForeignKey { columns, target, .. }
                     if columns.iter().any(|c| c == column) =>
@@ -164,9 +165,8 @@ impl Computation<'_> {
                 _ => {}
             }
         }
-        for index in
-            relation.indexes.iter().filter(|index| index.constraint.is_none() && uses_column(index, column))
-        {
+        let indexes = relation.indexes_about(&[column]);
+        for index in indexes.iter().filter(|index| index.constraint.is_none() && uses_column(index, column)) {
             self.destroy_object(ObjectKind::Index, index.name.to_string(), None, true);
         }
         if cascade {
@@ -207,11 +207,11 @@ impl Computation<'_> {
 
     /// Reads those of the tree whose column may hold NULL, as far as is known.
     pub(super) fn check_not_null(&mut self, altered: &Altered<'_>, column: &str, only: bool) {
-        let leaving = altered.leaving();
         for leaf in self.leaves(&altered.table, only) {
             let relation = self.relation(&leaf);
             let there = relation.and_then(|r| r.column(column)).is_some_and(|c| c.not_null);
-            let proved = self.version >= 12 && relation.is_some_and(|r| proves_not_null(r, column, &leaving));
+            let proved =
+                self.version >= 12 && relation.is_some_and(|r| proves_not_null(r, column, &altered.leaving));
             if !there && !proved {
                 self.scan(&leaf, ScanReason::NotNull { column: column.into() });
             }
@@ -327,7 +327,9 @@ impl Computation<'_> {
         collation_only: bool,
     ) {
         let table = &relation.name;
-        for index in relation.indexes.iter().filter(|index| uses_column(index, &column.name)) {
+        for index in
+            relation.indexes_about(&[&column.name]).iter().filter(|index| uses_column(index, &column.name))
+        {
             // A key with a collation of its own keeps it.
             let own_collation = |collation: &Option<CompactString>| {
                 collation_only && collation.is_some() && *collation != column.collation
@@ -341,7 +343,7 @@ impl Computation<'_> {
                 self.build(table, Some(index.name.clone()), IndexBuildReason::ColumnType, false);
             }
         }
-        for constraint in &relation.constraints {
+        for constraint in relation.constraints.about(&column.name) {
             if let ConstraintDetail::Check { expr, .. } = &constraint.detail
                 && constraint.validated
                 && constraint.enforced
@@ -361,10 +363,9 @@ impl Computation<'_> {
         column: &str,
         check: bool,
     ) {
-        let leaving = altered.leaving();
-        for constraint in &relation.constraints {
+        for constraint in relation.constraints.about(column) {
             let ConstraintDetail::ForeignKey { columns, target, .. } = &constraint.detail else { continue };
-            if !columns.iter().any(|c| c == column) || leaving.contains(&constraint.name.as_str()) {
+            if !columns.iter().any(|c| c == column) || altered.leaving.contains(constraint.name.as_str()) {
                 continue;
             }
             let why = format!("target of the foreign key {}, which is made again", constraint.name);
@@ -437,6 +438,13 @@ pub(super) fn uses_column(index: &Index, column: &str) -> bool {
         .any(|key| key.column.as_deref() == Some(column) || key.columns.iter().any(|c| c == column))
         || index.include.iter().any(|c| c == column)
         || index.predicate.as_ref().is_some_and(|predicate| names_word(predicate, column))
+}
+
+/// Whether an index reads one of these columns.
+pub(super) fn uses_any(index: &Index, columns: &FxHashSet<&str>) -> bool {
+    let keyed = index.keys.iter().flat_map(|key| key.column.iter().chain(&key.columns));
+    keyed.chain(&index.include).any(|column| columns.contains(column.as_str()))
+        || index.predicate.as_ref().is_some_and(|text| columns.iter().any(|column| names_word(text, column)))
 }
 
 /// Whether a word stands in a text by itself.

@@ -27,7 +27,7 @@ pub(super) struct Computation<'a> {
     /// CONCURRENTLY: later locks are held for moments.
     pub brief: bool,
     /// Indexes that go in the same statement: their names are free.
-    pub leaving_indexes: Vec<QName>,
+    pub leaving_indexes: FxHashSet<QName>,
     places: Places,
 }
 
@@ -35,11 +35,15 @@ pub(super) struct Computation<'a> {
 #[derive(Default)]
 struct Places {
     locks: FxHashMap<(QName, Span), usize>,
+    /// The strongest lock on each.
+    strongest: FxHashMap<QName, LockMode>,
     scans: FxHashMap<(QName, Span), Vec<usize>>,
     builds: FxHashSet<(QName, CompactString)>,
     /// The names of the indexes that are built.
     built: FxHashSet<QName>,
-    destroyed: FxHashSet<String>,
+    destroyed: FxHashSet<(DestroyedKind, String)>,
+    /// Relations that go, or whose rows or values do.
+    dropped: FxHashSet<QName>,
 }
 
 impl<'a> Computation<'a> {
@@ -53,7 +57,7 @@ impl<'a> Computation<'a> {
             effects,
             created: Vec::new(),
             brief: false,
-            leaving_indexes: Vec::new(),
+            leaving_indexes: FxHashSet::default(),
             places: Places::default(),
         }
     }
@@ -143,16 +147,7 @@ impl<'a> Computation<'a> {
 
     /// The default partition of a partitioned table.
     pub fn default_partition(&self, parent: &QName) -> Option<QName> {
-        use crate::migration::statement::PartitionBound;
-        self.catalog
-            .children(parent)
-            .iter()
-            .find(|child| {
-                self.relation(child)
-                    .and_then(|r| r.partition_of.as_ref())
-                    .is_some_and(|p| p.bound == Some(PartitionBound::Default))
-            })
-            .cloned()
+        self.catalog.default_partition(parent).cloned()
     }
 
     /// The name that PostgreSQL gives a new index.
@@ -181,6 +176,8 @@ impl<'a> Computation<'a> {
         }
         let span = self.span;
         let brief = self.brief;
+        let strongest = self.places.strongest.entry(relation.clone()).or_insert(mode);
+        *strongest = (*strongest).max(mode);
         let locks = &mut self.effects.locks;
         let place = *self.places.locks.entry((relation.clone(), span)).or_insert(locks.len());
         let lock = Lock { relation: relation.clone(), mode, span, because, brief };
@@ -286,11 +283,23 @@ impl<'a> Computation<'a> {
 
     /// Something is gone afterwards.
     pub fn destroy(&mut self, what: DestroyedKind, name: String, relation: Option<QName>, cascaded: bool) {
-        let is_first = self.places.destroyed.insert(name.clone());
-        if !is_first && self.effects.destroys.iter().any(|d| d.what == what && d.name == name) {
+        if !self.places.destroyed.insert((what, name.clone())) {
             return;
         }
+        if let Some(relation) = relation.as_ref().filter(|relation| relation.to_string() == name) {
+            self.places.dropped.insert(relation.clone());
+        }
         self.effects.destroys.push(Destroyed { what, name, relation, span: self.span, cascaded });
+    }
+
+    /// The strongest lock on a relation so far.
+    pub fn lock_on(&self, relation: &QName) -> Option<LockMode> {
+        self.places.strongest.get(relation).copied()
+    }
+
+    /// Whether a relation itself goes, or what is in it.
+    pub fn is_dropped(&self, relation: &QName) -> bool {
+        self.places.dropped.contains(relation)
     }
 
     /// As [`Computation::destroy`], for an object of the schema.

@@ -58,11 +58,10 @@ impl Computation<'_> {
                 self.scan(table, ScanReason::NotNull { column: CompactString::default() });
             }
             for column in &columns {
-                let leaving = altered.leaving();
                 for leaf in self.leaves(table, only) {
                     let relation = self.relation(&leaf);
                     let there = relation.and_then(|r| r.column(column)).is_some_and(|c| c.not_null);
-                    let proved = relation.is_some_and(|r| proves_not_null(r, column, &leaving));
+                    let proved = relation.is_some_and(|r| proves_not_null(r, column, &altered.leaving));
                     if !there && !proved {
                         self.scan(&leaf, ScanReason::NotNull { column: column.clone() });
                     }
@@ -170,10 +169,7 @@ impl Computation<'_> {
 
     pub(super) fn validate_constraint(&mut self, altered: &Altered<'_>, name: &str) {
         let (table, only) = (&altered.table, altered.only);
-        let added_here = altered.statement.actions.iter().any(|action| {
-            matches!(&action.kind, crate::migration::statement::ActionKind::AddConstraint(added)
-                if added.name.as_ref().is_some_and(|added| *added == name))
-        });
+        let added_here = altered.added.contains(name);
         let reason = || ScanReason::Validate { constraint: name.into() };
         let known =
             self.relation(table).and_then(|r| r.constraint(name)).map(|c| (c.detail.clone(), c.validated));

@@ -93,12 +93,7 @@ impl Computation<'_> {
         let relation = self.relation(name);
         let kind = relation.map_or(kind, object_kind);
         let cascaded = because.is_some();
-        let known = self
-            .effects
-            .destroys
-            .iter()
-            .any(|d| d.relation.as_ref() == Some(name) && d.name == name.to_string());
-        if known {
+        if self.is_dropped(name) {
             return;
         }
         self.lock(name, LockMode::AccessExclusive, because);
@@ -131,7 +126,7 @@ impl Computation<'_> {
             }
         }
         let partitioned = relation.is_partitioned();
-        for child in self.catalog.children(name).to_vec() {
+        for child in self.catalog.children(name).cloned().collect::<Vec<_>>() {
             if partitioned || cascade {
                 let why = if partitioned {
                     format!("partition of {name}")
@@ -208,13 +203,13 @@ impl Computation<'_> {
             return;
         }
         self.effects.reversible = false;
-        let inside: Vec<(QName, ObjectKind)> = self
+        let mut inside: Vec<(QName, ObjectKind)> = self
             .catalog
-            .relations()
-            .into_iter()
+            .relations_unsorted()
             .filter(|relation| relation.name.schema == schema)
             .map(|relation| (relation.name.clone(), object_kind(relation)))
             .collect();
+        inside.sort_by(|(one, _), (other, _)| one.cmp(other));
         for (relation, kind) in inside {
             let why = format!("in schema {schema}");
             self.drop_relation(&relation, kind, true, Some(why));

@@ -77,15 +77,14 @@ impl Computation<'_> {
         };
         for (table, only_index) in tables {
             self.lock(&table, mode, None);
-            let indexes: Vec<CompactString> = self
-                .relation(&table)
-                .map(|relation| relation.indexes.iter().map(|index| index.name.clone()).collect())
-                .unwrap_or_default();
+            let known = self.relation(&table).filter(|relation| !relation.is_partitioned());
+            let indexes: Vec<CompactString> = match (known, only_index) {
+                (None, _) => Vec::new(),
+                (Some(relation), None) => relation.indexes.iter().map(|index| index.name.clone()).collect(),
+                (Some(relation), Some(only)) => Vec::from_iter(relation.indexes.has(&only).then_some(only)),
+            };
             for index in indexes {
-                let partitioned = self.is_partitioned(&table);
-                if !partitioned && only_index.as_ref().is_none_or(|only| *only == index) {
-                    self.build(&table, Some(index), IndexBuildReason::Reindex, reindex.concurrently);
-                }
+                self.build(&table, Some(index), IndexBuildReason::Reindex, reindex.concurrently);
             }
             if self.relation(&table).is_none() {
                 self.build(&table, None, IndexBuildReason::Reindex, reindex.concurrently);

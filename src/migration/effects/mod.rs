@@ -200,7 +200,7 @@ impl Destroyed {
 }
 
 /// What kind of thing is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DestroyedKind {
     /// An object of the schema.
     Object(ObjectKind),

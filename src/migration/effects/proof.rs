@@ -6,7 +6,9 @@
 
 use std::cmp::Ordering;
 
-use crate::migration::catalog::{ConstraintDetail, Relation};
+use rustc_hash::FxHashSet;
+
+use crate::migration::catalog::{Constraint, ConstraintDetail, Relation};
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
 use crate::migration::statement::{Expr, Literal, PartitionBound};
 
@@ -64,15 +66,15 @@ fn is_iso(text: &str) -> bool {
 
 /// Whether the relation's own constraints prove that `column` holds no NULL (12 on). Constraints named in
 /// `leaving` go in the same statement and prove nothing.
-pub fn proves_not_null(relation: &Relation, column: &str, leaving: &[&str]) -> bool {
-    proven(relation, leaving)
+pub fn proves_not_null(relation: &Relation, column: &str, leaving: &FxHashSet<&str>) -> bool {
+    proven(relation.constraints.about(column), leaving)
         .iter()
         .any(|condition| matches!(condition, Condition::NotNull(c) if c == column))
 }
 
 /// Whether the relation's constraints prove that all its rows fit `bound` of a table partitioned by `key`.
 pub fn proves_bound(relation: &Relation, key: &str, bound: &PartitionBound) -> bool {
-    let facts = proven(relation, &[]);
+    let facts = proven(relation.constraints.about(key), &FxHashSet::default());
     let not_null = relation.column(key).is_some_and(|column| column.not_null)
         || facts.iter().any(|fact| matches!(fact, Condition::NotNull(c) if c == key));
     match bound {
@@ -107,7 +109,7 @@ pub fn proves_bound(relation: &Relation, key: &str, bound: &PartitionBound) -> b
 
 /// Whether the relation's constraints prove that no row of it fits `bound`: the default partition's case.
 pub fn excludes_bound(relation: &Relation, key: &str, bound: &PartitionBound) -> bool {
-    let facts = proven(relation, &[]);
+    let facts = proven(relation.constraints.about(key), &FxHashSet::default());
     let PartitionBound::Range { from, to } = bound else { return false };
     let ([from], [to]) = (from.as_slice(), to.as_slice()) else { return false };
     let outside = |fact: &Condition| {
@@ -168,14 +170,17 @@ fn is_unbounded(expr: &Expr, word: &str) -> bool {
     expr.bare_column.as_ref().is_some_and(|column| *column == word)
 }
 
-/// The conditions that hold for every row, one by one.
-fn proven(relation: &Relation, leaving: &[&str]) -> Vec<Condition> {
+/// The conditions that hold for every row by these constraints, one by one.
+fn proven<'a>(
+    constraints: impl Iterator<Item = &'a Constraint>,
+    leaving: &FxHashSet<&str>,
+) -> Vec<Condition> {
     let mut all = Vec::new();
-    for constraint in &relation.constraints {
+    for constraint in constraints {
         if let ConstraintDetail::Check { text, .. } = &constraint.detail
             && constraint.validated
             && constraint.enforced
-            && !leaving.contains(&constraint.name.as_str())
+            && !leaving.contains(constraint.name.as_str())
         {
             flatten(read(text), &mut all);
         }

@@ -174,7 +174,7 @@ impl Computation<'_> {
         for (referencing, constraint, columns, action) in keys {
             let acts = matches!(action, Some("cascade" | "set null" | "set default"));
             let mode = if acts { LockMode::RowExclusive } else { LockMode::RowShare };
-            let locked = self.effects.lock_on(&referencing).is_some_and(|held| held >= mode);
+            let locked = self.lock_on(&referencing).is_some_and(|held| held >= mode);
             let why = format!("its foreign key {constraint} points to {table}");
             self.lock_key_side(&referencing, mode, why);
             if acts && !locked {

@@ -16,11 +16,9 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::AlterTable(alter) = &context.statement.body else { return };
     let table = context.resolve(&alter.name);
     for action in &alter.actions {
-        let validates = context.effects.scans.iter().any(|scan| {
-            scan.span == action.span
-                && matches!(scan.reason, ScanReason::Check { .. })
-                && context.heavy(&scan.relation)
-        });
+        let validates = context
+            .scans_at(action.span)
+            .any(|scan| matches!(scan.reason, ScanReason::Check { .. }) && context.heavy(&scan.relation));
         let Some((constraint, expr)) = condition(action).filter(|_| validates) else { continue };
         let column = match &action.kind {
             ActionKind::AddColumn { column, .. } => Some(column.name.as_str()),

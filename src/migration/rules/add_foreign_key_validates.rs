@@ -22,9 +22,8 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::AlterTable(alter) = &context.statement.body else { return };
     let table = context.resolve(&alter.name);
     for action in &alter.actions {
-        let validates = context.effects.scans.iter().any(|scan| {
-            scan.span == action.span
-                && matches!(scan.reason, ScanReason::ForeignKey { referencing: true, .. })
+        let validates = context.scans_at(action.span).any(|scan| {
+            matches!(scan.reason, ScanReason::ForeignKey { referencing: true, .. })
                 && context.heavy(&scan.relation)
         });
         let Some((constraint, key)) = foreign_key(action).filter(|_| validates) else { continue };

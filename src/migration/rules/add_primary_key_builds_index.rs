@@ -1,5 +1,7 @@
 //! ADD PRIMARY KEY that builds its index, or reads for NOT NULL, on a table in use.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{ActionKind, Body, ConstraintKind};
 
@@ -78,10 +80,11 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 
 /// The columns that an action reads the table for, to see that they hold no NULL.
 fn nullable_columns(context: &StatementContext<'_>, span: crate::source::Span) -> Vec<String> {
+    let mut known = FxHashSet::default();
     let mut columns = Vec::new();
-    for scan in context.effects.scans.iter().filter(|scan| scan.span == span) {
+    for scan in context.scans_at(span) {
         if let ScanReason::NotNull { column } = &scan.reason
-            && !columns.contains(&column.to_string())
+            && known.insert(column)
         {
             columns.push(column.to_string());
         }

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use crate::finding::Edit;
 use crate::migration::catalog::{ConstraintDetail, QName, naming};
-use crate::migration::effects::IndexBuildReason;
+use crate::migration::effects::{IndexBuild, IndexBuildReason};
 use crate::migration::fix::place;
 use crate::migration::statement::{
     Action, ActionKind, Body, Constraint, ConstraintKind, Ident, IndexConstraint, quote_ident,
@@ -305,13 +305,11 @@ pub(super) fn constraints_built<'a>(
     let mut found = Vec::new();
     for action in &alter.actions {
         // Where the table is written anew all its indexes are: that is told already.
-        if context.effects.rewrites.iter().any(|rewrite| rewrite.span == action.span) {
+        if context.rewrites_at(action.span) {
             continue;
         }
-        let builds = context.effects.index_builds.iter().any(|build| {
-            build.span == action.span && build.reason == reason && context.heavy(&build.relation)
-        });
-        if !builds {
+        let is_it = |build: &IndexBuild| build.reason == reason && context.heavy(&build.relation);
+        if !context.builds_at(action.span).any(is_it) {
             continue;
         }
         let constraint = action.added_constraints().iter().find_map(|constraint| {

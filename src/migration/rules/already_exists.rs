@@ -63,9 +63,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             say(name.span, format!("the schema {}", quote_ident(name.as_str())));
         }
         Body::CreateTrigger(create) if !create.replace => {
-            let exists = cx.relation(&create.table).is_some_and(|table| {
-                table.triggers.iter().any(|trigger| trigger.name == cut(create.name.as_str()))
-            });
+            let exists = cx
+                .relation(&create.table)
+                .is_some_and(|table| table.triggers.has(&cut(create.name.as_str())));
             if exists {
                 say(
                     create.name.span,

@@ -24,7 +24,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         let partition = context.resolve(partition);
         let mut read: Option<QName> = None;
         let mut default: Option<QName> = None;
-        for scan in context.effects.scans.iter().filter(|scan| scan.span == action.span) {
+        for scan in context.scans_at(action.span) {
             match scan.reason {
                 ScanReason::PartitionBound { .. } if context.heavy(&scan.relation) => {
                     read.get_or_insert_with(|| scan.relation.clone());

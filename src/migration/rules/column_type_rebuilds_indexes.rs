@@ -58,7 +58,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
 /// The change with the CHECKs taken away before it and put back, without blocking, after it.
 fn without_constraints(context: &StatementContext<'_>, action: &Action, statement: &str) -> String {
     let (mut drops, mut adds, mut validates) = (Vec::new(), Vec::new(), Vec::new());
-    for scan in context.effects.scans.iter().filter(|scan| scan.span == action.span) {
+    for scan in context.scans_at(action.span) {
         let ScanReason::Check { constraint: Some(name) } = &scan.reason else { continue };
         let known = context.before.relation(&scan.relation).and_then(|table| table.constraint(name));
         let Some(ConstraintDetail::Check { text, .. }) = known.map(|constraint| &constraint.detail) else {
@@ -87,11 +87,8 @@ fn without_constraints(context: &StatementContext<'_>, action: &Action, statemen
 fn rebuilt(context: &StatementContext<'_>, action: &Action) -> (Vec<String>, Vec<QName>) {
     let mut names = Vec::new();
     let mut tables: Vec<QName> = Vec::new();
-    for build in &context.effects.index_builds {
-        if build.span != action.span
-            || build.reason != IndexBuildReason::ColumnType
-            || !context.heavy(&build.relation)
-        {
+    for build in context.builds_at(action.span) {
+        if build.reason != IndexBuildReason::ColumnType || !context.heavy(&build.relation) {
             continue;
         }
         names.extend(build.index.as_ref().map(ToString::to_string));
@@ -105,15 +102,10 @@ fn rebuilt(context: &StatementContext<'_>, action: &Action) -> (Vec<String>, Vec
 /// The tables that the action has read for their constraints, though it doesn't write them anew.
 fn checked_again(context: &StatementContext<'_>, action: &Action) -> Vec<QName> {
     let mut tables: Vec<QName> = Vec::new();
-    for scan in &context.effects.scans {
+    for scan in context.scans_at(action.span) {
         let again = matches!(scan.reason, ScanReason::Check { .. } | ScanReason::ForeignKey { .. });
         let written = || context.effects.rewrites.iter().any(|rewrite| rewrite.relation == scan.relation);
-        if again
-            && scan.span == action.span
-            && !written()
-            && context.heavy(&scan.relation)
-            && !tables.contains(&scan.relation)
-        {
+        if again && !written() && context.heavy(&scan.relation) && !tables.contains(&scan.relation) {
             tables.push(scan.relation.clone());
         }
     }

@@ -1,9 +1,11 @@
 //! ALTER COLUMN … TYPE (or SET EXPRESSION) that writes a table in use anew.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::QName;
 use crate::migration::catalog::naming::with_new;
 use crate::migration::effects::{RewriteReason, ScanReason};
-use crate::migration::statement::{ActionKind, Body, Expr, Ident, TypeName, quote_ident};
+use crate::migration::statement::{Action, ActionKind, Body, Expr, Ident, TypeName, quote_ident};
 use crate::source::Span;
 
 use super::rename_column::written;
@@ -17,7 +19,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
-    let mut told: Vec<Span> = Vec::new();
+    let mut told: FxHashSet<Span> = FxHashSet::default();
     for rewrite in &context.effects.rewrites {
         let why = match &rewrite.reason {
             RewriteReason::ColumnType { column, from: Some(from), .. } => {
@@ -42,7 +44,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         if told.contains(&rewrite.span) || !context.heavy(&rewrite.relation) {
             continue;
         }
-        told.push(rewrite.span);
+        told.insert(rewrite.span);
         let said = sink.say(
             rewrite.span,
             format!(
@@ -59,7 +61,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         if told.contains(&scan.span) || !context.heavy(&scan.relation) {
             continue;
         }
-        told.push(scan.span);
+        told.insert(scan.span);
         let said = sink.say(
             scan.span,
             format!(
@@ -74,12 +76,18 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     }
 }
 
+/// The action at `span`: they stand one behind the other.
+fn action_at(actions: &[Action], span: Span) -> Option<&Action> {
+    let at = actions.partition_point(|action| action.span < span);
+    actions.get(at).filter(|action| action.span == span)
+}
+
 /// A second column beside the first.
 fn plan(context: &StatementContext<'_>, span: Span) -> Option<String> {
     let Body::AlterTable(alter) = &context.statement.body else { return None };
     let table = context.resolve(&alter.name);
     let text = |span| if context.verbatim() { context.sql(span) } else { "…" };
-    match &alter.actions.iter().find(|action| action.span == span)?.kind {
+    match &action_at(&alter.actions, span)?.kind {
         ActionKind::SetType { column, type_name, using, .. } => {
             Some(replacement(context, &table, column, type_name, using.as_ref()))
         }

@@ -1,7 +1,6 @@
 //! `concurrently_on_partitioned_table`: CONCURRENTLY where a partitioned table doesn't allow it.
 
-use crate::migration::catalog::QName;
-use crate::migration::statement::{ActionKind, Body, ObjectKind, PartitionBound};
+use crate::migration::statement::{ActionKind, Body, ObjectKind};
 
 use super::create_index_on_partitioned_table::recipe;
 use super::{Check, Rule, Sink, StatementContext};
@@ -58,7 +57,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 let ActionKind::DetachPartition { partition, concurrently: true, .. } = &action.kind else {
                     continue;
                 };
-                let Some(default) = default_partition(cx, &table) else { continue };
+                let Some(default) = cx.before.default_partition(&table) else { continue };
                 sink.say(
                     action.span,
                     format!(
@@ -74,13 +73,4 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         _ => {}
     }
-}
-
-fn default_partition<'a>(cx: &StatementContext<'a>, table: &QName) -> Option<&'a QName> {
-    cx.before.children(table).iter().find(|child| {
-        cx.before
-            .relation(child)
-            .and_then(|child| child.partition_of.as_ref())
-            .is_some_and(|of| of.bound == Some(PartitionBound::Default))
-    })
 }

@@ -47,7 +47,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             };
             let cut = naming::cut(wanted.as_str());
             // A NOT NULL has a name, which nobody wrote down.
-            if !domain.not_null && !domain.checks.iter().any(|(known, ..)| known == cut) {
+            if !domain.not_null && !domain.checks.has(cut) {
                 let near = nearest(wanted, domain.checks.iter().map(|(known, ..)| known.as_str()));
                 say(sink, wanted, &name.to_string(), near);
             }

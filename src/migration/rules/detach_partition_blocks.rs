@@ -1,7 +1,7 @@
 //! DETACH PARTITION without CONCURRENTLY, where PostgreSQL has it.
 
 use crate::finding::Applicability;
-use crate::migration::statement::{ActionKind, PartitionBound};
+use crate::migration::statement::ActionKind;
 
 use super::outside::Becomes;
 use super::{Check, Mend, Rule, Sink, StatementContext};
@@ -19,14 +19,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     // "cannot detach partitions concurrently when a default partition exists" (measured on 15, 17 and 18).
-    let has_default = context.before.children(&parent).iter().any(|child| {
-        context
-            .before
-            .relation(child)
-            .and_then(|child| child.partition_of.as_ref())
-            .is_some_and(|partition| partition.bound == Some(PartitionBound::Default))
-    });
-    if has_default {
+    if context.before.default_partition(&parent).is_some() {
         return;
     }
     for action in &alter.actions {

@@ -1,5 +1,7 @@
 //! ALTER DOMAIN that reads the tables which use the domain.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::QName;
 use crate::migration::effects::ScanReason;
 use crate::migration::statement::{Body, DomainAction};
@@ -15,10 +17,11 @@ pub static RULE: Rule = Rule {
 fn check(context: &StatementContext<'_>, sink: &mut Sink) {
     let Body::AlterDomain { name, action } = &context.statement.body else { return };
     let mut tables: Vec<QName> = Vec::new();
+    let mut seen: FxHashSet<&QName> = FxHashSet::default();
     for scan in &context.effects.scans {
         if matches!(scan.reason, ScanReason::Domain { .. })
             && context.heavy(&scan.relation)
-            && !tables.contains(&scan.relation)
+            && seen.insert(&scan.relation)
         {
             tables.push(scan.relation.clone());
         }

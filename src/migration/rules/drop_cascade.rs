@@ -1,5 +1,7 @@
 //! `drop_cascade`: CASCADE also drops what depends on the object.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{ActionKind, Body, ObjectKind, quote_ident};
 use crate::source::Span;
@@ -31,6 +33,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if !(relation || routine || untracked) || !cx.lasts() {
                 return;
             }
+            let named: FxHashSet<QName> = drop.names.iter().map(|other| cx.resolve(&other.name)).collect();
             for dropped in &drop.names {
                 let name = cx.resolve(&dropped.name);
                 let dependents = if relation {
@@ -42,11 +45,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                         Index => cx.before.index(&name).map_or_else(Vec::new, |(table, index)| {
                             foreign_keys_on(cx.before, &table.name, &index.name)
                         }),
-                        _ => {
-                            let named: Vec<QName> =
-                                drop.names.iter().map(|other| cx.resolve(&other.name)).collect();
-                            over_relation(cx.before, &name, &named)
-                        }
+                        _ => over_relation(cx.before, &name, &named),
                     }
                 } else if routine {
                     let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
@@ -125,7 +124,7 @@ fn say(
 
 /// Views at any depth, and foreign keys of other tables.
 /// What goes with a relation; `named`: what goes anyway.
-fn over_relation(catalog: &Catalog, relation: &QName, named: &[QName]) -> Vec<String> {
+fn over_relation(catalog: &Catalog, relation: &QName, named: &FxHashSet<QName>) -> Vec<String> {
     let mut found: Vec<String> = catalog
         .all_views_over(relation)
         .into_iter()
@@ -142,8 +141,7 @@ fn over_relation(catalog: &Catalog, relation: &QName, named: &[QName]) -> Vec<St
     found.extend(
         catalog
             .children(relation)
-            .iter()
-            .filter(|child| !named.contains(child))
+            .filter(|child| !named.contains(*child))
             .filter(|child| catalog.relation(child).is_some_and(|child| child.partition_of.is_none()))
             .map(|child| format!("child table {child} with its rows")),
     );
@@ -156,7 +154,7 @@ fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
     for view in catalog.views_over(table) {
         if view.mentions.iter().any(|word| word == column) {
             found.push(format!("{} {}", view.kind.noun(), view.name));
-            found.extend(over_relation(catalog, &view.name, &[]));
+            found.extend(over_relation(catalog, &view.name, &FxHashSet::default()));
         }
     }
     found.extend(catalog.foreign_keys_to_column(table, column).into_iter().map(foreign_key));

@@ -19,9 +19,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         // PostgreSQL drops indexes and constraints over the column without a word, those over several included.
         let unique: Vec<&str> = known
-            .map(|table| table.indexes.as_slice())
-            .unwrap_or_default()
             .iter()
+            .flat_map(|table| &table.indexes)
             .filter(|index| index.unique && index.keys.len() > 1)
             .filter(|index| index.keys.iter().any(|key| key.columns.contains(&column.value)))
             .map(|index| index.name.as_str())

@@ -39,6 +39,12 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return;
     }
     let Some((alter, table, known)) = cx.altered() else { return };
+    // Of thousands of actions most only drop.
+    let settles = |action: &&Action| {
+        use ActionKind::{AddConstraint, DropColumn, SetNotNull};
+        matches!(action.kind, DropColumn { .. } | SetNotNull { .. } | AddConstraint(_))
+    };
+    let settling: Vec<&Action> = alter.actions.iter().filter(settles).collect();
     for action in &alter.actions {
         let ActionKind::DropConstraint { name, if_exists, .. } = &action.kind else { continue };
         let constraint = known.and_then(|table| table.constraint(name.as_str()));
@@ -50,7 +56,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 continue;
             }
             // The actions of one ALTER TABLE take effect together.
-            let others = || alter.actions.iter().chain(actions_on(cx.later_in_transaction(), &table));
+            let others = || settling.iter().copied().chain(actions_on(cx.later_in_transaction(), &table));
             if is_settled(others(), constraint) || goes_later(cx, &table, constraint) {
                 continue;
             }
@@ -138,7 +144,9 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
     {
         return true;
     }
-    table.constraints.iter().any(|other| {
+    let columns = dropped.detail.columns();
+    let columns: Vec<&str> = columns.iter().map(|column| column.as_str()).chain([""]).collect();
+    table.constraints.about_any(&columns).into_iter().any(|other| {
         other.name != dropped.name
             && other.validated
             && other.enforced

@@ -16,11 +16,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             None => "all its rows".to_owned(),
         };
         let parent = &partition.parent;
-        let default = cx.before.children(parent).iter().any(|other| {
-            cx.before.relation(other).and_then(|other| other.partition_of.as_ref()).is_some_and(|other| {
-                matches!(other.bound, Some(crate::migration::statement::PartitionBound::Default))
-            })
-        });
+        let default = cx.before.default_partition(parent).is_some();
         // DETACH … CONCURRENTLY came with 14, and is refused where there is a default partition.
         let detach = if cx.options.version >= 14 && !default {
             format!("ALTER TABLE {parent} DETACH PARTITION {table} CONCURRENTLY;")

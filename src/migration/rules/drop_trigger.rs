@@ -22,10 +22,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             continue;
         }
         let absent = cx.before.complete()
-            && cx
-                .before
-                .relation(&table)
-                .is_some_and(|table| !table.triggers.iter().any(|known| known.name == trigger));
+            && cx.before.relation(&table).is_some_and(|table| !table.triggers.has(trigger));
         let made_here = cx.earlier().any(|statement| makes(statement, trigger, &table));
         let made_again = cx.later_in_transaction().any(|statement| makes(statement, trigger, &table));
         let table_goes = cx.later_in_transaction().any(|statement| {

@@ -1,6 +1,9 @@
 //! `enum_value_used_in_same_transaction`: a new enum value is used in the transaction that adds it.
 
+use std::rc::Rc;
+
 use compact_str::CompactString;
+use rustc_hash::FxHashMap;
 
 use crate::migration::catalog::{Born, Catalog, PUBLIC, QName};
 use crate::migration::statement::{
@@ -24,23 +27,40 @@ struct Added {
     enum_type: QName,
     value: String,
     /// Relations with columns of the type.
-    columns: Vec<(QName, Vec<CompactString>)>,
+    columns: Rc<Columns>,
 }
+
+type Columns = Vec<(QName, Vec<CompactString>)>;
 
 fn check(cx: &RunContext<'_>, sink: &mut Sink) {
     let mut added: Vec<Added> = Vec::new();
+    // Their places by value: a transaction may add thousands, and name them in thousands of statements.
+    let mut by_value: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+    let mut columns: FxHashMap<QName, Rc<Columns>> = FxHashMap::default();
     for migration in &cx.migrations {
         for (statement, record) in migration.statements.iter().zip(migration.records) {
             if record.in_transaction != Some(true) {
                 continue;
             }
-            added.retain(|value| value.transaction == record.transaction);
+            if added.last().is_some_and(|value| value.transaction != record.transaction) {
+                added.clear();
+                by_value.clear();
+            }
             for part in parts(statement) {
-                if let Some(new) = addition(cx, part, record.transaction) {
+                if let Some(new) = addition(cx, part, record.transaction, &mut columns) {
+                    by_value.entry(between_quotes(&new.value).to_owned()).or_default().push(added.len());
                     added.push(new);
                     continue;
                 }
-                for value in &added {
+                if added.is_empty() {
+                    continue;
+                }
+                let quoted = part.span.of(migration.text).split('\'');
+                let mut named: Vec<usize> =
+                    quoted.filter_map(|text| by_value.get(text)).flatten().copied().collect();
+                named.sort_unstable();
+                named.dedup();
+                for value in named.into_iter().filter_map(|place| added.get(place)) {
                     let Some(span) = value.used_in(cx.after, part, migration.text) else { continue };
                     sink.say(
                         span,
@@ -70,7 +90,17 @@ fn parts(statement: &Statement) -> Vec<&Statement> {
     }
 }
 
-fn addition(cx: &RunContext<'_>, statement: &Statement, transaction: u32) -> Option<Added> {
+/// What of a value certainly stands between two quotes wherever it is written: a quote in it is written as two.
+fn between_quotes(value: &str) -> &str {
+    value.split('\'').next().unwrap_or_default()
+}
+
+fn addition(
+    cx: &RunContext<'_>,
+    statement: &Statement,
+    transaction: u32,
+    columns: &mut FxHashMap<QName, Rc<Columns>>,
+) -> Option<Added> {
     let Body::AlterType(alter) = &statement.body else { return None };
     let TypeAction::AddValue { value, .. } = &alter.action else { return None };
     let enum_type = cx.after.resolve_type(&alter.name, &[PUBLIC.into()]);
@@ -81,14 +111,14 @@ fn addition(cx: &RunContext<'_>, statement: &Statement, transaction: u32) -> Opt
     if made_here && cx.options.version >= 17 {
         return None;
     }
-    let columns = cx
-        .after
-        .relations_using_type(&enum_type)
-        .into_iter()
-        .map(|(relation, columns)| {
+    let of_type = || {
+        let using = cx.after.relations_using_type(&enum_type).into_iter();
+        let named = using.map(|(relation, columns)| {
             (relation.name.clone(), columns.into_iter().map(|column| column.name.clone()).collect())
-        })
-        .collect();
+        });
+        Rc::new(named.collect())
+    };
+    let columns = columns.entry(enum_type.clone()).or_insert_with(of_type).clone();
     Some(Added { transaction, enum_type, value: value.clone(), columns })
 }
 

@@ -56,7 +56,10 @@ fn index(catalog: &Catalog, table: &Relation, columns: &[CompactString]) -> Stri
 
 /// Whether an index over all rows begins with these columns, in any order.
 fn is_indexed(table: &Relation, columns: &[CompactString]) -> bool {
-    table.indexes.iter().any(|index| begins_with(index, columns))
+    match columns.first() {
+        Some(first) => table.indexes.about(first).any(|index| begins_with(index, columns)),
+        None => table.indexes.iter().any(|index| begins_with(index, columns)),
+    }
 }
 
 fn begins_with(index: &Index, columns: &[CompactString]) -> bool {

@@ -24,7 +24,12 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let method = create.method.as_ref().map_or("btree", |method| method.as_str());
     let keys: Vec<IndexKey> = create.columns.iter().map(|key| as_key(cx, key)).collect();
     let predicate = create.predicate.as_ref().map(|predicate| cx.sql(predicate.span).trim());
-    let covering = table.indexes.iter().find(|index| {
+    // It has the same first key.
+    let like_it: Vec<&Index> = match keys.first().and_then(|key| key.column.as_ref()) {
+        Some(column) => table.indexes.about(column).collect(),
+        None => table.indexes.iter().collect(),
+    };
+    let covering = like_it.into_iter().find(|index| {
         index.valid
             && index.method == method
             && create.name.as_ref().is_none_or(|name| *name.as_str() != *index.name)

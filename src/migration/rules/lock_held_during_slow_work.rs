@@ -1,5 +1,7 @@
 //! Slow work while an earlier statement of the transaction still holds a strong lock.
 
+use rustc_hash::FxHashMap;
+
 use crate::migration::catalog::QName;
 use crate::migration::effects::ScanReason;
 use crate::migration::lock_mode::LockMode;
@@ -75,12 +77,13 @@ impl SlowUnderLock {
             return None; // a code of its own
         }
         // Locks that this statement doesn't need itself: what it needs is another rule's matter.
+        let own: FxHashMap<&QName, LockMode> = context.effects.strongest_locks().into_iter().collect();
         let mut held = context
             .session
             .held
             .iter()
             .filter(|held| held.mode.blocks_writes() && context.in_use(&held.relation))
-            .filter(|held| context.effects.lock_on(&held.relation).is_none_or(|own| own < held.mode));
+            .filter(|held| own.get(&held.relation).is_none_or(|own| *own < held.mode));
         if told {
             return held.next().map(|held| SlowUnderLock { work, mode: held.mode, tables: Vec::new() });
         }

@@ -71,12 +71,13 @@ pub(super) fn locked_tables(context: &MigrationContext<'_>, record: &Record) -> 
         return Vec::new();
     }
     let mut tables: Vec<QName> = Vec::new();
+    let mut seen: HashSet<QName> = HashSet::new();
     for (table, _) in &record.strong {
         if context.after.relation(table).is_some_and(|known| known.kind == RelationKind::View) {
             continue;
         }
         let top = context.after.partition_ancestors(table).pop().unwrap_or_else(|| table.clone());
-        if !tables.contains(&top) {
+        if seen.insert(top.clone()) {
             tables.push(top);
         }
     }

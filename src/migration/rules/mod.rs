@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::{Applicability, Edit, Fix, Turn};
 use crate::source::Span;
 
 use super::catalog::{Born, Catalog, Constraint, QName, Relation};
-use super::effects::{Effects, Lock};
+use super::effects::{Effects, IndexBuild, Lock, Scan};
 use super::project::runner::Export;
 use super::session::{Session, Timeout};
 use super::statement::{Inner, Name, Statement};
@@ -147,6 +147,8 @@ pub struct StatementContext<'a> {
     pub rolls_back: bool,
     /// Answers that many rules want, kept for the statement.
     pub kept: Kept,
+    /// The same, kept for the migration.
+    pub kept_of_all: &'a KeptOfAll,
 }
 
 /// Answers about one statement that many rules want, worked out once.
@@ -158,6 +160,31 @@ pub struct Kept {
     pub(super) was_small: std::cell::Cell<bool>,
     /// Whether sizes are left out of account, to see what they keep quiet.
     pub(super) any_size: std::cell::Cell<bool>,
+    /// See [`StatementContext::at`].
+    at: std::cell::OnceCell<FxHashMap<Span, Causes>>,
+    /// See [`StatementContext::concurrent`].
+    pub(super) concurrent: std::cell::OnceCell<Statement>,
+}
+
+/// What an action of the statement causes, by places in the effects: an ALTER TABLE may have thousands of actions.
+#[derive(Debug, Default)]
+struct Causes {
+    scans: Vec<u32>,
+    builds: Vec<u32>,
+    rewrites: Vec<u32>,
+}
+
+/// Answers about all statements of a migration that many rules want, worked out once.
+#[derive(Debug, Default)]
+pub struct KeptOfAll {
+    /// See `StatementContext::others`, by what is asked.
+    pub(super) others: std::cell::RefCell<FxHashMap<usize, [Option<usize>; 2]>>,
+    /// See `StatementContext::sent_whole`.
+    pub(super) joined: std::cell::OnceCell<bool>,
+    /// See `StatementContext::section_line`: where lines that begin sections begin, and where they end.
+    pub(super) sections: std::cell::OnceCell<Vec<(usize, usize)>>,
+    /// How many statements the whole file has that aren't settings.
+    pub(super) in_file: std::cell::OnceCell<usize>,
 }
 
 /// How a migration is run, as far as rules need it.
@@ -189,6 +216,41 @@ impl<'a> StatementContext<'a> {
     /// The text of a span.
     pub fn sql(&self, span: Span) -> &'a str {
         span.of(self.text)
+    }
+
+    /// What the action at `span` causes, by places in the effects.
+    fn at(&self, span: Span) -> Option<&Causes> {
+        let all = self.kept.at.get_or_init(|| {
+            let mut all: FxHashMap<Span, Causes> = FxHashMap::default();
+            for (place, scan) in (0..).zip(&self.effects.scans) {
+                all.entry(scan.span).or_default().scans.push(place);
+            }
+            for (place, build) in (0..).zip(&self.effects.index_builds) {
+                all.entry(build.span).or_default().builds.push(place);
+            }
+            for (place, rewrite) in (0..).zip(&self.effects.rewrites) {
+                all.entry(rewrite.span).or_default().rewrites.push(place);
+            }
+            all
+        });
+        all.get(&span)
+    }
+
+    /// The reads that the action at `span` causes.
+    pub fn scans_at(&self, span: Span) -> impl Iterator<Item = &'a Scan> {
+        let places = self.at(span).map_or(&[][..], |causes| &causes.scans);
+        places.iter().filter_map(|&place| self.effects.scans.get(place as usize))
+    }
+
+    /// The index builds that the action at `span` causes.
+    pub fn builds_at(&self, span: Span) -> impl Iterator<Item = &'a IndexBuild> {
+        let places = self.at(span).map_or(&[][..], |causes| &causes.builds);
+        places.iter().filter_map(|&place| self.effects.index_builds.get(place as usize))
+    }
+
+    /// Whether the action at `span` has a table written anew.
+    pub fn rewrites_at(&self, span: Span) -> bool {
+        self.at(span).is_some_and(|causes| !causes.rewrites.is_empty())
     }
 
     /// The relation that a written name means here.

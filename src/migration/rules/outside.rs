@@ -90,8 +90,8 @@ impl StatementContext<'_> {
     /// Whether the whole file goes as one query.
     pub fn sent_whole(&self) -> bool {
         let runner = self.run.runner.and_then(runners::runner);
-        self.run.one_query
-            || runner.is_some_and(|runner| self.statements.iter().any(|other| runner.joins(other)))
+        let joined = || runner.is_some_and(|runner| self.statements.iter().any(|other| runner.joins(other)));
+        self.run.one_query || *self.kept_of_all.joined.get_or_init(joined)
     }
 
     fn outside(&self, becomes: Becomes) -> Outside {
@@ -112,7 +112,7 @@ impl StatementContext<'_> {
             (Some(false) | None, _)
                 if becomes == Becomes::Concurrent
                     && self.statements.len() > 1
-                    && runner.is_some_and(|runner| runner.joins(&concurrent(self.statement))) =>
+                    && runner.is_some_and(|runner| runner.joins(self.concurrent())) =>
             {
                 Outside::Not(format!(
                     "{title} sends a file that holds it as one query, and with other statements that is one transaction: put the \
@@ -148,24 +148,41 @@ impl StatementContext<'_> {
         }
     }
 
+    /// The first other statement of the migration of which `is_it` says yes. `question`: a number for what is asked.
+    fn other(&self, question: usize, is_it: impl Fn(&Statement) -> bool) -> Option<&Statement> {
+        let mut known = self.kept_of_all.others.borrow_mut();
+        // Two are enough, since at most one of them is this one.
+        let first = known.entry(question).or_insert_with(|| {
+            let mut found =
+                self.statements.iter().enumerate().filter(|(_, one)| is_it(one)).map(|(at, _)| at);
+            [found.next(), found.next()]
+        });
+        let at = first.iter().flatten().find(|at| **at != self.index)?;
+        self.statements.get(*at)
+    }
+
+    /// The statement as it is with CONCURRENTLY.
+    fn concurrent(&self) -> &Statement {
+        self.kept.concurrent.get_or_init(|| concurrent(self.statement))
+    }
+
     /// Out of the tool's own transaction.
     fn switched(&self, runner: &Runner, becomes: Becomes) -> Outside {
         let not = |why: &str| Outside::Not(format!("{why}; {}: {}", runner.title, runner.alone));
-        let others =
-            self.statements.iter().enumerate().filter(|(at, other)| *at != self.index && !is_setting(other));
-        if let Some(needs) = others.clone().find_map(|(_, other)| needs_transaction(other)) {
+        let needing = self.other(0, |other| needs_transaction(other).is_some());
+        if let Some(needs) = needing.and_then(needs_transaction) {
             return Outside::Not(format!(
                 "{needs} in the same file needs the transaction: put the statement into a file of its own"
             ));
         }
-        let only = others.clone().next().is_none();
-        for switch in runner.switch {
+        let only = self.other(1, |other| !is_setting(other)).is_none();
+        for (number, switch) in runner.switch.iter().enumerate() {
             let (looks, alone) = match switch {
                 Switch::Statements(looks, _) => (looks, false),
                 Switch::Alone(looks) => (looks, true),
                 _ => continue,
             };
-            if becomes == Becomes::Several || !looks(&concurrent(self.statement)) {
+            if becomes == Becomes::Several || !looks(self.concurrent()) {
                 continue;
             }
             if alone {
@@ -179,9 +196,7 @@ impl StatementContext<'_> {
                     alone: false,
                 };
             }
-            let mixed =
-                self.statements.iter().enumerate().any(|(at, other)| at != self.index && !looks(other));
-            if mixed {
+            if self.other(2 + number, |other| !looks(other)).is_some() {
                 return Outside::Not(format!(
                     "{} refuses a file that mixes statements with and without a transaction: put it into a file of its own",
                     runner.title
@@ -232,10 +247,10 @@ impl StatementContext<'_> {
         // The switch of a file holds for its other sections too: one statement loses nothing by it.
         let elsewhere = || match (runner.opt_out, runner.sections) {
             (OptOut::SectionLine(_), _) | (_, Sections::Whole) => 0,
-            _ => {
+            _ => *self.kept_of_all.in_file.get_or_init(|| {
                 let all = parse::parse(self.text, 0..self.text.len()).statements;
                 all.iter().filter(|other| !is_setting(other)).count().saturating_sub(1)
-            }
+            }),
         };
         let safe = only && elsewhere() <= 1;
         Outside::With {
@@ -256,20 +271,21 @@ impl StatementContext<'_> {
             Sections::Own { opens, .. } => opens(line),
             Sections::Whole | Sections::Separator(_) => false,
         };
-        let mut at = 0;
-        let mut found = None;
-        for line in self.text.split_inclusive('\n') {
-            if at >= self.statement.span.start as usize {
-                break;
+        let all = self.kept_of_all.sections.get_or_init(|| {
+            let mut at = 0;
+            let mut found = Vec::new();
+            for line in self.text.split_inclusive('\n') {
+                if opens(line.trim_end_matches(['\n', '\r'])) {
+                    let end = line_end(self.text, at);
+                    let written = self.text.get(at..end).unwrap_or("");
+                    found.push((at, at + written.trim_end().len()));
+                }
+                at += line.len();
             }
-            if opens(line.trim_end_matches(['\n', '\r'])) {
-                let end = line_end(self.text, at);
-                let written = self.text.get(at..end).unwrap_or("");
-                found = Some(at + written.trim_end().len());
-            }
-            at += line.len();
-        }
-        found
+            found
+        });
+        let before = all.partition_point(|(at, _)| *at < self.statement.span.start as usize);
+        Some(all.get(before.checked_sub(1)?)?.1)
     }
 }
 

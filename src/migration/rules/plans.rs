@@ -71,7 +71,7 @@ fn batches(change: &str, rows: Rows<'_>, condition: &str) -> String {
     // Children may hold the same key, and partitions the same ctid: those rows are asked again.
     let again = format!(" AND ({condition})");
     let inherited =
-        rows.known().is_some_and(|r| !r.is_partitioned() && !rows.catalog.children(rows.table).is_empty());
+        rows.known().is_some_and(|r| !r.is_partitioned() && rows.catalog.has_children(rows.table));
     let which = match key {
         Some(key) => format!(
             "{key} IN (SELECT {key} FROM {from} WHERE {condition} ORDER BY {key} LIMIT {BATCH}){}",

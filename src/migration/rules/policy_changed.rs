@@ -50,10 +50,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                         if *name == policy && same_name(on, &table))
                 });
                 let absent = drop.if_exists
-                    && cx
-                        .before
-                        .relation(&table)
-                        .is_some_and(|table| !table.policies.iter().any(|p| p.name == policy));
+                    && cx.before.relation(&table).is_some_and(|table| !table.policies.has(policy));
                 if again || absent {
                     continue;
                 }

@@ -189,7 +189,9 @@ impl Staged<'_> {
         if self.column.is_some_and(|column| column.not_null) {
             steps.push(plans::set_not_null(self.of.catalog, table, self.of.new, self.of.version));
         }
-        for index in known.indexes.iter().filter(|index| index.constraint.is_none()) {
+        for index in
+            known.indexes_about(&[self.of.old]).into_iter().filter(|index| index.constraint.is_none())
+        {
             let plain = index.keys.iter().all(|key| key.column.is_some()) && index.predicate.is_none();
             if !self.mentions_index(index) {
                 continue;
@@ -215,7 +217,7 @@ impl Staged<'_> {
             };
             steps.push(if plain || self.alike() { sql } else { commented(&sql) });
         }
-        for constraint in &known.constraints {
+        for constraint in known.constraints.about_any(&[self.of.old, ""]) {
             steps.extend(self.carried_constraint(known, constraint));
         }
         if !steps.is_empty() {

@@ -37,7 +37,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
 /// refuses them as well, but may be of the same release.
 fn refuses_null(table: &Relation, column: &Ident) -> bool {
     table.column(column.as_str()).is_some_and(|column| column.not_null)
-        || table.constraints.iter().any(|constraint| {
+        || table.constraints.about(column.as_str()).any(|constraint| {
             constraint.enforced
                 && constraint.validated
                 && match &constraint.detail {

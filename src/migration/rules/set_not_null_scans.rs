@@ -37,11 +37,9 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             }
             _ => continue,
         };
-        let reads = context.effects.scans.iter().any(|scan| {
-            scan.span == action.span
-                && matches!(&scan.reason, ScanReason::NotNull { .. })
-                && context.heavy(&scan.relation)
-        });
+        let reads = context
+            .scans_at(action.span)
+            .any(|scan| matches!(&scan.reason, ScanReason::NotNull { .. }) && context.heavy(&scan.relation));
         if !reads {
             continue;
         }
@@ -119,7 +117,7 @@ fn mend(
     }
     let known = context.before.relation(table);
     let inherited = known.is_some_and(|known| known.is_partitioned() || known.partition_of.is_some())
-        || !context.before.children(table).is_empty();
+        || context.before.has_children(table);
     let name = plans::named(context.before, table, column.as_str(), "not_null");
     let quoted = quote_ident(column.as_str());
     match &action.kind {
@@ -176,7 +174,7 @@ fn join(edits: &mut Vec<Edit>, other: Option<Edit>) {
 /// A CHECK that says the same and only waits to be validated.
 fn waiting_check(context: &StatementContext<'_>, table: &QName, column: &Ident) -> Option<String> {
     let known = context.before.relation(table)?;
-    known.constraints.iter().find_map(|constraint| match &constraint.detail {
+    known.constraints.about(column.as_str()).find_map(|constraint| match &constraint.detail {
         ConstraintDetail::Check { expr, text }
             if !constraint.validated
                 && constraint.enforced

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
-    Action, ActionKind, AlterTable, AttributeActionKind, Body, Drop, DropName, Name, ObjectKind, TypeAction,
+    Action, ActionKind, AlterTable, AttributeActionKind, Body, DropName, Name, ObjectKind, TypeAction,
     has_placeholder, quote_ident,
 };
 use crate::source::Span;
@@ -28,8 +29,15 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     }
     match &cx.statement.body {
         Body::Drop(drop) if !drop.cascade => {
+            let resolved = |name: &Name| match drop.kind {
+                ObjectKind::Type | ObjectKind::Domain => {
+                    cx.before.resolve_type(name, &cx.session.search_path)
+                }
+                _ => cx.resolve(name),
+            };
+            let others: FxHashSet<QName> = drop.names.iter().map(|other| resolved(&other.name)).collect();
             for dropped in &drop.names {
-                dropping(cx, sink, drop, dropped);
+                dropping(cx, sink, drop.kind, dropped, &others);
             }
         }
         Body::AlterTable(alter) if alter.kind == ObjectKind::Type => {
@@ -76,14 +84,20 @@ fn attribute(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span
     }
 }
 
-fn dropping(cx: &StatementContext<'_>, sink: &mut Sink, drop: &Drop, dropped: &DropName) {
+/// `others`: all that the statement drops.
+fn dropping(
+    cx: &StatementContext<'_>,
+    sink: &mut Sink,
+    kind: ObjectKind,
+    dropped: &DropName,
+    others: &FxHashSet<QName>,
+) {
     let mut found: BTreeSet<Dependent> = BTreeSet::new();
     let name = cx.resolve(&dropped.name);
-    match drop.kind {
+    match kind {
         ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => {
             let Some(relation) = cx.before.relation(&name) else { return };
             over_relation(cx.before, relation, &mut found);
-            let others: Vec<QName> = drop.names.iter().map(|other| cx.resolve(&other.name)).collect();
             let goes = |name: &QName| {
                 others.contains(name)
                     || cx.before.partition_ancestors(name).iter().any(|above| others.contains(above))
@@ -141,9 +155,8 @@ fn dropping(cx: &StatementContext<'_>, sink: &mut Sink, drop: &Drop, dropped: &D
             return;
         }
         ObjectKind::Type | ObjectKind::Domain => {
-            let resolved = |name: &Name| cx.before.resolve_type(name, &cx.session.search_path);
-            dependents::of_type(cx, &resolved(&dropped.name), &mut found);
-            let others: Vec<QName> = drop.names.iter().map(|other| resolved(&other.name)).collect();
+            let resolved = cx.before.resolve_type(&dropped.name, &cx.session.search_path);
+            dependents::of_type(cx, &resolved, &mut found);
             found.retain(|dependent| match dependent {
                 Dependent::Domain(name) | Dependent::Attribute(name, _) => !others.contains(name),
                 _ => true,
@@ -161,7 +174,7 @@ fn with_verb(inside: &[String]) -> String {
 
 /// Views, foreign keys of other tables, children that aren't partitions; those of its partitions too, which go with it.
 fn over_relation(catalog: &Catalog, relation: &Relation, found: &mut BTreeSet<Dependent>) {
-    let mut all = vec![relation.name.clone()];
+    let mut all = FxHashSet::from_iter([relation.name.clone()]);
     if relation.is_partitioned() {
         all.extend(catalog.descendants(&relation.name));
     }
@@ -170,7 +183,7 @@ fn over_relation(catalog: &Catalog, relation: &Relation, found: &mut BTreeSet<De
         let keys = catalog.foreign_keys_to(name).into_iter();
         found.extend(keys.filter(|(table, _)| !all.contains(&table.name)).map(key));
         let is_child = |child: &&QName| catalog.relation(child).is_some_and(|it| it.partition_of.is_none());
-        found.extend(catalog.children(name).iter().filter(is_child).cloned().map(Dependent::Child));
+        found.extend(catalog.children(name).filter(is_child).cloned().map(Dependent::Child));
     }
     // A foreign key to a partitioned table is one to each partition.
     for above in catalog.partition_ancestors(&relation.name) {
@@ -255,12 +268,9 @@ fn say(cx: &StatementContext<'_>, sink: &mut Sink, span: Span, what: &str, found
     }
     let nouns: Vec<String> = found.iter().map(Dependent::noun).collect();
     let verb = if found.len() == 1 { "needs" } else { "need" };
-    let mut steps: Vec<String> = Vec::new();
-    for step in found.iter().flat_map(|dependent| dependent.drop(cx.before)) {
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
-    }
+    let mut told = FxHashSet::default();
+    let mut steps: Vec<String> = found.iter().flat_map(|dependent| dependent.drop(cx.before)).collect();
+    steps.retain(|step| told.insert(step.clone()));
     let again = match &cx.statement.body {
         Body::AlterTable(_) => "\n-- and make again what is still wanted of it",
         _ => "",

@@ -1,8 +1,10 @@
 //! `unique_index_missing`: what needs a unique index, and has none.
 
+use std::cell::LazyCell;
+
 use crate::migration::catalog::{Relation, RelationKind, naming};
 use crate::migration::statement::{
-    ActionKind, Body, Constraint, ConstraintKind, ForeignKey, Ident, ObjectKind, quote_ident,
+    Action, ActionKind, Body, Constraint, ConstraintKind, ForeignKey, Ident, ObjectKind, quote_ident,
 };
 
 use super::{Check, Rule, Sink, StatementContext, column_list};
@@ -43,19 +45,18 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 _ => None,
             };
             let own = changes.map(|alter| cx.resolve(&alter.name));
+            let may_make = |action: &Action| {
+                matches!(action.kind, ActionKind::AddColumn { .. })
+                    || action.added_constraints().iter().any(is_key)
+            };
+            let makes_key = LazyCell::new(|| changes.is_some_and(|alter| alter.actions.iter().any(may_make)));
             for constraint in cx.statement.body.added_constraints() {
                 let ConstraintKind::ForeignKey(key) = &constraint.kind else { continue };
                 let Some(target) = cx.relation(&key.target).filter(|target| can_be_referred_to(target))
                 else {
                     continue;
                 };
-                let made_here = own.as_ref() == Some(&target.name)
-                    && changes.is_some_and(|alter| {
-                        alter.actions.iter().any(|action| {
-                            matches!(action.kind, ActionKind::AddColumn { .. })
-                                || action.added_constraints().iter().any(is_key)
-                        })
-                    });
+                let made_here = own.as_ref() == Some(&target.name) && *makes_key;
                 if !made_here {
                     judge(sink, constraint, key, target);
                 }
