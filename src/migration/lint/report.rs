@@ -119,6 +119,9 @@ pub(super) fn report(
     history: usize,
 ) -> LintReport {
     let mut report = LintReport { history, ..LintReport::default() };
+    // A list that grows is held twice each time.
+    report.findings.reserve_exact(said.len());
+    report.files.reserve_exact(judged.len());
     let active: HashMap<&str, &ActiveRule> = rules.iter().map(|active| (active.rule.code, active)).collect();
     for settled in judged {
         let migration = &migrations[settled.index]; // the index of a judged one of them

@@ -36,6 +36,11 @@ impl Told {
         self.0.remove(&index).unwrap_or_default()
     }
 
+    /// How much is said in all.
+    pub fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     /// All that is said at once, with room for these and no more.
     fn of(&mut self, index: usize, mut said: Vec<(&'static str, Said)>) {
         match self.0.get_mut(&index) {
