@@ -197,6 +197,18 @@ impl Replay<'_> {
         if let Some(relation) = self.known_mut(&table) {
             relation.indexes.retain(|known| known.name != index);
         }
+        // Its parts in the partitions go with it.
+        for partition in self.catalog.children(&table).to_vec() {
+            let Some(known) = self.catalog.relation(&partition) else { continue };
+            let part = known.indexes.iter().find(|part| part.part_of.as_ref() == Some(&index));
+            let Some((part, owner)) = part.map(|part| (part.name.clone(), part.constraint.clone())) else {
+                continue;
+            };
+            match owner {
+                Some(owner) => self.drop_constraint(&partition, &owner),
+                None => self.drop_index(&QName { schema: partition.schema.clone(), name: part }),
+            }
+        }
     }
 
     /// The foreign keys that stand on an index go with it: it can't go otherwise.

@@ -162,6 +162,14 @@ impl Replay<'_> {
                     index.name = new.name.clone();
                 }
             }
+            for partition in self.catalog.children(&table).to_vec() {
+                let indexes = self.known_mut(&partition).map(|known| known.indexes.iter_mut());
+                for part in indexes.into_iter().flatten() {
+                    if part.part_of.as_ref() == Some(&old.name) {
+                        part.part_of = Some(new.name.clone());
+                    }
+                }
+            }
             self.catalog.indexes.insert(new, table);
             return;
         }
