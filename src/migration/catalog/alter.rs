@@ -10,7 +10,8 @@ use super::{QName, Relation};
 use crate::migration::parse::cursor::{fold, unquote};
 use crate::migration::parse::lex::{Lexer, TokenKind};
 use crate::migration::statement::{
-    Action, ActionKind, AlterTable, Expr, ObjectKind, Persistence, SequenceOption, TriggerTarget, quote_ident,
+    Action, ActionKind, AlterTable, Constraint, ConstraintKind, Expr, ObjectKind, Persistence,
+    SequenceOption, TriggerTarget, quote_ident,
 };
 
 impl Replay<'_> {
@@ -38,7 +39,14 @@ impl Replay<'_> {
                     let new = QName { schema: index.schema.clone(), name: cut(&to.value).into() };
                     self.rename_relation(index, new);
                 }
-                ActionKind::AttachPartition { .. } => {
+                ActionKind::AttachPartition { partition, .. } => {
+                    let part = self.resolve(partition);
+                    let owner = self.catalog.indexes.get(&part).cloned();
+                    if let Some(relation) = owner.and_then(|owner| self.known_mut(&owner)) {
+                        for known in relation.indexes.iter_mut().filter(|known| known.name == part.name) {
+                            known.part_of = Some(index.name.clone());
+                        }
+                    }
                     // The parent's index becomes valid with its last part; the last one is near enough here.
                     let owner = self.catalog.indexes.get(index).cloned();
                     if let Some(relation) = owner.and_then(|owner| self.known_mut(&owner)) {
@@ -158,8 +166,21 @@ impl Replay<'_> {
             }
             ActionKind::AddConstraint(constraint) => {
                 self.ensure(table);
-                let members =
-                    if constraint.no_inherit { vec![table.clone()] } else { self.family(table, only) };
+                let is_key =
+                    matches!(constraint.kind, ConstraintKind::Unique(_) | ConstraintKind::PrimaryKey(_));
+                if is_key {
+                    self.add_key(table, only, constraint);
+                    return;
+                }
+                // What only a partitioned table passes on.
+                let stays =
+                    matches!(constraint.kind, ConstraintKind::ForeignKey(_) | ConstraintKind::Exclude { .. })
+                        && !self.catalog.relation(table).is_some_and(Relation::is_partitioned);
+                let members = if constraint.no_inherit || stays {
+                    vec![table.clone()]
+                } else {
+                    self.family(table, only)
+                };
                 for member in members {
                     self.add_constraint(&member, constraint, None, born);
                 }
@@ -268,12 +289,33 @@ impl Replay<'_> {
                 let partition = self.resolve(partition);
                 if let Some(relation) = self.known_mut(&partition) {
                     relation.partition_of = None;
+                    relation.indexes.iter_mut().for_each(|index| index.part_of = None);
                 }
                 if let Some(children) = self.catalog.children.get_mut(table) {
                     children.remove(&partition);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A primary key or unique constraint: partitions get parts of its index, under names of their own; of a primary key
+    /// the descendants get NOT NULL.
+    fn add_key(&mut self, table: &QName, only: bool, constraint: &Constraint) {
+        let made_before = self.ensure(table).constraints.end();
+        self.add_constraint(table, constraint, None, self.born);
+        if only {
+            return;
+        }
+        if self.catalog.relation(table).is_some_and(Relation::is_partitioned) {
+            self.spread_indexes(table);
+        }
+        let added =
+            self.catalog.relation(table).and_then(|known| known.constraints.since(made_before).next());
+        if let Some(ConstraintDetail::PrimaryKey { columns, .. }) = added.map(|added| added.detail.clone()) {
+            for column in columns {
+                self.on_column(table, false, &column, |known| known.not_null = true);
+            }
         }
     }
 

@@ -134,12 +134,22 @@ impl Replay<'_> {
                 self.taken(&partition.schema, candidate)
             });
             let constraint = index.constraint.as_ref().map(|_| chosen.clone());
+            let part_of = Some(index.name.clone());
             let owner = index.constraint.as_ref().and_then(|owner| parent.constraint(owner)).cloned();
             if let Some(relation) = self.known_mut(partition) {
-                if relation.has_part_of(&parent, index) {
+                if let Some(own) = relation.part_of(&parent, index, false, &[]).map(|own| own.name.clone()) {
+                    if let Some(own) = relation.indexes.iter_mut().find(|known| known.name == own) {
+                        own.part_of = part_of;
+                    }
                     continue;
                 }
-                relation.indexes.push(Index { name: chosen.clone(), constraint, born, ..index.clone() });
+                relation.indexes.push(Index {
+                    name: chosen.clone(),
+                    constraint,
+                    part_of,
+                    born,
+                    ..index.clone()
+                });
                 if let Some(owner) = owner {
                     let detail = match owner.detail {
                         ConstraintDetail::PrimaryKey { columns, .. } => {
@@ -238,7 +248,13 @@ impl Replay<'_> {
                     });
                 }
                 let constraint = owner.map(|_| name.clone());
-                relation.indexes.push(Index { name, constraint, born: relation.born, ..index.clone() });
+                relation.indexes.push(Index {
+                    name,
+                    constraint,
+                    part_of: None,
+                    born: relation.born,
+                    ..index.clone()
+                });
             }
         }
     }
@@ -274,7 +290,6 @@ impl Replay<'_> {
             column.default = Some(ColumnDefault { text: String::new(), serial: true });
         }
         if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.catalog.type_of(&column.type_name) {
-            column.not_null |= domain.not_null;
             if column.default.is_none() {
                 column.default = domain.default.clone();
             }
@@ -593,6 +608,7 @@ impl Replay<'_> {
             valid: !(create.only && partitioned && self.catalog.has_children(&table)),
             nulls_not_distinct: create.nulls_not_distinct,
             constraint: None,
+            part_of: None,
             born: self.born_if(create.if_not_exists),
             span: create.name.as_ref().map_or(create.table.span(), |name| name.span),
             bytes: None,
@@ -600,8 +616,16 @@ impl Replay<'_> {
         let recurse = partitioned && !create.only;
         self.add_index(&table, index);
         if recurse {
-            for child in self.catalog.descendants(&table) {
-                self.copy_parent_indexes(&table, &child);
+            self.spread_indexes(&table);
+        }
+    }
+
+    /// Gives the indexes of a partitioned table to its partitions, at any depth.
+    pub(super) fn spread_indexes(&mut self, table: &QName) {
+        for child in self.catalog.descendants(table) {
+            let of = self.catalog.relation(&child).and_then(|known| known.partition_of.as_ref());
+            if let Some(parent) = of.map(|of| of.parent.clone()) {
+                self.copy_parent_indexes(&parent, &child);
             }
         }
     }

@@ -198,6 +198,19 @@ impl Replay<'_> {
         if let Some(relation) = self.known_mut(&table) {
             relation.indexes.remove(&index);
         }
+        // Its parts in the partitions go with it.
+        let partitions: Vec<QName> = self.catalog.children(&table).cloned().collect();
+        for partition in partitions {
+            let Some(known) = self.catalog.relation(&partition) else { continue };
+            let part = known.indexes.iter().find(|part| part.part_of.as_ref() == Some(&index));
+            let Some((part, owner)) = part.map(|part| (part.name.clone(), part.constraint.clone())) else {
+                continue;
+            };
+            match owner {
+                Some(owner) => self.drop_constraint(&partition, &owner),
+                None => self.drop_index(&QName { schema: partition.schema.clone(), name: part }),
+            }
+        }
     }
 
     /// The foreign keys that stand on an index go with it: it can't go otherwise.

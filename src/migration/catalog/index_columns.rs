@@ -27,7 +27,7 @@ pub(super) fn joined(keys: &[IndexKey], include: &[CompactString]) -> String {
 
 impl Index {
     /// See [`joined`].
-    pub(super) fn column_names(&self) -> String {
+    pub fn column_names(&self) -> String {
         joined(&self.keys, &self.include)
     }
 }

@@ -161,13 +161,32 @@ impl Relation {
         self.constraints.about("").find(|c| matches!(c.detail, ConstraintDetail::PrimaryKey { .. }))
     }
 
-    /// Whether a valid index of this partition serves as its part of an index of the partitioned table (17 on).
-    pub fn has_part_of(&self, parent: &Relation, index: &Index) -> bool {
+    /// The index of this partition that is, or else can become, its part of an index of the partitioned table. Each index is
+    /// part of one only: `used` are those that become part of others. `any_key`: as before 17, when a primary key's part
+    /// could be a unique constraint's.
+    pub fn part_of(
+        &self,
+        parent: &Relation,
+        index: &Index,
+        any_key: bool,
+        used: &[CompactString],
+    ) -> Option<&Index> {
+        if self.partition_of.as_ref().is_some_and(|of| of.parent == parent.name) {
+            let is_it = |own: &&Index| own.part_of.as_ref() == Some(&index.name);
+            if let Some(own) = self.indexes.iter().find(is_it) {
+                return Some(own);
+            }
+        }
         let is_primary = |of: &Relation, index: &Index| {
             of.primary_key().is_some_and(|key| index.constraint.as_ref() == Some(&key.name))
         };
-        let mut indexes = self.indexes.iter().filter(|own| own.valid && own.is_part_of(index));
-        indexes.any(|own| is_primary(self, own) == is_primary(parent, index))
+        self.indexes.iter().find(|own| {
+            own.part_of.is_none()
+                && own.valid
+                && !used.contains(&own.name)
+                && own.is_part_of(index)
+                && (any_key || is_primary(self, own) == is_primary(parent, index))
+        })
     }
 
     /// The index that a foreign key to these columns stands on: the first unique one of just them, in whatever order; of
@@ -360,6 +379,8 @@ pub struct Index {
     pub nulls_not_distinct: bool,
     /// The constraint that owns it.
     pub constraint: Option<CompactString>,
+    /// Of a partition: the index of the partitioned table that it is part of.
+    pub part_of: Option<CompactString>,
     /// Since when it is there.
     pub born: Born,
     /// Where it was written, in the migration that made it.
@@ -371,7 +392,7 @@ pub struct Index {
 impl Index {
     /// Whether this index of a partition serves as its part of an index of the partitioned table, so that none is built
     /// (CompareIndexInfo in index.c; the sort order of a key makes no difference to it). From 17 on a primary key's is one
-    /// of a primary key there too: see [`Relation::has_part_of`].
+    /// of a primary key there too: see [`Relation::part_of`].
     pub fn is_part_of(&self, parent: &Index) -> bool {
         let alike = |(own, key): (&IndexKey, &IndexKey)| {
             own.column == key.column

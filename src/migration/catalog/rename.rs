@@ -154,6 +154,15 @@ impl Replay<'_> {
                     index.name = new.name.clone();
                 });
             }
+            let partitions: Vec<QName> = self.catalog.children(&table).cloned().collect();
+            for partition in partitions {
+                let indexes = self.known_mut(&partition).map(|known| known.indexes.iter_mut());
+                for part in indexes.into_iter().flatten() {
+                    if part.part_of.as_ref() == Some(&old.name) {
+                        part.part_of = Some(new.name.clone());
+                    }
+                }
+            }
             self.catalog.indexes.insert(new, table);
             return;
         }

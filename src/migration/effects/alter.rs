@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::columns::uses_any;
 use super::computation::Computation;
+use super::indexes::excluded_names;
 use super::{RewriteReason, ScanReason};
 use crate::migration::catalog::{ConstraintDetail, Index, QName, RelationKind};
 use crate::migration::lock_mode::LockMode;
@@ -69,6 +70,7 @@ impl Computation<'_> {
             self.span = action.span;
             self.alter_action(&altered, action, view);
         }
+        self.check_rewritten(&altered);
     }
 
     /// Indexes that go with a constraint or column that the statement drops, before it builds any.
@@ -248,15 +250,11 @@ impl Computation<'_> {
             }
             ConstraintKind::Exclude { columns, .. } => {
                 self.lock_tree(table, only || self.version < 18, LockMode::AccessExclusive);
-                let columns: Vec<&str> = columns
-                    .iter()
-                    .map(|key| key.expr.bare_column.as_ref().map_or("expr", |column| column.as_str()))
-                    .collect();
                 self.build_constraint_index(
                     table,
                     only,
                     name,
-                    &columns.join("_"),
+                    &excluded_names(columns.iter()),
                     "excl",
                     super::IndexBuildReason::Exclude,
                 );

@@ -126,13 +126,27 @@ impl Computation<'_> {
 
     pub(super) fn drop_column(&mut self, altered: &Altered<'_>, column: &str, cascade: bool) {
         let (table, only) = (&altered.table, altered.only);
-        self.lock_tree(table, only, LockMode::AccessExclusive);
-        let relation = self.relation(table);
-        if relation.is_some_and(|r| r.columns_known && r.column(column).is_none()) {
+        let known = self.relation(table);
+        if known.is_some_and(|known| known.columns_known && known.column(column).is_none()) {
+            // There is nothing to look for further down.
+            self.lock(table, LockMode::AccessExclusive, None);
             return;
         }
-        self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), false);
-        let Some(relation) = relation else { return };
+        self.lock_tree(table, only, LockMode::AccessExclusive);
+        self.column_goes(table, only, column, cascade, false);
+    }
+
+    /// What goes with a column; `cascaded`: that goes with something else.
+    pub(super) fn column_goes(
+        &mut self,
+        table: &QName,
+        only: bool,
+        column: &str,
+        cascade: bool,
+        cascaded: bool,
+    ) {
+        self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), cascaded);
+        let Some(relation) = self.relation(table) else { return };
         for constraint in relation.constraints.about(column) {
             match &constraint.detail {
                 ConstraintDetail::ForeignKey { columns, target, .. }
@@ -184,11 +198,13 @@ impl Computation<'_> {
                     true,
                 );
             }
-            for view in self.catalog.views_over(table) {
-                let named = |word: &str| view.mentions.iter().any(|m| m == word);
-                if named(column) || named("*") || view.mentions.is_empty() {
-                    let name = view.name.clone();
-                    self.drop_view_and_above(&name, &format!("reads {table}.{column}"));
+            for member in self.tree(table, only) {
+                for view in self.catalog.views_over(&member) {
+                    let named = |word: &str| view.mentions.iter().any(|m| m == word);
+                    if named(column) || named("*") || view.mentions.is_empty() {
+                        let name = view.name.clone();
+                        self.drop_view_and_above(&name, &format!("reads {member}.{column}"));
+                    }
                 }
             }
         }
@@ -199,8 +215,11 @@ impl Computation<'_> {
     /// SET NOT NULL, and NOT NULL constraints (18) that are checked at once.
     pub(super) fn set_not_null(&mut self, altered: &Altered<'_>, column: &str, validate: bool) {
         let (table, only) = (&altered.table, altered.only);
-        self.lock_tree(table, only, LockMode::AccessExclusive);
-        if validate {
+        // The partitions of a table whose column is NOT NULL have that, too; since 18, all descendants.
+        let there = self.relation(table).and_then(|r| r.column(column)).is_some_and(|c| c.not_null);
+        let stays = there && (self.version >= 18 || self.is_partitioned(table));
+        self.lock_tree(table, only || stays, LockMode::AccessExclusive);
+        if validate && !stays {
             self.check_not_null(altered, column, only);
         }
     }
@@ -315,6 +334,9 @@ impl Computation<'_> {
         // `ATPostAlterTypeParse`: what was checked counts no more once the table is written anew.
         let check = change == TypeChange::Rewrite || changes_comparison(&from, &to);
         self.rebuild_foreign_keys(altered, relation, &column.value, check);
+        if !check {
+            self.unchecked.push((table.clone(), column.value.clone(), self.span));
+        }
     }
 
     /// A type change that keeps the heap: indexes that sort otherwise, and those with expressions or
@@ -330,6 +352,9 @@ impl Computation<'_> {
         for index in
             relation.indexes_about(&[&column.name]).iter().filter(|index| uses_column(index, &column.name))
         {
+            if self.leaving_indexes.contains(&QName::new(&table.schema, &index.name)) {
+                continue;
+            }
             // A key with a collation of its own keeps it.
             let own_collation = |collation: &Option<CompactString>| {
                 collation_only && collation.is_some() && *collation != column.collation
@@ -350,6 +375,17 @@ impl Computation<'_> {
                 && expr.columns.iter().any(|named| *named == column.name.as_str())
             {
                 self.scan(table, ScanReason::Check { constraint: Some(constraint.name.clone()) });
+            }
+        }
+    }
+
+    /// Where another action of the same statement writes the table anew, all of that is checked.
+    pub(super) fn check_rewritten(&mut self, altered: &Altered<'_>) {
+        for (table, column, span) in std::mem::take(&mut self.unchecked) {
+            let rewritten = self.effects.rewrites.iter().any(|rewrite| rewrite.relation == table);
+            if let Some(relation) = self.relation(&table).filter(|_| rewritten) {
+                self.span = span;
+                self.rebuild_foreign_keys(altered, relation, &column, true);
             }
         }
     }

@@ -28,6 +28,9 @@ pub(super) struct Computation<'a> {
     pub brief: bool,
     /// Indexes that go in the same statement: their names are free.
     pub leaving_indexes: FxHashSet<QName>,
+    /// Columns that get another type and keep their values: what was checked of them stays so, unless the table is written
+    /// anew for something else.
+    pub unchecked: Vec<(QName, CompactString, Span)>,
     places: Places,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Computation<'a> {
             created: Vec::new(),
             brief: false,
             leaving_indexes: FxHashSet::default(),
+            unchecked: Vec::new(),
             places: Places::default(),
         }
     }

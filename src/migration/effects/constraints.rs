@@ -22,16 +22,6 @@ impl Computation<'_> {
         new_column: Option<NewColumn<'_>>,
     ) {
         let (table, only) = (&altered.table, altered.only);
-        // A primary key makes its columns NOT NULL, all the way down; a unique constraint only reaches
-        // partitions, whose indexes are built under SHARE before 18.
-        if primary || self.version >= 18 {
-            self.lock_tree(table, only, LockMode::AccessExclusive);
-        } else {
-            self.lock(table, LockMode::AccessExclusive, None);
-            if self.is_partitioned(table) {
-                self.lock_tree(table, only, LockMode::Share);
-            }
-        }
         let name = constraint.name.as_ref().map(|name| name.value.clone());
         let columns: Vec<CompactString> = match (&index.using_index, new_column) {
             (Some(using), _) => {
@@ -44,6 +34,27 @@ impl Computation<'_> {
             (None, Some(column)) if index.columns.is_empty() => vec![column.name.into()],
             _ => index.columns.iter().map(|column| column.value.clone()).collect(),
         };
+        // A primary key makes its columns NOT NULL, all the way down, where they aren't yet; a unique constraint only
+        // reaches partitions, whose indexes are built under SHARE before 18.
+        let not_null = |column: &CompactString| {
+            self.relation(table).and_then(|r| r.column(column)).is_some_and(|known| known.not_null)
+        };
+        let partitioned = self.is_partitioned(table);
+        let there =
+            partitioned && new_column.is_none() && !columns.is_empty() && columns.iter().all(not_null);
+        let spreads = primary && !there;
+        if spreads || self.version >= 18 {
+            self.lock_tree(table, only, LockMode::AccessExclusive);
+        } else {
+            self.lock(table, LockMode::AccessExclusive, None);
+            if partitioned {
+                // The trigger of a deferrable one takes more.
+                let deferrable =
+                    constraint.deferrable == Some(true) || constraint.initially_deferred == Some(true);
+                let mode = if deferrable { LockMode::ShareRowExclusive } else { LockMode::Share };
+                self.lock_tree(table, only, mode);
+            }
+        }
         if index.using_index.is_none() {
             let (joined, label, reason) = if primary {
                 (String::new(), "pkey", IndexBuildReason::PrimaryKey)
@@ -215,8 +226,10 @@ impl Computation<'_> {
             self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
             return;
         };
+        // Partitions are looked after before anything is looked up.
+        let partitioned = relation.is_partitioned();
+        self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
         let Some(constraint) = relation.constraint(name) else {
-            self.lock(table, LockMode::AccessExclusive, None);
             if !relation.columns_known {
                 self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
             }
@@ -228,32 +241,34 @@ impl Computation<'_> {
                 self.lock_tree(table, only || constraint.no_inherit, LockMode::AccessExclusive);
             }
             ConstraintDetail::ForeignKey { target, .. } => {
-                let partitioned = self.is_partitioned(table);
-                self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
                 let target_partitioned = self.is_partitioned(target);
                 let why = format!("target of the dropped foreign key {name}");
                 self.lock_tree_because(target, !target_partitioned, LockMode::AccessExclusive, Some(why));
             }
             ConstraintDetail::PrimaryKey { index, .. } | ConstraintDetail::Unique { index, .. } => {
-                let partitioned = self.is_partitioned(table);
-                self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
                 if cascade {
                     self.drop_foreign_keys_on(table, index);
                 }
             }
-            ConstraintDetail::Exclude { .. } => {
-                let partitioned = self.is_partitioned(table);
-                self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
-            }
+            ConstraintDetail::Exclude { .. } => {}
         }
+    }
+
+    /// A foreign key to `target` goes with something else: its triggers are on the partitions of both tables.
+    pub(super) fn drop_foreign_key_to(&mut self, target: &QName, referencing: &QName, name: &str) {
+        let partitioned = self.is_partitioned(referencing);
+        let why = format!("its foreign key {name} to {target} goes");
+        self.lock_tree_because(referencing, !partitioned, LockMode::AccessExclusive, Some(why));
+        let partitioned = self.is_partitioned(target);
+        let why = format!("target of the foreign key {name} of {referencing}, which goes");
+        self.lock_tree_because(target, !partitioned, LockMode::AccessExclusive, Some(why));
+        self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, true);
     }
 
     /// Foreign keys that stand on an index go with it: their tables are locked.
     pub(super) fn drop_foreign_keys_on(&mut self, table: &QName, index: &str) {
         for (referencing, constraint) in self.catalog.foreign_keys_on(table, index) {
-            let why = format!("its foreign key {} to {table} goes", constraint.name);
-            self.lock(&referencing.name, LockMode::AccessExclusive, Some(why));
-            self.destroy_object(ObjectKind::Constraint, constraint.name.to_string(), None, true);
+            self.drop_foreign_key_to(table, &referencing.name, &constraint.name);
         }
     }
 }

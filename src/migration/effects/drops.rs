@@ -40,7 +40,11 @@ impl Computation<'_> {
                     self.drop_defaults(&sequence.name);
                     // A serial column's default isn't kept as text.
                     let owner = self.relation(&sequence).and_then(|r| r.owned_by.clone());
-                    if let Some((table, column)) = owner {
+                    let is_serial = |(table, column): &(QName, CompactString)| {
+                        let default = self.relation(table).and_then(|r| r.column(column)?.default.as_ref());
+                        default.is_some_and(|default| default.serial)
+                    };
+                    if let Some((table, column)) = owner.filter(is_serial) {
                         self.lock(
                             &table,
                             LockMode::AccessExclusive,
@@ -100,7 +104,7 @@ impl Computation<'_> {
         self.destroy_object(kind, name.to_string(), Some(name.clone()), cascaded);
         let Some(relation) = relation else { return };
         if let Some(partition) = &relation.partition_of
-            && !cascaded
+            && !self.is_dropped(&partition.parent)
         {
             let parent = partition.parent.clone();
             self.lock(&parent, LockMode::AccessExclusive, Some(format!("{name} is a partition of it")));
@@ -117,7 +121,7 @@ impl Computation<'_> {
         for constraint in &relation.constraints {
             if let ConstraintDetail::ForeignKey { target, .. } = &constraint.detail
                 // A partition's part of its parent's foreign key has no triggers on the target.
-                && relation.partition_of.is_none()
+                && !self.is_part_of_key(relation, &constraint.name)
                 && target != name
             {
                 let partitioned = self.is_partitioned(target);
@@ -141,6 +145,12 @@ impl Computation<'_> {
         }
     }
 
+    /// Whether a foreign key of a partition is its part of one of a table above.
+    fn is_part_of_key(&self, partition: &Relation, name: &str) -> bool {
+        let above = self.catalog.partition_ancestors(&partition.name);
+        above.iter().any(|above| self.relation(above).is_some_and(|above| above.constraint(name).is_some()))
+    }
+
     /// What CASCADE reaches from a relation.
     fn drop_dependents(&mut self, relation: &Relation) {
         let name = &relation.name;
@@ -149,17 +159,20 @@ impl Computation<'_> {
         for view in views {
             self.drop_view_and_above(&view, &format!("reads {name}"));
         }
-        let referencing: Vec<(QName, CompactString)> = self
-            .catalog
-            .foreign_keys_to(name)
-            .into_iter()
-            .filter(|(table, _)| table.name != *name)
-            .map(|(table, constraint)| (table.name.clone(), constraint.name.clone()))
-            .collect();
-        for (table, constraint) in referencing {
-            let why = format!("its foreign key {constraint} to {name} goes");
-            self.lock(&table, LockMode::AccessExclusive, Some(why));
-            self.destroy_object(ObjectKind::Constraint, constraint.to_string(), None, true);
+        // A foreign key to a partitioned table is one to each partition.
+        let mut targets = vec![name.clone()];
+        targets.extend(self.catalog.partition_ancestors(name));
+        for target in targets {
+            let referencing: Vec<(QName, CompactString)> = self
+                .catalog
+                .foreign_keys_to(&target)
+                .into_iter()
+                .filter(|(table, _)| table.name != *name)
+                .map(|(table, constraint)| (table.name.clone(), constraint.name.clone()))
+                .collect();
+            for (table, constraint) in referencing {
+                self.drop_foreign_key_to(&target, &table, &constraint);
+            }
         }
         self.drop_columns_of_type(name);
         if relation.kind == RelationKind::Table {
@@ -261,7 +274,7 @@ impl Computation<'_> {
 
     fn drop_dependent_column(&mut self, table: &QName, column: &str, why: &str) {
         self.lock_tree_because(table, false, LockMode::AccessExclusive, Some(why.to_owned()));
-        self.destroy_object(ObjectKind::Column, member(table, column), Some(table.clone()), true);
+        self.column_goes(table, false, column, true, true);
     }
 
     /// Column defaults that name a sequence or function: their tables are locked.

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::IndexBuildReason;
 use super::computation::Computation;
-use crate::migration::catalog::{IndexKey, QName, RelationKind};
+use crate::migration::catalog::{Index, IndexKey, QName, RelationKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{CreateIndex, IndexColumn, Reindex, ReindexTarget};
 
@@ -23,22 +23,13 @@ impl Computation<'_> {
             }
         }
         self.lock_tree(&table, only, mode);
-        let columns: Vec<&str> = create.columns.iter().map(column_label).collect();
-        let columns = columns.join("_");
+        let index = written(create);
+        let columns = index.column_names();
         if self.is_partitioned(&table) {
-            for partition in self.leaves(&table, only) {
-                let there = self.relation(&partition).is_some_and(|relation| {
-                    relation.indexes.iter().any(|index| {
-                        index.valid
-                            && (index.unique || !create.unique)
-                            && keys_match(&index.keys, &create.columns)
-                            && index.predicate.is_some() == create.predicate.is_some()
-                    })
-                });
-                if !there {
-                    let name = self.choose_index_name(&partition, &columns, "idx");
-                    self.build(&partition, Some(name), IndexBuildReason::Create, false);
-                }
+            if !only {
+                // What expressions say isn't known here: no other index is taken to say the same.
+                let plain = index.predicate.is_none() && index.plain_columns().is_some();
+                self.build_on_partitions(&table, &index, &columns, plain);
             }
             return;
         }
@@ -47,6 +38,25 @@ impl Computation<'_> {
             None => self.choose_index_name(&table, &columns, "idx"),
         };
         self.build(&table, Some(name), IndexBuildReason::Create, create.concurrently);
+    }
+
+    /// Each partition that has no index to become part of the new one gets one.
+    fn build_on_partitions(&mut self, table: &QName, index: &Index, columns: &str, plain: bool) {
+        let partitions: Vec<QName> = self.catalog.children(table).cloned().collect();
+        for partition in partitions {
+            let there = self.relation(&partition).is_some_and(|known| {
+                known.indexes.iter().any(|own| own.part_of.is_none() && own.valid && own.is_part_of(index))
+            });
+            if plain && there {
+                continue;
+            }
+            if self.is_partitioned(&partition) {
+                self.build_on_partitions(&partition, index, columns, plain);
+            } else if self.holds_rows(&partition) {
+                let name = self.choose_index_name(&partition, columns, "idx");
+                self.build(&partition, Some(name), IndexBuildReason::Create, false);
+            }
+        }
     }
 
     pub(super) fn reindex(&mut self, reindex: &Reindex) {
@@ -103,18 +113,28 @@ impl Computation<'_> {
     }
 }
 
-/// What PostgreSQL puts into an index's name for a key.
-fn column_label(column: &IndexColumn) -> &str {
-    if let Some(column) = &column.expr.bare_column {
-        return column.as_str();
+/// An index as it is written; of expressions only what PostgreSQL calls their columns.
+fn written(create: &CreateIndex) -> Index {
+    Index {
+        unique: create.unique,
+        method: create.method.as_ref().map_or_else(|| "btree".into(), |method| method.value.clone()),
+        keys: create.columns.iter().map(key).collect(),
+        include: create.include.iter().map(|column| column.value.clone()).collect(),
+        predicate: create.predicate.as_ref().map(|_| String::new()),
+        nulls_not_distinct: create.nulls_not_distinct,
+        ..Index::default()
     }
-    column.expr.calls.first().map_or("expr", |call| call.name.name.as_str())
 }
 
-fn keys_match(keys: &[IndexKey], written: &[IndexColumn]) -> bool {
-    keys.len() == written.len()
-        && keys.iter().zip(written).all(|(key, written)| match (&key.column, &written.expr.bare_column) {
-            (Some(key), Some(written)) => *written == key.as_str(),
-            _ => false,
-        })
+/// The names of an exclusion constraint's columns, as they stand in the name of its index.
+pub(super) fn excluded_names<'a>(columns: impl Iterator<Item = &'a IndexColumn>) -> String {
+    Index { keys: columns.map(key).collect(), ..Index::default() }.column_names()
+}
+
+fn key(written: &IndexColumn) -> IndexKey {
+    let mut key = IndexKey::of(written, "");
+    if key.column.is_none() {
+        key.label = written.expr.calls.first().map_or("expr".into(), |call| call.name.name.value.clone());
+    }
+    key
 }

@@ -345,6 +345,7 @@ impl Computation<'_> {
                 Body::CreateTableAs(create) => self.query(&create.query, Depth::Planned),
                 _ => {}
             },
+            Body::Other(other) if other.kind == "DECLARE CURSOR" => self.uses(&other.uses, Depth::Planned),
             Body::Other(other) => self.uses(&other.uses, Depth::Named),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use super::computation::Computation;
 use super::rows::Depth;
 use super::{RewriteReason, ScanReason};
-use crate::migration::catalog::{QName, RelationKind};
+use crate::migration::catalog::{QName, RelationKind, TypeKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
     AlterObject, Body, ConstraintKind, CreateRoutine, CreateTrigger, DomainAction, Grant, Name, ObjectChange,
@@ -92,8 +92,14 @@ impl Computation<'_> {
     // ---- types and domains ----
 
     pub(super) fn alter_domain(&mut self, name: &Name, action: &DomainAction) {
+        let domain = self.catalog.resolve_type(name, &self.session.search_path);
+        let not_null = self
+            .catalog
+            .type_named(&domain)
+            .is_some_and(|known| matches!(&known.kind, TypeKind::Domain(domain) if domain.not_null));
         let checks = match action {
-            DomainAction::SetNotNull | DomainAction::ValidateConstraint { .. } => true,
+            DomainAction::SetNotNull => !not_null,
+            DomainAction::ValidateConstraint { .. } => true,
             DomainAction::AddConstraint(constraint) => {
                 !constraint.not_valid
                     && matches!(constraint.kind, ConstraintKind::Check(_) | ConstraintKind::NotNull { .. })
@@ -103,7 +109,6 @@ impl Computation<'_> {
         if !checks {
             return;
         }
-        let domain = self.catalog.resolve_type(name, &self.session.search_path);
         let tables: Vec<QName> = self
             .catalog
             .relations_using_type(&domain)

@@ -1,9 +1,11 @@
 //! Partitions: attach, detach, and what a new partition locks.
 
+use compact_str::CompactString;
+
 use super::computation::Computation;
 use super::proof::{excludes_bound, proves_bound};
 use super::{IndexBuildReason, ScanReason};
-use crate::migration::catalog::{ConstraintDetail, Index, QName};
+use crate::migration::catalog::{ConstraintDetail, QName, Relation};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::PartitionBound;
 
@@ -15,6 +17,7 @@ impl Computation<'_> {
         bound: Option<&PartitionBound>,
     ) {
         self.lock(parent, LockMode::ShareUpdateExclusive, None);
+        self.read_bounds_above(parent);
         let why = format!("becomes a partition of {parent}");
         self.lock_tree_because(partition, false, LockMode::AccessExclusive, Some(why));
         for leaf in self.leaves(partition, false) {
@@ -25,19 +28,24 @@ impl Computation<'_> {
         self.check_default_partition(parent, bound);
         let Some(known) = self.relation(parent) else { return };
         // The parent's indexes that the partition lacks are built on it.
+        let mut used: Vec<CompactString> = Vec::new();
         for index in &known.indexes {
-            let columns: Vec<&str> =
-                index.keys.iter().map(|key| key.column.as_deref().unwrap_or("expr")).collect();
+            let columns = index.column_names();
             let primary = known.primary_key().is_some_and(|key| Some(&key.name) == index.constraint.as_ref());
             let (columns, label) = match (primary, &index.constraint) {
                 (true, _) => (String::new(), "pkey"),
-                (false, Some(_)) => (columns.join("_"), "key"),
-                (false, None) => (columns.join("_"), "idx"),
+                (false, Some(_)) => (columns, "key"),
+                (false, None) => (columns, "idx"),
             };
             for leaf in self.leaves(partition, false) {
-                let there = self.relation(&leaf).is_some_and(|leaf| {
-                    let alike = |own: &Index| own.valid && own.is_part_of(index);
-                    leaf.has_part_of(known, index) || self.version < 17 && leaf.indexes.iter().any(alike)
+                let there = self.relation(&leaf).is_some_and(|own| {
+                    if leaf == *partition {
+                        let part = own.part_of(known, index, self.version < 17, &used);
+                        used.extend(part.map(|part| part.name.clone()));
+                        part.is_some()
+                    } else {
+                        own.indexes.iter().any(|own| own.valid && own.is_part_of(index))
+                    }
                 });
                 if !there {
                     let name = self.choose_index_name(&leaf, &columns, label);
@@ -92,6 +100,7 @@ impl Computation<'_> {
             self.brief = false;
         } else {
             self.lock(parent, LockMode::AccessExclusive, None);
+            self.read_bounds_above(parent);
             let why = format!("partition of {parent}");
             self.lock_tree_because(partition, false, LockMode::AccessExclusive, Some(why));
         }
@@ -103,9 +112,7 @@ impl Computation<'_> {
         }
         self.lock_targets(parent, partition);
         // No row may refer to what leaves: the referencing tables are searched.
-        let referencing: Vec<QName> =
-            self.catalog.foreign_keys_to(parent).into_iter().map(|(table, _)| table.name.clone()).collect();
-        for table in referencing {
+        for table in self.referencing(parent) {
             self.lock(&table, LockMode::AccessExclusive, Some(format!("has a foreign key to {parent}")));
             self.scan(&table, ScanReason::ForeignKey { constraint: None, referencing: true });
         }
@@ -114,9 +121,19 @@ impl Computation<'_> {
     /// CREATE TABLE … PARTITION OF: the new partition itself is nobody's yet.
     pub(super) fn create_partition(&mut self, parent: &QName, bound: &PartitionBound, partition: &QName) {
         self.lock(parent, LockMode::AccessExclusive, Some("gets a new partition".into()));
+        if self.default_partition(parent).is_some() {
+            self.read_bounds_above(parent);
+        }
         self.check_default_partition(parent, Some(bound));
         self.lock_targets(parent, partition);
         self.lock_referencing(parent, LockMode::ShareRowExclusive);
+    }
+
+    /// The bounds of the partitioned tables above are those of the partition, too.
+    fn read_bounds_above(&mut self, parent: &QName) {
+        for above in self.catalog.partition_ancestors(parent) {
+            self.lock(&above, LockMode::AccessShare, Some(format!("{parent} is a partition of it")));
+        }
     }
 
     /// The tables that the foreign keys of `parent` point at, as far as `partition` comes to have those keys or loses them.
@@ -135,10 +152,16 @@ impl Computation<'_> {
         }
     }
 
+    /// Tables with foreign keys to a partitioned table, or to one above it.
+    fn referencing(&self, parent: &QName) -> Vec<QName> {
+        let mut targets = vec![parent.clone()];
+        targets.extend(self.catalog.partition_ancestors(parent));
+        let keys = targets.iter().flat_map(|target| self.catalog.foreign_keys_to(target));
+        keys.map(|(table, _)| table.name.clone()).collect()
+    }
+
     fn lock_referencing(&mut self, parent: &QName, mode: LockMode) {
-        let referencing: Vec<QName> =
-            self.catalog.foreign_keys_to(parent).into_iter().map(|(table, _)| table.name.clone()).collect();
-        for table in referencing {
+        for table in self.referencing(parent) {
             self.lock(&table, mode, Some(format!("has a foreign key to {parent}")));
         }
     }
@@ -162,6 +185,27 @@ impl Computation<'_> {
 
     fn bound_is_proved(&self, parent: &QName, relations: &[&QName], bound: Option<&PartitionBound>) -> bool {
         let (Some(key), Some(bound)) = (self.partition_key(parent), bound) else { return false };
+        // The bounds of the partitioned tables above are checked with it.
+        if let Some(above) = self.relation(parent).and_then(|known| known.partition_of.as_ref())
+            && !self.bound_is_proved(&above.parent, relations, above.bound.as_ref())
+        {
+            return false;
+        }
+        if *bound == PartitionBound::Default {
+            // What none of the others takes.
+            let others: Vec<Option<&PartitionBound>> = self
+                .catalog
+                .children(parent)
+                .filter(|child| !relations.contains(child))
+                .map(|child| self.relation(child)?.partition_of.as_ref()?.bound.as_ref())
+                .collect();
+            return others.iter().all(|other| {
+                other.is_some_and(|other| {
+                    let excluded = |r: &Relation| excludes_bound(r, &key, other);
+                    relations.iter().any(|name| self.relation(name).is_some_and(excluded))
+                })
+            });
+        }
         relations.iter().any(|name| self.relation(name).is_some_and(|r| proves_bound(r, &key, bound)))
     }
 

@@ -93,17 +93,17 @@ impl Computation<'_> {
             Access::Insert => {
                 self.look_up_targets(&target, None);
                 if change.on_conflict {
-                    self.search_referencing(&target, Some(&[]), 0);
+                    self.search_referencing(&target, change.only, Some(&[]), 0);
                 }
             }
             Access::Update => {
                 self.look_up_targets(&target, Some(&changed));
-                self.search_referencing(&target, Some(&changed), 0);
+                self.search_referencing(&target, change.only, Some(&changed), 0);
                 let name = target.to_string();
                 self.destroy(DestroyedKind::Values, name, Some(target), false);
             }
             Access::Delete => {
-                self.search_referencing(&target, None, 0);
+                self.search_referencing(&target, change.only, None, 0);
                 let name = target.to_string();
                 self.destroy(DestroyedKind::Rows, name, Some(target), false);
             }
@@ -113,10 +113,10 @@ impl Computation<'_> {
                 }
                 if change.arms.contains(&Access::Update) {
                     self.look_up_targets(&target, Some(&changed));
-                    self.search_referencing(&target, Some(&changed), 0);
+                    self.search_referencing(&target, change.only, Some(&changed), 0);
                 }
                 if change.arms.contains(&Access::Delete) {
-                    self.search_referencing(&target, None, 0);
+                    self.search_referencing(&target, change.only, None, 0);
                 }
                 let name = target.to_string();
                 self.destroy(DestroyedKind::Values, name, Some(target), false);
@@ -145,14 +145,22 @@ impl Computation<'_> {
     }
 
     /// Rows that go, or whose key changes, are searched for in the referencing tables.
-    fn search_referencing(&mut self, table: &QName, changed: Option<&[CompactString]>, depth: u32) {
+    fn search_referencing(
+        &mut self,
+        table: &QName,
+        only: bool,
+        changed: Option<&[CompactString]>,
+        depth: u32,
+    ) {
         if depth > DEEPEST {
             return;
         }
-        let keys: Vec<(QName, CompactString, Vec<CompactString>, Option<&'static str>)> = self
-            .catalog
-            .foreign_keys_to(table)
-            .into_iter()
+        // Those to the partitioned tables above it, and to what is below it, whose rows are changed with its own.
+        let mut targets = self.tree(table, only);
+        targets.extend(self.catalog.partition_ancestors(table));
+        let keys: Vec<(QName, CompactString, Vec<CompactString>, Option<&'static str>)> = targets
+            .iter()
+            .flat_map(|target| self.catalog.foreign_keys_to(target))
             .filter(|(_, constraint)| constraint.enforced)
             .filter_map(|(referencing, constraint)| match &constraint.detail {
                 ConstraintDetail::ForeignKey { columns, target_columns, on_delete, on_update, .. } => {
@@ -179,8 +187,18 @@ impl Computation<'_> {
             self.lock_key_side(&referencing, mode, why);
             if acts && !locked {
                 match (action, changed) {
-                    (Some("cascade"), None) => self.search_referencing(&referencing, None, depth + 1),
-                    _ => self.search_referencing(&referencing, Some(&columns), depth + 1),
+                    (Some("cascade"), None) => self.search_referencing(
+                        &referencing,
+                        !self.is_partitioned(&referencing),
+                        None,
+                        depth + 1,
+                    ),
+                    _ => self.search_referencing(
+                        &referencing,
+                        !self.is_partitioned(&referencing),
+                        Some(&columns),
+                        depth + 1,
+                    ),
                 }
             }
         }
@@ -214,10 +232,15 @@ impl Computation<'_> {
             self.lock_tree_because(&table, only, LockMode::AccessExclusive, why);
             self.destroy(DestroyedKind::Rows, table.to_string(), Some(table.clone()), because.is_some());
             if truncate.cascade {
-                for member in self.tree(&table, only) {
-                    let referencing = self.catalog.foreign_keys_to(&member).into_iter();
+                let mut targets = self.tree(&table, only);
+                targets.extend(self.catalog.partition_ancestors(&table));
+                for target in targets {
+                    let referencing = self.catalog.foreign_keys_to(&target).into_iter();
+                    // Children by inheritance have nothing to do with the foreign key.
                     open.extend(
-                        referencing.map(|(from, _)| (from.name.clone(), false, Some(member.clone()))),
+                        referencing.map(|(from, _)| {
+                            (from.name.clone(), !from.is_partitioned(), Some(target.clone()))
+                        }),
                     );
                 }
             }

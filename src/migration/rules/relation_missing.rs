@@ -19,6 +19,13 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     if cx.inner.is_some() || !cx.before.complete() {
         return;
     }
+    // Where the table is there, the rest isn't looked at.
+    if let Body::CreateTable(create) = &cx.statement.body
+        && create.if_not_exists
+        && cx.relation(&create.name).is_some()
+    {
+        return;
+    }
     let mut wanted: Vec<(&Name, Wanted)> = Vec::new();
     wanted_by(cx.statement, &mut wanted);
     let mut said: Vec<QName> = Vec::new();

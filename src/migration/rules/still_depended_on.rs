@@ -231,7 +231,12 @@ fn altering(cx: &StatementContext<'_>, sink: &mut Sink, alter: &AlterTable, at: 
             for member in &family {
                 found.extend(cx.before.views_reading(member, column).map(view));
                 if !changes_type {
-                    found.extend(cx.before.foreign_keys_to_column(member, column).into_iter().map(key));
+                    // One that is over the column as well goes with it.
+                    let over = |(of, key): &(&Relation, &Constraint)| {
+                        family.contains(&of.name) && key.detail.columns().iter().any(|own| own == column)
+                    };
+                    let keys = cx.before.foreign_keys_to_column(member, column).into_iter();
+                    found.extend(keys.filter(|found| !over(found)).map(key));
                 }
             }
             let named = |columns: &[CompactString]| columns.iter().any(|name| name == column);
