@@ -93,8 +93,9 @@ impl Replay<'_> {
             }
             ActionKind::DropColumn { column, cascade, .. } => {
                 self.ensure(table);
+                let family = self.family(table, only);
                 let views: Vec<QName> = if *cascade {
-                    let over = self.catalog.views_over(table).into_iter();
+                    let over = family.iter().flat_map(|member| self.catalog.views_over(member));
                     over.filter(|view| view.mentions.iter().any(|m| *m == column.value || m == "*"))
                         .map(|view| view.name.clone())
                         .collect()
@@ -104,7 +105,6 @@ impl Replay<'_> {
                 for view in views {
                     self.drop_relation(&view, true);
                 }
-                let family = self.family(table, only);
                 self.drop_column_of(&family, &column.value);
             }
             ActionKind::SetType { column, type_name, collation, .. } => {

@@ -9,12 +9,12 @@ use compact_str::CompactString;
 
 use super::naming::cut;
 use super::reads::Words;
-use super::relation::{Born, Column, ColumnDefault, Policy, Relation, RelationKind, Trigger};
-use super::{Catalog, Function, QName};
+use super::relation::{Born, Called, Column, ColumnDefault, Needs, Policy, Relation, RelationKind, Trigger};
+use super::{Catalog, Function, QName, Reader};
 use crate::migration::session::Session;
 use crate::migration::statement::{
-    self as sql, Body, Expr, Ident, Name, Persistence, PublicationAction, Query, SequenceOption, Statement,
-    TriggerState,
+    self as sql, Body, Call, Expr, Ident, Name, Persistence, PublicationAction, Query, RelationUse,
+    SequenceOption, Statement, TriggerState,
 };
 
 /// What a replayed statement turned out to need.
@@ -124,7 +124,9 @@ impl Replay<'_> {
             Body::CreateRoutine(create) => {
                 let name = self.new_name(&create.name, false);
                 self.catalog.has_temporary |= name.schema == super::TEMPORARY;
+                let needs = self.needs_of_body(&name, create);
                 let function = Function {
+                    needs,
                     name: name.clone(),
                     definition: Arc::new((**create).clone()),
                     born: self.born_if(create.replace),
@@ -157,6 +159,7 @@ impl Replay<'_> {
                     function,
                     state: TriggerState::Enable,
                     columns: create.columns.iter().map(|column| column.value.clone()).collect(),
+                    for_each_row: create.for_each_row,
                 };
                 let relation = self.ensure(&table);
                 relation.triggers.remove(&trigger.name);
@@ -172,7 +175,8 @@ impl Replay<'_> {
             }
             Body::CreatePolicy { name, table, expressions, .. } => {
                 let table = self.resolve(table);
-                let policy = Policy { name: name.value.clone(), columns: columns_in(expressions) };
+                let needs = self.needs_of_policy(&table, expressions);
+                let policy = Policy { name: name.value.clone(), columns: columns_in(expressions), needs };
                 self.ensure(&table).policies.push(policy);
             }
             Body::AlterPolicy { name, table, rename_to, expressions } => {
@@ -184,7 +188,10 @@ impl Replay<'_> {
                     }
                     // One of its two expressions may stay as it was: which columns are in that isn't known any more.
                     None if !expressions.is_empty() => {
-                        relation.policies.change(&name.value, |policy| policy.columns.clear());
+                        relation.policies.change(&name.value, |policy| {
+                            policy.columns.clear();
+                            policy.needs = Needs::default();
+                        });
                     }
                     None => {}
                 }
@@ -322,11 +329,63 @@ impl Replay<'_> {
         let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();
         let columns = known.map_or_else(Vec::new, |known| words.columns_read(&known));
         let mentions = words.mentions();
+        let calls = self.called(query.calls.iter());
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;
             relation.mentions = mentions;
             relation.reads_columns = columns;
+            relation.calls = calls;
         }
+    }
+
+    /// Calls of functions that migrations made.
+    fn called<'c>(&self, calls: impl Iterator<Item = &'c Call>) -> Vec<Called> {
+        let mut found: Vec<Called> = Vec::new();
+        for call in calls {
+            let function = self.catalog.resolve_function(&call.name, self.path);
+            let called = Called { function, arguments: call.arguments };
+            if !self.catalog.functions(&called.function).is_empty() && !found.contains(&called) {
+                found.push(called);
+            }
+        }
+        found
+    }
+
+    fn needs<'u>(
+        &mut self,
+        reader: &Reader,
+        uses: impl Iterator<Item = &'u RelationUse>,
+        calls: Vec<Called>,
+    ) -> Needs {
+        let mut relations: Vec<QName> = uses.map(|used| self.resolve(&used.name)).collect();
+        relations.sort();
+        relations.dedup();
+        for relation in &relations {
+            let readers = self.catalog.read_by.get_or_default(relation);
+            if !readers.contains(reader) {
+                readers.push(reader.clone());
+            }
+        }
+        Needs { relations, calls }
+    }
+
+    fn needs_of_policy(&mut self, table: &QName, expressions: &[Expr]) -> Needs {
+        let calls = self.called(expressions.iter().flat_map(|expr| &expr.calls));
+        let uses = expressions.iter().flat_map(|expr| &expr.uses);
+        self.needs(&Reader::Policies(table.clone()), uses, calls)
+    }
+
+    fn needs_of_body(&mut self, name: &QName, create: &sql::CreateRoutine) -> Needs {
+        let body = create.body.as_ref().filter(|_| create.atomic);
+        let Some(body) = body else { return Needs::default() };
+        let queries = || {
+            body.statements.iter().filter_map(|inner| match &inner.statement.body {
+                Body::Query(query) => Some(query),
+                _ => None,
+            })
+        };
+        let calls = self.called(queries().flat_map(|query| &query.calls));
+        self.needs(&Reader::Function(name.clone()), queries().flat_map(|query| &query.uses), calls)
     }
 
     pub(super) fn mark_filled(&mut self, query: &Query) {

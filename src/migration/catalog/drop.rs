@@ -1,10 +1,13 @@
 //! Replay of what drops.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
-use super::QName;
+use super::callers::{self, Caller};
 use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind};
-use crate::migration::statement::{Drop, ObjectKind};
+use super::{QName, Reader, Type, TypeKind};
+use crate::migration::statement::{Drop, ObjectKind, TypeName};
 
 use super::apply::Replay;
 
@@ -55,6 +58,9 @@ impl Replay<'_> {
                 | ObjectKind::Routine
                 | ObjectKind::Aggregate => {
                     let name = self.catalog.resolve_function(&object.name, self.path);
+                    if drop.cascade {
+                        self.drop_callers(&name, object.arguments.as_deref());
+                    }
                     if let Some(overloads) = self.catalog.functions.get_mut(&name) {
                         match &object.arguments {
                             Some(arguments) => overloads.retain(|function| !function.takes(arguments)),
@@ -156,8 +162,60 @@ impl Replay<'_> {
             }
             self.catalog.sequences.remove(&name);
             self.catalog.defaults.remove(&name);
+            self.drop_readers(&name);
             self.forget_links(&name);
             self.catalog.relations.remove(&name);
+        }
+    }
+
+    /// Policies and functions that named a relation go with it.
+    fn drop_readers(&mut self, relation: &QName) {
+        for reader in self.catalog.read_by.remove(relation).unwrap_or_default() {
+            match reader {
+                Reader::Policies(table) => {
+                    if let Some(table) = self.known_mut(&table) {
+                        table.policies.retain(|policy| !policy.needs.relations.contains(relation));
+                    }
+                }
+                Reader::Function(name) => {
+                    if let Some(functions) = self.catalog.functions.get_mut(&name) {
+                        functions.retain(|function| !function.needs.relations.contains(relation));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What calls a function goes with it: DROP … CASCADE.
+    fn drop_callers(&mut self, function: &QName, arguments: Option<&[TypeName]>) {
+        for caller in callers::of(self.catalog, self.path, function, arguments) {
+            match caller {
+                Caller::Default(table, column) => {
+                    if let Some(column) = self.known_mut(&table).and_then(|it| it.column_mut(&column)) {
+                        column.default = None;
+                    }
+                }
+                Caller::Generated(table, column) => self.drop_column(&table, &column),
+                Caller::Constraint(table, name) => self.drop_constraint(&table, &name),
+                Caller::Index(table, name) => self.drop_index(&QName { schema: table.schema, name }),
+                Caller::Policy(table, name) => {
+                    if let Some(table) = self.known_mut(&table) {
+                        table.policies.retain(|policy| policy.name != name);
+                    }
+                }
+                Caller::View(name) => self.drop_relation(&name, true),
+                Caller::Domain(name, check) => {
+                    let found = self.catalog.types.get_mut(&name).map(Arc::make_mut);
+                    if let Some(Type { kind: TypeKind::Domain(domain), .. }) = found {
+                        domain.checks.retain(|(known, ..)| *known != check);
+                    }
+                }
+                Caller::Function(name, arguments) => {
+                    if let Some(functions) = self.catalog.functions.get_mut(&name) {
+                        functions.retain(|known| known.definition.arguments != arguments);
+                    }
+                }
+            }
         }
     }
 

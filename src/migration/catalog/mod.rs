@@ -6,6 +6,7 @@
 
 mod alter;
 mod apply;
+pub(super) mod callers;
 mod create;
 mod difference;
 mod drop;
@@ -32,12 +33,13 @@ use super::statement::{CreateRoutine, Expr, Name, PartitionBound, TypeName, has_
 use map::SharedMap;
 
 pub use apply::Applied;
+pub use callers::Caller;
 pub use difference::{difference, written as written_type};
 pub use list::List;
 pub use reads::ColumnOf;
 pub use relation::{
-    Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition, Policy,
-    Relation, RelationKind, Size, Trigger,
+    Born, Called, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Needs,
+    Partition, Policy, Relation, RelationKind, Size, Trigger,
 };
 pub use snapshot::Live;
 
@@ -135,6 +137,17 @@ pub struct Function {
     pub born: Born,
     /// The migration that defined it last, by its place in the order: spans in `definition` are of its file.
     pub migration: u32,
+    /// What PostgreSQL keeps for it: of a body that is written as SQL.
+    pub needs: Needs,
+}
+
+/// What has a policy or a body that names a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reader {
+    /// A table with such a policy.
+    Policies(QName),
+    /// A function.
+    Function(QName),
 }
 
 impl Function {
@@ -201,6 +214,8 @@ pub struct Catalog {
     referencing: SharedMap<QName, List<QName>>,
     /// Used relation → views and materialized views over it.
     views_over: SharedMap<QName, List<QName>>,
+    /// Relation → what has named it in a policy or in a body that is written as SQL, and may have gone since.
+    read_by: SharedMap<QName, Vec<Reader>>,
     /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
     sequences: SharedMap<QName, List<QName>>,
     /// The names, schemas left out, of all types that columns, domains and attributes ever had: of most relations nobody asks
@@ -644,6 +659,33 @@ impl Catalog {
             view.reads_columns.iter().any(|(of, read)| of == relation && read == column)
         };
         self.views_over(relation).into_iter().filter(reads)
+    }
+
+    /// Policies that name a relation in a subquery: (table, policy).
+    pub fn policies_over(&self, relation: &QName) -> Vec<(&Relation, &Policy)> {
+        let tables = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
+            Reader::Policies(table) => self.relation(table),
+            Reader::Function(_) => None,
+        });
+        let policies = tables.flat_map(|table| table.policies.iter().map(move |policy| (table, policy)));
+        let mut found: Vec<(&Relation, &Policy)> =
+            policies.filter(|(_, policy)| policy.needs.relations.contains(relation)).collect();
+        found.sort_by(|a, b| (&a.0.name, &a.1.name).cmp(&(&b.0.name, &b.1.name)));
+        found.dedup_by(|a, b| a.0.name == b.0.name && a.1.name == b.1.name);
+        found
+    }
+
+    /// Functions whose body is written as SQL and names a relation.
+    pub fn functions_over(&self, relation: &QName) -> Vec<&Function> {
+        let named = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
+            Reader::Function(name) => Some(name),
+            Reader::Policies(_) => None,
+        });
+        let mut names: Vec<&QName> = named.collect();
+        names.sort();
+        names.dedup();
+        let functions = names.into_iter().flat_map(|name| self.functions(name));
+        functions.filter(|function| function.needs.relations.contains(relation)).collect()
     }
 
     /// Views and materialized views over a relation at any depth, nearest first.

@@ -47,10 +47,17 @@ impl Words {
         Words { words: words.collect() }
     }
 
-    /// Every name in it, each once and in order, and `*`.
+    /// Every name in it, each once and in order, and `*`, unless that is only `count(*)`'s.
     pub fn mentions(&self) -> Vec<CompactString> {
         let mut seen = FxHashSet::default();
-        let names = self.words.iter().filter_map(|word| word.name.as_ref()).filter(|name| seen.insert(*name));
+        let kind = |at: usize| self.words.get(at).map(|word| word.kind);
+        let counts = |at: usize| {
+            kind(at) == Some(TokenKind::Operator)
+                && at.checked_sub(1).and_then(kind) == Some(TokenKind::LeftParen)
+                && kind(at + 1) == Some(TokenKind::RightParen)
+        };
+        let words = self.words.iter().enumerate().filter(|(at, _)| !counts(*at));
+        let names = words.filter_map(|(_, word)| word.name.as_ref()).filter(|name| seen.insert(*name));
         let mut mentions: Vec<CompactString> = names.cloned().collect();
         mentions.sort_unstable();
         mentions

@@ -109,6 +109,8 @@ pub struct Relation {
     pub mentions: Vec<CompactString>,
     /// Views: columns that the query certainly reads.
     pub reads_columns: Vec<ColumnOf>,
+    /// Views: functions of the migrations that the query calls.
+    pub calls: Vec<Called>,
     /// ENABLE ROW LEVEL SECURITY.
     pub row_security: bool,
     /// REPLICA IDENTITY.
@@ -458,6 +460,8 @@ pub struct Trigger {
     pub state: TriggerState,
     /// The table's columns in its UPDATE OF and WHEN.
     pub columns: Vec<CompactString>,
+    /// FOR EACH ROW: a partitioned table's has a copy in each partition.
+    pub for_each_row: bool,
 }
 
 /// A row security policy.
@@ -467,6 +471,26 @@ pub struct Policy {
     pub name: CompactString,
     /// The table's columns in its expressions, outside subqueries, as far as known.
     pub columns: Vec<CompactString>,
+    /// What else its expressions name, as far as known.
+    pub needs: Needs,
+}
+
+/// What PostgreSQL keeps for a policy, or for a function whose body is written as SQL.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Needs {
+    /// Relations read or written.
+    pub relations: Vec<QName>,
+    /// Functions of the migrations.
+    pub calls: Vec<Called>,
+}
+
+/// A call of a function that migrations made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Called {
+    /// Which, as its name was looked up then.
+    pub function: QName,
+    /// How many arguments are written.
+    pub arguments: usize,
 }
 
 /// By name: ALTER POLICY may leave one of the expressions as it was.

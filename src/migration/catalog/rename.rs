@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::naming::cut;
 use super::relation::{Constraint, ConstraintDetail, Relation};
-use super::{Function, List, QName, Type, TypeKind};
+use super::{Function, List, QName, Reader, Type, TypeKind};
 use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
 
 use super::apply::Replay;
@@ -135,6 +135,40 @@ impl Replay<'_> {
         self.catalog.types.insert(new, Arc::new(renamed));
     }
 
+    /// What policies and bodies name follows.
+    fn rename_read(&mut self, old: &QName, new: &QName) {
+        let replace = |list: &mut Vec<QName>| {
+            for name in list.iter_mut().filter(|name| *name == old) {
+                *name = new.clone();
+            }
+        };
+        let readers = self.catalog.read_by.remove(old).unwrap_or_default();
+        for reader in &readers {
+            match reader {
+                Reader::Policies(table) => {
+                    let policies = self.known_mut(table).map(|table| table.policies.iter_mut());
+                    policies.into_iter().flatten().for_each(|policy| replace(&mut policy.needs.relations));
+                }
+                Reader::Function(name) => {
+                    let functions = self.catalog.functions.get_mut(name).into_iter().flatten();
+                    functions.for_each(|function| replace(&mut function.needs.relations));
+                }
+            }
+        }
+        if !readers.is_empty() {
+            self.catalog.read_by.insert(new.clone(), readers);
+        }
+        for readers in self.catalog.read_by.values_mut() {
+            for reader in readers {
+                if let Reader::Policies(table) = reader
+                    && table == old
+                {
+                    *table = new.clone();
+                }
+            }
+        }
+    }
+
     /// Renames (or moves) a relation or an index; all that points to it follows.
     pub(super) fn rename_relation(&mut self, old: &QName, new: QName) {
         if let Some(table) = self.catalog.indexes.remove(old) {
@@ -242,6 +276,7 @@ impl Replay<'_> {
         for read in &reads {
             self.catalog.views_over.get_mut(read).map(replace_in);
         }
+        self.rename_read(old, &new);
         for (_, tables) in self.catalog.publications.values_mut() {
             replace_in(tables);
         }

@@ -8,7 +8,7 @@ use super::columns::uses_any;
 use super::computation::Computation;
 use super::indexes::excluded_names;
 use super::{RewriteReason, ScanReason};
-use crate::migration::catalog::{ConstraintDetail, Index, QName, RelationKind};
+use crate::migration::catalog::{ConstraintDetail, Index, QName, Relation, RelationKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
     Action, ActionKind, AlterTable, Constraint, ConstraintKind, ObjectKind, Persistence, StorageOption,
@@ -115,7 +115,13 @@ impl Computation<'_> {
             SetStatistics { .. } => self.lock_tree(table, only, LockMode::ShareUpdateExclusive),
             AddIdentity { .. } | AlterIdentity { .. } | DropIdentity { .. } => {
                 // Partitions have shared their parent's identity since 17.
-                let recurses = self.version >= 17 && self.is_partitioned(table);
+                let drops = match &action.kind {
+                    DropIdentity { column, .. } => Some(column),
+                    _ => None,
+                };
+                let known = drops.and_then(|column| self.relation(table)?.column(&column.value));
+                let nothing = known.is_some_and(|column| column.identity.is_none());
+                let recurses = self.version >= 17 && self.is_partitioned(table) && !nothing;
                 self.lock_tree(table, only || !recurses, LockMode::AccessExclusive);
             }
             SetColumnOptions { .. } | ClusterOn { .. } | SetWithoutCluster => {
@@ -136,8 +142,22 @@ impl Computation<'_> {
             }
             Trigger { name, .. } => {
                 // Row triggers of a partitioned table have a copy in each partition.
-                let copies = self.is_partitioned(table)
-                    && matches!(name, TriggerTarget::Named(_) | TriggerTarget::All | TriggerTarget::User);
+                let copies = match name {
+                    TriggerTarget::Named(name) => self.has_copies(table, &name.value),
+                    // Those of foreign keys among them.
+                    TriggerTarget::All => {
+                        let has_keys = |r: &Relation| {
+                            r.constraints
+                                .iter()
+                                .any(|c| matches!(c.detail, ConstraintDetail::ForeignKey { .. }))
+                        };
+                        self.has_row_triggers(table)
+                            || self.relation(table).is_none_or(has_keys)
+                            || !self.catalog.foreign_keys_to(table).is_empty()
+                    }
+                    TriggerTarget::User => self.has_row_triggers(table),
+                };
+                let copies = copies && self.is_partitioned(table);
                 self.lock_tree(table, only || !copies, LockMode::ShareRowExclusive);
             }
             SetOptions { options, .. } => self.lock(table, option_lock(options, view), None),
@@ -199,6 +219,17 @@ impl Computation<'_> {
             | ReplicaIdentity { .. }
             | Harmless => self.lock(table, LockMode::AccessExclusive, None),
         }
+    }
+
+    /// Whether a trigger has a copy in each partition.
+    pub fn has_copies(&self, table: &QName, trigger: &str) -> bool {
+        let statement = |r: &Relation| r.triggers.iter().any(|it| it.name == trigger && !it.for_each_row);
+        self.is_partitioned(table) && !self.relation(table).is_some_and(statement)
+    }
+
+    fn has_row_triggers(&self, table: &QName) -> bool {
+        let row = |r: &Relation| !r.columns_known || r.triggers.iter().any(|trigger| trigger.for_each_row);
+        self.relation(table).is_none_or(row)
     }
 
     /// ALTER INDEX locks the index, which isn't counted; only ATTACH PARTITION looks at the tables.

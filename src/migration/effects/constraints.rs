@@ -6,7 +6,8 @@ use super::alter::{Altered, NewColumn};
 use super::computation::Computation;
 use super::proof::proves_not_null;
 use super::{IndexBuildReason, ScanReason};
-use crate::migration::catalog::{ConstraintDetail, QName};
+use crate::migration::catalog::naming::choose;
+use crate::migration::catalog::{Column, ConstraintDetail, QName};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{Constraint, ForeignKey, IndexConstraint, ObjectKind};
 
@@ -207,6 +208,10 @@ impl Computation<'_> {
                     }
                 }
             }
+            // Since 18 NOT NULL is a constraint with a name, which isn't kept where nobody wrote it.
+            None if self.version >= 18 && self.is_not_null_named(table, name) => {
+                self.lock(table, LockMode::ShareUpdateExclusive, None);
+            }
             Some((_, true)) if !added_here => self.lock(table, LockMode::ShareUpdateExclusive, None),
             _ => {
                 self.lock_tree(table, only, LockMode::ShareUpdateExclusive);
@@ -215,6 +220,13 @@ impl Computation<'_> {
                 }
             }
         }
+    }
+
+    fn is_not_null_named(&self, table: &QName, name: &str) -> bool {
+        let of = |column: &Column| {
+            column.not_null && choose(&table.name, &column.name, "not_null", |_| false) == name
+        };
+        self.relation(table).is_some_and(|known| known.columns.iter().any(of))
     }
 
     // ---- dropping ----

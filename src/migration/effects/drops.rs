@@ -4,9 +4,10 @@ use compact_str::CompactString;
 
 use super::columns::{member, names_word};
 use super::computation::{Computation, object_kind};
-use crate::migration::catalog::{ConstraintDetail, QName, Relation, RelationKind};
+use super::{Destroyed, DestroyedKind};
+use crate::migration::catalog::{Caller, ConstraintDetail, QName, Relation, RelationKind, callers};
 use crate::migration::lock_mode::LockMode;
-use crate::migration::statement::{Drop, DropName, Name, ObjectKind};
+use crate::migration::statement::{Drop, DropName, Name, ObjectKind, TypeName};
 
 impl Computation<'_> {
     pub(super) fn drop(&mut self, drop: &Drop) {
@@ -56,7 +57,7 @@ impl Computation<'_> {
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate => {
                 self.destroy_object(drop.kind, object.name.to_string(), None, false);
                 if drop.cascade {
-                    self.drop_uses_of_function(&object.name);
+                    self.drop_uses_of_function(&object.name, object.arguments.as_deref());
                 }
             }
             ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule => self.drop_on_table(drop, object),
@@ -158,6 +159,14 @@ impl Computation<'_> {
             self.catalog.views_over(name).into_iter().map(|view| view.name.clone()).collect();
         for view in views {
             self.drop_view_and_above(&view, &format!("reads {name}"));
+        }
+        for (table, policy) in self.catalog.policies_over(name) {
+            if table.name != *name {
+                self.drop_policy(&table.name, &policy.name);
+            }
+        }
+        for function in self.catalog.functions_over(name) {
+            self.drop_dependent_function(&function.name, &function.definition.arguments);
         }
         // A foreign key to a partitioned table is one to each partition.
         let mut targets = vec![name.clone()];
@@ -293,7 +302,7 @@ impl Computation<'_> {
         }
     }
 
-    fn drop_uses_of_function(&mut self, name: &Name) {
+    fn drop_uses_of_function(&mut self, name: &Name, arguments: Option<&[TypeName]>) {
         let function = self.catalog.resolve_function(name, &self.session.search_path);
         let mut found: Vec<(QName, String)> = Vec::new();
         for relation in self.catalog.relations_unsorted() {
@@ -306,7 +315,60 @@ impl Computation<'_> {
             let partitioned = self.is_partitioned(&table);
             self.lock_tree_because(&table, !partitioned, LockMode::AccessExclusive, Some(why));
         }
-        self.drop_defaults(&function.name);
+        self.drop_callers(&function, arguments);
+    }
+
+    fn drop_callers(&mut self, function: &QName, arguments: Option<&[TypeName]>) {
+        for caller in callers::of(self.catalog, &self.session.search_path, function, arguments) {
+            match caller {
+                Caller::Default(table, column) => {
+                    let why = format!("the default of {column} goes");
+                    self.lock(&table, LockMode::AccessExclusive, Some(why));
+                }
+                Caller::Generated(table, column) => {
+                    self.drop_dependent_column(
+                        &table,
+                        &column,
+                        &format!("{column} is generated with {function}"),
+                    );
+                }
+                Caller::Constraint(table, name) => {
+                    let why = format!("its constraint {name} goes");
+                    self.lock_tree_because(&table, false, LockMode::AccessExclusive, Some(why));
+                    self.destroy_object(ObjectKind::Constraint, name.to_string(), None, true);
+                }
+                Caller::Index(table, name) => {
+                    let partitioned = self.is_partitioned(&table);
+                    let why = format!("its index {name} goes");
+                    self.lock_tree_because(&table, !partitioned, LockMode::AccessExclusive, Some(why));
+                    let index = QName { schema: table.schema, name };
+                    self.destroy_object(ObjectKind::Index, index.to_string(), None, true);
+                }
+                Caller::Policy(table, name) => self.drop_policy(&table, &name),
+                Caller::View(view) => self.drop_view_and_above(&view, &format!("calls {function}")),
+                Caller::Domain(domain, name) => {
+                    self.destroy_object(ObjectKind::Constraint, member(&domain, &name), None, true);
+                }
+                Caller::Function(name, arguments) => self.drop_dependent_function(&name, &arguments),
+            }
+        }
+    }
+
+    /// A policy goes with something that it names.
+    fn drop_policy(&mut self, table: &QName, name: &str) {
+        let why = format!("its policy {name} goes");
+        self.lock(table, LockMode::AccessExclusive, Some(why));
+        self.destroy_object(ObjectKind::Policy, member(table, name), None, true);
+    }
+
+    /// A function goes with something that its body names, and what calls it goes with it.
+    fn drop_dependent_function(&mut self, name: &QName, arguments: &[TypeName]) {
+        let shown = name.to_string();
+        let is_it = |d: &Destroyed| d.what == DestroyedKind::Object(ObjectKind::Function) && d.name == shown;
+        if !self.effects.destroys.iter().any(is_it) {
+            self.destroy_object(ObjectKind::Function, shown, None, true);
+            self.drop_callers(name, Some(arguments));
+        }
     }
 
     fn drop_on_table(&mut self, drop: &Drop, object: &DropName) {
@@ -324,7 +386,7 @@ impl Computation<'_> {
                 return;
             }
         }
-        let copies = drop.kind == ObjectKind::Trigger && self.is_partitioned(&table);
+        let copies = drop.kind == ObjectKind::Trigger && self.has_copies(&table, object.name.name.as_str());
         self.lock_tree(&table, !copies, LockMode::AccessExclusive);
         self.destroy_object(drop.kind, member(&table, &object.name.name.value), None, false);
     }

@@ -164,6 +164,7 @@ impl Computation<'_> {
                     && !matches!(alter.change, ObjectChange::Harmless)
                 {
                     let table = self.resolve(table);
+                    // All are looked through for copies, whether the trigger has any or not.
                     let copies = alter.kind == ObjectKind::Trigger && self.is_partitioned(&table);
                     self.lock_tree(&table, !copies, LockMode::AccessExclusive);
                 }

@@ -4,14 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use compact_str::CompactString;
-
-use crate::migration::catalog::{Catalog, ConstraintDetail, Function, QName, RelationKind, TypeKind};
-use crate::migration::effects::volatility::of_builtin;
+use crate::migration::catalog::callers::{self, calls_in};
+use crate::migration::catalog::{Caller, Catalog, QName, RelationKind, TypeKind};
 use crate::migration::parse::cursor::string_value;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
-use crate::migration::parse::{name_of, parse};
-use crate::migration::statement::{Body, Call, TypeName, quote_ident};
+use crate::migration::parse::name_of;
+use crate::migration::statement::{Call, TypeName, quote_ident};
 
 use super::rename_column::written;
 use super::{StatementContext, drop_constraint, joined};
@@ -31,6 +29,7 @@ pub enum Dependent {
     /// With its arguments' types.
     Function(QName, String),
     Domain(QName),
+    DomainCheck(QName, String),
     Attribute(QName, String),
     Column(QName, String),
 }
@@ -50,6 +49,7 @@ impl Dependent {
             Dependent::Index(name) => format!("index {name}"),
             Dependent::Function(name, arguments) => format!("function {name}({arguments})"),
             Dependent::Domain(name) => format!("domain {name}"),
+            Dependent::DomainCheck(domain, name) => of("constraint", domain, name),
             Dependent::Attribute(of_type, name) => of("attribute", of_type, name),
             Dependent::Column(table, name) => format!("column {table}.{}", quote_ident(name)),
         }
@@ -78,6 +78,9 @@ impl Dependent {
             Dependent::Index(name) => format!("DROP INDEX {name};"),
             Dependent::Function(name, arguments) => format!("DROP FUNCTION {name}({arguments});"),
             Dependent::Domain(name) => format!("DROP DOMAIN {name};"),
+            Dependent::DomainCheck(domain, name) => {
+                format!("ALTER DOMAIN {domain} DROP CONSTRAINT {};", quote_ident(name))
+            }
             Dependent::Attribute(of, name) => {
                 format!("ALTER TYPE {of} DROP ATTRIBUTE {};", quote_ident(name))
             }
@@ -107,17 +110,6 @@ pub fn of_sequence(cx: &StatementContext<'_>, sequence: &QName, found: &mut BTre
     }
 }
 
-/// Whether one of the function calls in an expression is meant.
-fn calls_in(expression: &str, meant: impl Fn(&Call, &str) -> bool) -> bool {
-    let text = format!("SELECT {expression}");
-    parse(&text, 0..text.len()).statements.iter().any(|statement| match &statement.body {
-        Body::Query(query) if statement.problems.is_empty() => {
-            query.calls.iter().any(|call| meant(call, &text))
-        }
-        _ => false,
-    })
-}
-
 /// The sequence that `nextval('…')` or `nextval('…'::regclass)` counts with; as a text it would be looked up at run time.
 fn counts_with(call: &Call, text: &str, cx: &StatementContext<'_>) -> Option<QName> {
     let of_catalog = call.name.schema.as_ref().is_none_or(|schema| schema.value == "pg_catalog");
@@ -142,7 +134,7 @@ fn counts_with(call: &Call, text: &str, cx: &StatementContext<'_>) -> Option<QNa
     Some(cx.resolve(&name_of(&value)?))
 }
 
-/// What calls a function that is the only one of its name: triggers, defaults, generated columns, CHECKs, indexes.
+/// What calls a function: triggers, and what [`callers::of`] finds.
 pub fn of_function(
     cx: &StatementContext<'_>,
     function: &QName,
@@ -158,51 +150,37 @@ pub fn of_function(
             );
         }
     }
-    let [only] = cx.before.functions(function) else { return };
-    let name = function.name.as_str();
-    // One that had the name before a renaming took its callers along.
-    let alike = |other: &&Function| other.name.name == name || other.definition.name.name.value == name;
-    if cx.before.all_functions().filter(alike).count() > 1
-        || of_builtin(name).is_some()
-        || arguments.is_some_and(|arguments| !only.takes(arguments))
-    {
-        return;
-    }
-    let meant = |call: &Call| {
-        call.name.name.value == name
-            && match &call.name.schema {
-                Some(schema) => schema.value == function.schema,
-                None => cx.session.search_path.contains(&function.schema),
-            }
-    };
-    let calls = |text: &str| text.contains(name) && calls_in(text, |call, _| meant(call));
-    for relation in cx.before.relations_unsorted().filter(|relation| relation.partition_of.is_none()) {
-        let of = |name: &CompactString| (relation.name.clone(), name.to_string());
-        for column in &relation.columns {
-            if column.default.as_ref().is_some_and(|default| calls(&default.text)) {
-                let (table, name) = of(&column.name);
-                found.insert(Dependent::Default(table, name));
-            }
-            if column.generated.as_ref().is_some_and(|generated| calls(&generated.text)) {
-                let (table, name) = of(&column.name);
-                found.insert(Dependent::Generated(table, name));
-            }
-        }
-        for constraint in &relation.constraints {
-            if matches!(&constraint.detail, ConstraintDetail::Check { expr, .. } if expr.calls.iter().any(meant))
+    for caller in callers::of(cx.before, &cx.session.search_path, function, arguments) {
+        // What a partition has of its parent's goes with that.
+        let is_part = |table: &QName| cx.before.relation(table).is_some_and(|it| it.partition_of.is_some());
+        let dependent = match caller {
+            Caller::Default(table, ..)
+            | Caller::Generated(table, ..)
+            | Caller::Constraint(table, ..)
+            | Caller::Index(table, ..)
+                if is_part(&table) =>
             {
-                let (table, name) = of(&constraint.name);
-                found.insert(Dependent::Check(table, name));
+                continue;
             }
-        }
-        for index in relation.indexes.iter().filter(|index| index.constraint.is_none()) {
-            let keys = index.keys.iter().filter(|key| key.column.is_none()).map(|key| &key.text);
-            if keys.chain(&index.predicate).any(|text| calls(text)) {
-                let schema = relation.name.schema.clone();
-                found.insert(Dependent::Index(QName { schema, name: index.name.clone() }));
-            }
-        }
+            Caller::Default(table, name) => Dependent::Default(table, name.into()),
+            Caller::Generated(table, name) => Dependent::Generated(table, name.into()),
+            Caller::Constraint(table, name) => Dependent::Check(table, name.into()),
+            Caller::Index(table, name) => Dependent::Index(QName { schema: table.schema, name }),
+            Caller::Policy(table, name) => Dependent::Policy(table, name.into()),
+            Caller::View(name) => match cx.before.relation(&name) {
+                Some(view) => Dependent::View(name, view.kind),
+                None => continue,
+            },
+            Caller::Domain(name, check) => Dependent::DomainCheck(name, check.into()),
+            Caller::Function(name, arguments) => Dependent::Function(name, types_of(&arguments)),
+        };
+        found.insert(dependent);
     }
+}
+
+/// Types as DROP FUNCTION names them.
+pub fn types_of(arguments: &[TypeName]) -> String {
+    arguments.iter().map(written).collect::<Vec<String>>().join(", ")
 }
 
 /// What a schema holds: relations and types, but for those that went with something else unseen.
@@ -242,8 +220,7 @@ pub fn of_type(cx: &StatementContext<'_>, name: &QName, found: &mut BTreeSet<Dep
     for function in cx.before.all_functions() {
         let definition = &function.definition;
         if !definition.procedure && definition.arguments.iter().chain(&definition.returns).any(is) {
-            let arguments: Vec<String> = definition.arguments.iter().map(written).collect();
-            found.insert(Dependent::Function(function.name.clone(), arguments.join(", ")));
+            found.insert(Dependent::Function(function.name.clone(), types_of(&definition.arguments)));
         }
     }
     for known in types {

@@ -33,6 +33,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 ObjectKind::Type | ObjectKind::Domain => {
                     cx.before.resolve_type(name, &cx.session.search_path)
                 }
+                ObjectKind::Function | ObjectKind::Routine => {
+                    cx.before.resolve_function(name, &cx.session.search_path)
+                }
                 _ => cx.resolve(name),
             };
             let others: FxHashSet<QName> = drop.names.iter().map(|other| resolved(&other.name)).collect();
@@ -103,7 +106,10 @@ fn dropping(
                     || cx.before.partition_ancestors(name).iter().any(|above| others.contains(above))
             };
             found.retain(|dependent| match dependent {
-                Dependent::View(of, _) | Dependent::ForeignKey(of, _) | Dependent::Child(of) => !goes(of),
+                Dependent::View(of, _)
+                | Dependent::ForeignKey(of, _)
+                | Dependent::Policy(of, _)
+                | Dependent::Child(of) => !goes(of),
                 _ => true,
             });
         }
@@ -123,6 +129,10 @@ fn dropping(
         ObjectKind::Function | ObjectKind::Routine => {
             let function = cx.before.resolve_function(&dropped.name, &cx.session.search_path);
             dependents::of_function(cx, &function, dropped.arguments.as_deref(), &mut found);
+            found.retain(|dependent| match dependent {
+                Dependent::Function(of, _) => !others.contains(of),
+                _ => true,
+            });
         }
         ObjectKind::Sequence => {
             let Some(sequence) = cx.before.relation(&name) else { return };
@@ -182,6 +192,15 @@ fn over_relation(catalog: &Catalog, relation: &Relation, found: &mut BTreeSet<De
         found.extend(catalog.views_over(name).into_iter().map(view));
         let keys = catalog.foreign_keys_to(name).into_iter();
         found.extend(keys.filter(|(table, _)| !all.contains(&table.name)).map(key));
+        let over = catalog.policies_over(name).into_iter();
+        found.extend(
+            over.filter(|(table, _)| !all.contains(&table.name))
+                .map(|(table, policy)| Dependent::Policy(table.name.clone(), policy.name.to_string())),
+        );
+        found.extend(catalog.functions_over(name).into_iter().map(|function| {
+            let arguments = dependents::types_of(&function.definition.arguments);
+            Dependent::Function(function.name.clone(), arguments)
+        }));
         let is_child = |child: &&QName| catalog.relation(child).is_some_and(|it| it.partition_of.is_none());
         found.extend(catalog.children(name).filter(is_child).cloned().map(Dependent::Child));
     }

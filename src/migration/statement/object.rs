@@ -295,6 +295,8 @@ pub struct CreateRoutine {
     pub source: Option<Span>,
     /// PL/pgSQL and SQL bodies, read for when a migration calls the function.
     pub body: Option<Box<Routine>>,
+    /// The body is written as SQL (BEGIN ATOMIC, RETURN): PostgreSQL keeps what it names for it.
+    pub atomic: bool,
     /// The body is PL/pgSQL of a migration that has run, and was left unread until something calls it.
     pub unread: bool,
 }

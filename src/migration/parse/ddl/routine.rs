@@ -75,6 +75,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         options_read = option(c, &mut options, true)?;
     }
     let mut body = sql_body(c)?;
+    let atomic = body.is_some();
     // Bodies in SQL are wanted wherever the server inlines them.
     let unread = c.skims && options.source.is_some() && options.language.as_deref() == Some("plpgsql");
     if let (None, Some(language), Some(at), false) = (&body, &options.language, options.source_at, unread) {
@@ -95,6 +96,7 @@ pub fn create_routine(c: &mut Cursor<'_>, head: Head) -> Parsed<Body> {
         sets: options.sets,
         source: options.source,
         body: body.map(Box::new),
+        atomic,
         unread,
     })))
 }
