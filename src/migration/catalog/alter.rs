@@ -172,10 +172,17 @@ impl Replay<'_> {
                     self.add_key(table, only, constraint);
                     return;
                 }
+                let partitioned = self.catalog.relation(table).is_some_and(Relation::is_partitioned);
+                if let ConstraintKind::ForeignKey(_) = constraint.kind {
+                    // That of a partition has the same name.
+                    self.add_constraint(table, constraint, None, born);
+                    if partitioned && !only {
+                        self.spread_indexes(table);
+                    }
+                    return;
+                }
                 // What only a partitioned table passes on.
-                let stays =
-                    matches!(constraint.kind, ConstraintKind::ForeignKey(_) | ConstraintKind::Exclude { .. })
-                        && !self.catalog.relation(table).is_some_and(Relation::is_partitioned);
+                let stays = matches!(constraint.kind, ConstraintKind::Exclude { .. }) && !partitioned;
                 let members = if constraint.no_inherit || stays {
                     vec![table.clone()]
                 } else {

@@ -286,10 +286,11 @@ impl Replay<'_> {
             column.not_null = true;
             column.default = Some(ColumnDefault { text: String::new(), serial: true });
         }
-        if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.catalog.type_of(&column.type_name) {
-            if column.default.is_none() {
-                column.default = domain.default.clone();
-            }
+        // A domain's NOT NULL is none of the column: SET NOT NULL reads the table all the same.
+        if let Some(Type { kind: TypeKind::Domain(domain), .. }) = self.catalog.type_of(&column.type_name)
+            && column.default.is_none()
+        {
+            column.default = domain.default.clone();
         }
         for constraint in &definition.constraints {
             match &constraint.kind {

@@ -36,7 +36,7 @@ impl IndexKey {
     /// A key as the catalog has it; `written`: its expression's text.
     pub fn of(key: &IndexColumn, written: &str) -> IndexKey {
         let cast = key.expr.cast.as_ref().map(|to| to.name.name.value.as_str());
-        let plain = key.expr.bare_column.as_ref();
+        let plain = key.column();
         IndexKey {
             column: plain.map(|column| cut(&column.value).into()),
             text: if plain.is_some() { String::new() } else { written.trim().to_owned() },

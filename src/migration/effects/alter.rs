@@ -268,7 +268,10 @@ impl Computation<'_> {
                 self.add_index_constraint(altered, constraint, index, primary, new_column);
             }
             ConstraintKind::Exclude { columns, .. } => {
+                // Partitioned tables have them since 17.
                 self.lock_tree(table, only || self.version < 18, LockMode::AccessExclusive);
+                let partitioned = self.is_partitioned(table);
+                self.lock_tree(table, only || !partitioned, LockMode::Share);
                 self.build_constraint_index(
                     table,
                     only,

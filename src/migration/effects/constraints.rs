@@ -246,7 +246,10 @@ impl Computation<'_> {
         let partitioned = relation.is_partitioned();
         self.lock_tree(table, !partitioned, LockMode::AccessExclusive);
         let Some(constraint) = relation.constraint(name) else {
-            if !relation.columns_known {
+            if self.version >= 18 && self.is_not_null_named(table, name) {
+                self.lock_tree(table, only, LockMode::AccessExclusive);
+                self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
+            } else if !relation.columns_known {
                 self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
             }
             return;

@@ -134,7 +134,9 @@ pub(super) fn excluded_names<'a>(columns: impl Iterator<Item = &'a IndexColumn>)
 fn key(written: &IndexColumn) -> IndexKey {
     let mut key = IndexKey::of(written, "");
     if key.column.is_none() {
-        key.label = written.expr.calls.first().map_or("expr".into(), |call| call.name.name.value.clone());
+        let call = written.expr.calls.first().map(|call| &call.name.name.value);
+        let cast = written.expr.bare_column.as_ref().map(|column| &column.value);
+        key.label = call.or(cast).cloned().unwrap_or("expr".into());
     }
     key
 }

@@ -43,10 +43,7 @@ fn goes_or_comes_back(cx: &StatementContext<'_>, table: &Relation, index: &Index
         Body::CreateIndex(new) => {
             same_name(&new.table, &table.name)
                 && (new.unique || !index.unique)
-                && new
-                    .columns
-                    .iter()
-                    .all(|key| key.expr.bare_column.as_ref().is_some_and(|c| names(c.as_str())))
+                && new.columns.iter().all(|key| key.column().is_some_and(|c| names(c.as_str())))
         }
         Body::AlterTable(alter) if same_name(&alter.name, &table.name) => {
             alter.actions.iter().any(|action| match &action.kind {

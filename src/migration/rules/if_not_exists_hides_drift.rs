@@ -60,8 +60,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             let table = cx.resolve(&create.table);
             let index = QName { schema: table.schema.clone(), name: name.value.clone() };
             let Some((on, known)) = cx.before.index(&index) else { return };
-            let columns =
-                create.columns.iter().map(|key| key.expr.bare_column.as_ref().map(|column| column.as_str()));
+            let columns = create.columns.iter().map(|key| key.column().map(|column| column.as_str()));
             let same_columns = columns.eq(known.keys.iter().map(|key| key.column.as_deref()));
             if on.name == table && same_columns && known.unique == create.unique {
                 return;

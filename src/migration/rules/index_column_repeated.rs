@@ -15,7 +15,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     let Body::CreateIndex(create) = &cx.statement.body else { return };
     let mut seen: Vec<(&str, Option<&str>)> = Vec::new();
     for key in &create.columns {
-        let Some(column) = &key.expr.bare_column else { continue };
+        let Some(column) = key.column() else { continue };
         let class = key.operator_class.as_ref().map(|class| class.name.as_str());
         if seen.contains(&(column.as_str(), class)) {
             sink.say(key.expr.span, message(column.as_str()));

@@ -31,13 +31,13 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             }
             // An expression's uniqueness follows from nothing that is known here.
             let columns: Option<Vec<&str>> =
-                index.columns.iter().map(|key| key.expr.bare_column.as_ref().map(|c| c.as_str())).collect();
+                index.columns.iter().map(|key| key.column().map(|c| c.as_str())).collect();
             // In a string of EXECUTE the places of expressions aren't known.
             let text = |expr: &Expr| if cx.verbatim() { cx.sql(expr.span) } else { "…" };
             let keys: Vec<Cow<'_, str>> = index
                 .columns
                 .iter()
-                .map(|key| match &key.expr.bare_column {
+                .map(|key| match key.column() {
                     Some(column) => quote_ident(column.as_str()),
                     None => text(&key.expr).into(),
                 })

@@ -445,3 +445,10 @@ pub struct IndexColumn {
     /// EXCLUDE … WITH operator.
     pub operator: Option<CompactString>,
 }
+
+impl IndexColumn {
+    /// The column that it is; one that is cast is an expression.
+    pub fn column(&self) -> Option<&Ident> {
+        self.expr.bare_column.as_ref().filter(|_| self.expr.cast.is_none())
+    }
+}
