@@ -177,7 +177,7 @@ impl Replay<'_> {
                     // That of a partition has the same name.
                     self.add_constraint(table, constraint, None, born);
                     if partitioned && !only {
-                        self.spread_indexes(table);
+                        self.spread_foreign_keys(table);
                     }
                     return;
                 }

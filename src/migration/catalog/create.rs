@@ -168,6 +168,12 @@ impl Replay<'_> {
                 .indexes
                 .insert(QName { schema: partition.schema.clone(), name: chosen }, partition.clone());
         }
+        self.copy_foreign_keys(&parent, partition);
+    }
+
+    /// A partition gets the foreign keys of its parent that it has no part of.
+    fn copy_foreign_keys(&mut self, parent: &Relation, partition: &QName) {
+        let born = self.born;
         let foreign_keys: Vec<Constraint> = parent
             .constraints
             .iter()
@@ -618,6 +624,17 @@ impl Replay<'_> {
         self.add_index(&table, index);
         if recurse {
             self.spread_indexes(&table);
+        }
+    }
+
+    /// Gives the foreign keys of a partitioned table to its partitions, at any depth; its indexes are another matter.
+    pub(super) fn spread_foreign_keys(&mut self, table: &QName) {
+        for child in self.catalog.descendants(table) {
+            let parent = self.catalog.relation(&child).and_then(|known| known.partition_of.as_ref());
+            let parent = parent.and_then(|of| self.catalog.relations.get(&of.parent)).cloned();
+            if let Some(parent) = parent {
+                self.copy_foreign_keys(&parent, &child);
+            }
         }
     }
 
