@@ -43,9 +43,7 @@ impl Replay<'_> {
                     let part = self.resolve(partition);
                     let owner = self.catalog.indexes.get(&part).cloned();
                     if let Some(relation) = owner.and_then(|owner| self.known_mut(&owner)) {
-                        for known in relation.indexes.iter_mut().filter(|known| known.name == part.name) {
-                            known.part_of = Some(index.name.clone());
-                        }
+                        relation.indexes.change(&part.name, |known| known.part_of = Some(index.name.clone()));
                     }
                     // The parent's index becomes valid with its last part; the last one is near enough here.
                     let owner = self.catalog.indexes.get(index).cloned();

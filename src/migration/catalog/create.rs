@@ -138,9 +138,7 @@ impl Replay<'_> {
             let owner = index.constraint.as_ref().and_then(|owner| parent.constraint(owner)).cloned();
             if let Some(relation) = self.known_mut(partition) {
                 if let Some(own) = relation.part_of(&parent, index, false, &[]).map(|own| own.name.clone()) {
-                    if let Some(own) = relation.indexes.iter_mut().find(|known| known.name == own) {
-                        own.part_of = part_of;
-                    }
+                    relation.indexes.change(&own, |own| own.part_of.clone_from(&part_of));
                     continue;
                 }
                 relation.indexes.push(Index {
@@ -181,14 +179,14 @@ impl Replay<'_> {
             .cloned()
             .collect();
         for foreign_key in foreign_keys {
+            if self.catalog.relation(partition).is_none_or(|own| own.constraint(&foreign_key.name).is_some())
+            {
+                continue;
+            }
             if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
                 self.catalog.referencing.get_or_default(target).push(partition.clone());
             }
-            if let Some(relation) = self.known_mut(partition)
-                && relation.constraint(&foreign_key.name).is_none()
-            {
-                relation.constraints.push(Constraint { born, ..foreign_key });
-            }
+            self.ensure(partition).constraints.push(Constraint { born, ..foreign_key });
         }
     }
 

@@ -223,7 +223,7 @@ impl Computation<'_> {
 
     /// Whether a trigger has a copy in each partition.
     pub fn has_copies(&self, table: &QName, trigger: &str) -> bool {
-        let statement = |r: &Relation| r.triggers.iter().any(|it| it.name == trigger && !it.for_each_row);
+        let statement = |r: &Relation| r.triggers.get(trigger).is_some_and(|it| !it.for_each_row);
         self.is_partitioned(table) && !self.relation(table).is_some_and(statement)
     }
 

@@ -378,8 +378,8 @@ impl Computation<'_> {
             let name = &object.name.name.value;
             let known = self.relation(&table);
             let there = known.is_some_and(|relation| match drop.kind {
-                ObjectKind::Trigger => relation.triggers.iter().any(|trigger| trigger.name == *name),
-                ObjectKind::Policy => relation.policies.iter().any(|policy| policy.name == *name),
+                ObjectKind::Trigger => relation.triggers.has(name),
+                ObjectKind::Policy => relation.policies.has(name),
                 _ => relation.rules.iter().any(|rule| rule == name),
             });
             if !there && self.catalog.would_hold(&table) {
