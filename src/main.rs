@@ -8,7 +8,17 @@ use rollsafe::cli::{self, Console, Surroundings};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// `mi_option_purge_delay`, which the crate has no name for: in mimalloc.h (2 and 3) it stands before this one.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_use_numa_nodes - 1;
+
+/// After how many milliseconds the allocator gives memory back that is no longer used. With its own second a whole run is over
+/// before that: ten thousand migrations then take 102 MB instead of 89, and no less time.
+const GIVE_BACK_AFTER: std::ffi::c_long = 10;
+
 fn main() {
+    // SAFETY: it stores a number in mimalloc's table of options, which has this one, and may be called at any time. What
+    // MIMALLOC_PURGE_DELAY says in the environment goes before it.
+    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, GIVE_BACK_AFTER) };
     let terminal = std::io::stdout().is_terminal();
     let around = Surroundings {
         terminal,
@@ -45,4 +55,15 @@ fn columns() -> usize {
     let told =
         rustix::termios::tcgetwinsize(std::io::stdout()).map(|size| usize::from(size.ws_col)).unwrap_or(0);
     if told == 0 { 100 } else { told.clamp(40, 120) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_option_without_a_name_is_still_the_purge_delay() {
+        // SAFETY: it reads a number from mimalloc's table of options.
+        let milliseconds = unsafe { libmimalloc_sys::mi_option_get(super::PURGE_DELAY) };
+        // Of the options around it none has this number to begin with.
+        assert_eq!(milliseconds, 1000);
+    }
 }
