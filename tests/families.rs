@@ -316,6 +316,53 @@ fn a_pipeline_is_a_transaction_from_its_second_statement_on() {
     assert_eq!(relations(&mut client), ["a", "a_id"]);
 }
 
+/// Flyway's lock is a query in a transaction of another connection, of the extended protocol as JDBC sends it: its portal
+/// stays open, and with it its snapshot. `concurrently_waits_for_tool` tells of what waits for that.
+#[test]
+fn a_portal_that_is_left_open_keeps_index_builds_waiting() {
+    let cluster = ScratchCluster::start(&Options::default()).expect("a scratch cluster");
+    let mut client = cluster.connect(SUPERUSER, "postgres").expect("connected");
+    client
+        .batch_execute(
+            "CREATE TABLE a (id int, b int);
+             CREATE INDEX a_id ON a (id);
+             CREATE TABLE p (id int) PARTITION BY RANGE (id);
+             CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);",
+        )
+        .expect("tables");
+    for (statement, waits) in [
+        ("CREATE INDEX CONCURRENTLY a_b ON a (b)", true),
+        ("REINDEX INDEX CONCURRENTLY a_id", true),
+        ("REINDEX TABLE CONCURRENTLY a", true),
+        ("DROP INDEX CONCURRENTLY a_id", false),
+        ("ALTER TABLE a ADD COLUMN c int", false),
+        ("VACUUM a", false),
+    ] {
+        let mut tool = cluster.connect(SUPERUSER, "postgres").expect("connected");
+        let mut lock = tool.transaction().expect("a transaction");
+        lock.query("SELECT pg_try_advisory_xact_lock($1)", &[&42_i64]).expect("locked");
+        let mut migration = cluster.connect(SUPERUSER, "postgres").expect("connected");
+        let pid: i32 = migration.query_one("SELECT pg_backend_pid()", &[]).expect("a pid").get(0);
+        let running = std::thread::spawn(move || migration.batch_execute(statement));
+        if waits {
+            while !is_blocked(&mut client, pid) {
+                assert!(!running.is_finished(), "{statement} doesn't wait");
+            }
+            lock.commit().expect("ended");
+            running.join().expect("no panic").expect("goes on when the tool's transaction ends");
+        } else {
+            while !running.is_finished() {
+                assert!(!is_blocked(&mut client, pid), "{statement} waits");
+            }
+            running.join().expect("no panic").expect("done while the tool's transaction is open");
+        }
+    }
+}
+
+fn is_blocked(client: &mut Client, pid: i32) -> bool {
+    client.query_one("SELECT pg_blocking_pids($1) <> '{}'", &[&pid]).expect("looked").get(0)
+}
+
 /// Sends statements as Parse, Bind, Execute with one Sync behind all (manual, "Message Formats"); gives the server's
 /// error. Written out because drivers put a Sync behind each statement.
 fn pipeline(cluster: &ScratchCluster, statements: &[&str]) -> Option<String> {

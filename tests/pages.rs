@@ -168,6 +168,9 @@ fn findings_of(code: &str, setup: Option<&Block>, block: &Block) -> Vec<(String,
             let at = part.find("-- no-transaction").expect("the switch");
             change.run.ignored_switch = Some(rollsafe::source::Span::new(at, at + "-- no-transaction".len()));
         }
+        if block.has("heldopen") {
+            change.run.held_open = Some("Have the tool take a lock of the session instead.");
+        }
         if block.has("mixed") {
             change.run.alone_only = Some(rollsafe::migration::project::runner::needs_no_transaction);
         }

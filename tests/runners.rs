@@ -287,6 +287,39 @@ fn flyways_group_is_one_transaction_for_all() {
 }
 
 #[test]
+fn flyways_own_transaction_is_waited_for_unless_it_is_set_otherwise() {
+    let told = |path: &str, text: &str| {
+        let files = [
+            ("migrations/V1__a.sql", TABLE),
+            ("migrations/V2__b.sql", INDEX),
+            (path, text),
+            (".git/HEAD", ""),
+        ];
+        findings_with(&["--runner", "flyway"], &files, "concurrently_waits_for_tool").len()
+    };
+    assert_eq!(told("README.md", "flyway.postgresql.transactional.lock=false"), 1);
+    assert_eq!(told("flyway.conf", "flyway.postgresql.transactional.lock=true\n"), 1);
+    assert_eq!(told("flyway.conf", "# flyway.postgresql.transactional.lock=false\n"), 1);
+    for (path, text) in [
+        ("flyway.conf", "flyway.group=true\nflyway.postgresql.transactional.lock = false\n"),
+        ("flyway.toml", "[flyway]\npostgresql.transactional.lock = false\n"),
+        ("flyway.toml", "[flyway.postgresql.transactional]\nlock = false\n"),
+        ("src/main/resources/application.properties", "spring.flyway.postgresql.transactional-lock=false\n"),
+        (
+            "src/main/resources/application-prod.yaml",
+            "spring:\n  flyway:\n    postgresql:\n      transactional-lock: false\n",
+        ),
+        ("pom.xml", "<postgresqlTransactionalLock>false</postgresqlTransactionalLock>"),
+        ("build.gradle", "flyway { pluginConfiguration = [postgresqlTransactionalLock: 'false'] }\n"),
+        ("compose.yaml", "environment:\n  FLYWAY_POSTGRESQL_TRANSACTIONAL_LOCK: \"false\"\n"),
+    ] {
+        assert_eq!(told(path, text), 0, "{path}: {text}");
+    }
+    let files = [("migrations/V1__a.sql", TABLE), ("migrations/V2__b.sql", "DROP INDEX CONCURRENTLY i;\n")];
+    assert_eq!(findings_with(&["--runner", "flyway"], &files, "concurrently_waits_for_tool"), []);
+}
+
+#[test]
 fn prisma_sends_a_file_that_it_can_not_take_apart_as_one_query() {
     let first = (
         "migrations/20260101000000_a/migration.sql",

@@ -483,6 +483,10 @@ const CODES: &[(&str, &str)] = &[
     ("commit_ends_runner_transaction", "COMMIT または ROLLBACK により、マイグレーションツールのトランザクションが終了します"),
     ("composite_type_changed", "複合型の属性が変わり、その値を扱うコードが動作しなくなります"),
     ("concurrently_in_transaction", "トランザクション内では実行できない CONCURRENTLY が使われています"),
+    (
+        "concurrently_waits_for_tool",
+        "CONCURRENTLY が、マイグレーションツール自身の開いたままのトランザクションを待ち、終わりません",
+    ),
     ("concurrently_on_partitioned_table", "パーティションテーブルでは使用できない CONCURRENTLY が使われています"),
     ("constraint_deferrability_changed", "ALTER CONSTRAINT により、外部キーの検査のタイミングが変わります"),
     ("constraint_missing", "テーブルまたはドメインに存在しない制約を使用しています"),

@@ -75,6 +75,8 @@ pub struct Part {
     refuses_mixed: std::cell::OnceCell<bool>,
     /// Whether the tool runs all pending migrations in one transaction; asked once.
     is_grouped: std::cell::OnceCell<bool>,
+    /// Whether the tool holds a transaction open on another connection; asked once.
+    holds_open: std::cell::OnceCell<bool>,
     /// What lies in the folder itself; asked once.
     names: std::cell::OnceCell<FxHashSet<OsString>>,
 }
@@ -653,6 +655,7 @@ fn add(
     let mut alone = None;
     let mut joined = None;
     let mut grouped = false;
+    let mut held_open = None;
     for switch in runner.switch {
         match *switch {
             Switch::Prefix(prefix) => switched = switched.or(text.starts_with(prefix).then_some(false)),
@@ -684,6 +687,10 @@ fn add(
             Switch::Alone(is) => alone = Some(is),
             Switch::Joined(is) => joined = Some(is),
             Switch::Grouped(_) => grouped = is_grouped(runner, part),
+            Switch::HeldOpen(holds, otherwise) => {
+                held_open = (judged && *part.holds_open.get_or_init(|| holds(&absolute(&part.root))))
+                    .then_some(otherwise);
+            }
         }
     }
     if switched.is_some() {
@@ -738,6 +745,7 @@ fn add(
                 one_transaction_for_all: around == Around::Run,
                 export: runner.export,
                 ignored_switch,
+                held_open,
                 alone_only: exits
                     .filter(|_| around != Around::Nothing && judged && refuses_mixed(runner, part)),
             },
@@ -758,10 +766,15 @@ fn add(
     }
 }
 
+/// The folder from the root of the file system, so that its ancestors are known.
+fn absolute(folder: &Path) -> PathBuf {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf())
+}
+
 /// Whether the tool's configuration has all pending migrations run in one transaction.
 fn is_grouped(runner: &Runner, part: &Part) -> bool {
     *part.is_grouped.get_or_init(|| {
-        let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
+        let root = absolute(&part.root);
         runner.switch.iter().any(|switch| matches!(switch, Switch::Grouped(groups) if groups(&root)))
     })
 }
@@ -769,7 +782,7 @@ fn is_grouped(runner: &Runner, part: &Part) -> bool {
 /// Whether the tool refuses files that mix what can and what can't run in a transaction.
 fn refuses_mixed(runner: &Runner, part: &Part) -> bool {
     *part.refuses_mixed.get_or_init(|| {
-        let root = std::path::absolute(&part.root).unwrap_or_else(|_| part.root.clone());
+        let root = absolute(&part.root);
         runner.switch.iter().any(|switch| matches!(switch, Switch::Statements(_, allowed) if !allowed(&root)))
     })
 }

@@ -254,6 +254,9 @@ pub enum Switch {
     Joined(fn(&Statement) -> bool),
     /// The tool's configuration, looked for from the folder upward, has all pending migrations run in one transaction.
     Grouped(fn(&Path) -> bool),
+    /// While it migrates the tool holds a transaction open on another connection, with a snapshot, unless its configuration
+    /// (looked for from the folder upward) says otherwise; and how that is said, as sentences.
+    HeldOpen(fn(&Path) -> bool, &'static str),
     /// As [`Switch::Line`], and statements are then sent one by one whatever [`Runner::unit`] says.
     LineSplits(fn(&str) -> bool),
 }

@@ -208,6 +208,8 @@ pub struct RunFacts {
     pub export: Option<Export>,
     /// A comment that looks like a way out of the runner's transaction, and is none to this runner.
     pub ignored_switch: Option<Span>,
+    /// The runner holds a transaction with a snapshot open on another connection: how to have it otherwise, as sentences.
+    pub held_open: Option<&'static str>,
     /// The runner refuses a file with statements of which this is true, unless it holds no others.
     pub alone_only: Option<fn(&Statement) -> bool>,
 }
@@ -646,6 +648,7 @@ mod commit_ends_runner_transaction;
 mod composite_type_changed;
 mod concurrently_in_transaction;
 mod concurrently_on_partitioned_table;
+mod concurrently_waits_for_tool;
 mod constraint_deferrability_changed;
 mod constraint_missing;
 mod constraint_not_named;
@@ -874,6 +877,7 @@ pub static RULES: &[&Rule] = &[
     &enum_value_position::RULE,
     // transaction
     &concurrently_in_transaction::RULE,
+    &concurrently_waits_for_tool::RULE,
     &concurrently_on_partitioned_table::RULE,
     &not_allowed_in_transaction::RULE,
     &enum_value_used_in_same_transaction::RULE,

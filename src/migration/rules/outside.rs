@@ -204,8 +204,12 @@ impl StatementContext<'_> {
             }
             return Outside::With {
                 edits: Vec::new(),
-                applicability: Applicability::Unsafe,
-                note: Some(format!("{}: {}", runner.title, runner.alone)),
+                applicability: if self.run.held_open.is_some() {
+                    Applicability::Unsafe
+                } else {
+                    Applicability::Safe
+                },
+                note: self.run.held_open.map(|otherwise| format!("{} would hang: {otherwise}", runner.title)),
                 alone: false,
             };
         }

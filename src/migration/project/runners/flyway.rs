@@ -28,6 +28,7 @@ pub static RUNNER: Runner = Runner {
         Switch::Beside(sidecar, in_transaction),
         Switch::Statements(not_transactional, |folder| is_set(folder, "mixed")),
         Switch::Grouped(|folder| is_set(folder, "group")),
+        Switch::HeldOpen(lock_is_a_transaction, LOCK_OF_THE_SESSION),
     ],
     alone: "put `executeInTransaction=false` into a file of the migration's name with `.conf` appended, and set `flyway.postgresql.transactional.lock=false`",
     opt_out: OptOut::Elsewhere,
@@ -114,9 +115,13 @@ pub(super) fn key(migration: &Migration, relative: &str) -> Option<String> {
     }
 }
 
+/// How Flyway is told to take another kind of lock.
+const LOCK_OF_THE_SESSION: &str = "Have Flyway take a lock of the session instead: flyway.postgresql.transactional.lock=false in flyway.conf, \
+     postgresql.transactional.lock = false in flyway.toml, spring.flyway.postgresql.transactional-lock=false with Spring Boot.";
+
 /// Whether the nearest configuration file says `true` to a setting.
 fn is_set(folder: &Path, setting: &str) -> bool {
-    let config = folder.ancestors().find_map(|above| {
+    let config = up_to_the_repository(folder).find_map(|above| {
         ["flyway.toml", "flyway.conf", "conf/flyway.conf"]
             .iter()
             .find_map(|name| std::fs::read_to_string(above.join(name)).ok())
@@ -126,5 +131,73 @@ fn is_set(folder: &Path, setting: &str) -> bool {
             let key = key.trim();
             key.strip_prefix("flyway.").unwrap_or(key) == setting && value.trim() == "true"
         })
+    })
+}
+
+/// Whether nothing that configures Flyway takes its lock out of a transaction (`postgresql.transactional.lock`, true unless
+/// said otherwise). Many files may say it, each in its own way; settings made in code aren't looked for.
+fn lock_is_a_transaction(folder: &Path) -> bool {
+    !up_to_the_repository(folder).any(|above| {
+        let usual = CONFIGURES.iter().map(|name| above.join(name));
+        let spring = ["", "config", "src/main/resources", "src/main/resources/config"];
+        let spring = spring.iter().flat_map(|inside| springs(above.join(inside)));
+        usual
+            .chain(spring)
+            .filter_map(|path| std::fs::read_to_string(path).ok())
+            .any(|text| has_no_transactional_lock(&text))
+    })
+}
+
+/// Where Flyway's settings are written, but for Spring Boot's.
+const CONFIGURES: &[&str] = &[
+    "flyway.toml",
+    "flyway.user.toml",
+    "flyway.conf",
+    "conf/flyway.toml",
+    "conf/flyway.conf",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "gradle.properties",
+    ".env",
+    "Dockerfile",
+    "Makefile",
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
+
+/// `application.yml`, `application-production.properties`, `bootstrap.yaml` …
+fn springs(folder: PathBuf) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        (name.starts_with("application") || name.starts_with("bootstrap"))
+            && [".properties", ".yml", ".yaml"].iter().any(|ending| name.ends_with(ending))
+    })
+}
+
+/// `flyway.postgresql.transactional.lock=false`, `transactional-lock: false`, `[flyway.postgresql.transactional]` with
+/// `lock = false`, `<postgresqlTransactionalLock>false<`, `FLYWAY_POSTGRESQL_TRANSACTIONAL_LOCK: "false"`: what differs is not
+/// letters.
+fn has_no_transactional_lock(text: &str) -> bool {
+    let said = text
+        .lines()
+        .filter(|line| !["#", "//", "<!--", "!"].iter().any(|mark| line.trim_start().starts_with(mark)));
+    let letters: String = said
+        .flat_map(str::chars)
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    letters.contains("transactionallockfalse")
+}
+
+/// The folder and those above it, up to the repository's root.
+fn up_to_the_repository(folder: &Path) -> impl Iterator<Item = &Path> {
+    let mut inside = true;
+    folder.ancestors().take_while(move |above| {
+        let this = inside;
+        inside = this && !above.join(".git").exists();
+        this
     })
 }
