@@ -242,6 +242,9 @@ impl Computation<'_> {
         let there = self.relation(&altered.table).and_then(|r| r.column(column)).is_none_or(|c| c.not_null);
         let stops = self.version >= 18 && !there;
         self.lock_tree(&altered.table, altered.only || stops, LockMode::AccessExclusive);
+        if self.version >= 18 && there {
+            self.lock_children(&altered.table);
+        }
     }
 
     pub(super) fn set_expression(&mut self, altered: &Altered<'_>, column: &str) {
