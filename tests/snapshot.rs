@@ -150,6 +150,14 @@ fn a_snapshot_and_a_dump_give_the_same_catalog() {
         assert_eq!(difference(&dumped, &live.catalog), Vec::<String>::new(), "{wanted:?}");
         assert_eq!(difference(&live.catalog, &dumped), Vec::<String>::new(), "{wanted:?}");
         assert!(live.catalog.complete());
+        // Which indexes are parts of which, a dump says and a snapshot doesn't.
+        let parts = |catalog: &Catalog| {
+            let indexes = catalog.relations().into_iter().flat_map(|relation| &relation.indexes);
+            let parts = indexes.filter_map(|index| Some((index.name.clone(), index.part_of.clone()?)));
+            parts.collect::<BTreeSet<_>>()
+        };
+        assert_eq!(parts(&dumped), parts(&live.catalog), "{wanted:?}");
+        assert!(!parts(&dumped).is_empty());
 
         let named = |name: &str| live.catalog.relation(&QName::new("public", name)).unwrap();
         assert_eq!(named("users").size.unwrap().rows, 5000);

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::relation::{Born, Column, Relation, RelationKind, Size};
 use super::{Catalog, QName};
 use crate::migration::parse;
@@ -46,6 +48,7 @@ impl Catalog {
         for relation in &snapshot.relations {
             live.catalog.complete_from(relation);
         }
+        live.catalog.tell_parts();
         live.catalog.add_up_partitions(snapshot);
         live.catalog.complete = true;
         live.catalog.leave_sources();
@@ -105,6 +108,31 @@ impl Catalog {
         for constraint in relation.constraints.iter_mut() {
             if let Some(told) = told.constraints.iter().find(|it| constraint.name == it.name) {
                 constraint.validated = told.validated;
+            }
+        }
+    }
+
+    /// Which indexes of partitions are part of which of their tables'. The snapshot doesn't say: it is the one that can be.
+    fn tell_parts(&mut self) {
+        let partitions: Vec<(QName, QName)> = self
+            .relations_unsorted()
+            .filter_map(|known| Some((known.name.clone(), known.partition_of.as_ref()?.parent.clone())))
+            .collect();
+        for (partition, parent) in partitions {
+            let (Some(own), Some(above)) = (self.relation(&partition), self.relation(&parent)) else {
+                continue;
+            };
+            let mut used: Vec<CompactString> = Vec::new();
+            let mut parts: Vec<(CompactString, CompactString)> = Vec::new();
+            for index in &above.indexes {
+                if let Some(part) = own.part_of(above, index, false, &used) {
+                    used.push(part.name.clone());
+                    parts.push((part.name.clone(), index.name.clone()));
+                }
+            }
+            let Some(own) = self.relations.get_mut(&partition).map(Arc::make_mut) else { continue };
+            for (part, of) in parts {
+                own.indexes.change(&part, |index| index.part_of = Some(of.clone()));
             }
         }
     }
