@@ -119,6 +119,19 @@ pub struct Domain {
     pub checks: List<(CompactString, Expr, bool)>,
 }
 
+/// What a column has of the domains that its type goes through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfDomains {
+    /// The domain that the column is of.
+    pub name: QName,
+    /// One of them is NOT NULL.
+    pub not_null: bool,
+    /// One of them has a DEFAULT.
+    pub default: bool,
+    /// The type under them all.
+    pub base: TypeName,
+}
+
 impl Domain {
     /// Whether a value has to be tested against something.
     pub fn is_constrained(&self) -> bool {
@@ -768,6 +781,27 @@ impl Catalog {
     fn is_type(&self, written: &TypeName, name: &QName) -> bool {
         written.name.name.value == name.name
             && written.name.schema.as_ref().is_none_or(|schema| schema.value == name.schema)
+    }
+
+    /// The domains that a column of this type goes through; `None` where it is of none that is known.
+    pub fn domains_of(&self, written: &TypeName) -> Option<OfDomains> {
+        let mut found: Option<OfDomains> = None;
+        let mut at = written;
+        // Domains over domains end; a catalog that says otherwise is cut off.
+        for _ in 0..32 {
+            let Some(Type { name, kind: TypeKind::Domain(domain), .. }) = self.type_of(at) else { break };
+            at = &domain.base;
+            let of = found.get_or_insert_with(|| OfDomains {
+                name: name.clone(),
+                not_null: false,
+                default: false,
+                base: TypeName::default(),
+            });
+            of.not_null |= domain.not_null;
+            of.default |= domain.default.is_some();
+            of.base = at.clone();
+        }
+        found
     }
 
     /// The domain, enum or composite type behind a written type, `None` for built-in and unknown ones.

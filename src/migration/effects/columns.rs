@@ -309,11 +309,12 @@ impl Computation<'_> {
         }
         let from = base_type(self.catalog, path, &old.type_name);
         let utc = is_utc(self.session.setting("timezone"));
-        let between = using.and_then(|u| u.cast.as_ref()).map(|cast| base_type(self.catalog, path, cast));
-        let through = using.map(|using| match (&between, uses_only(using, &column.value)) {
-            (_, false) => UsingCast::Other,
-            (Some(between), true) => UsingCast::Cast(between),
-            (None, true) => UsingCast::Column,
+        let casts = using.into_iter().flat_map(|using| using.inner_casts.iter().chain(using.cast.as_deref()));
+        let between: Vec<_> = casts.map(|cast| base_type(self.catalog, path, cast)).collect();
+        let through = using.map(|using| match uses_only(using, &column.value) {
+            false => UsingCast::Other,
+            true if between.is_empty() => UsingCast::Column,
+            true => UsingCast::Casts(&between),
         });
         let mut change = type_change(&from, &to, through, utc);
         let new_collation = collation.map(|name| name.name.value.as_str()).filter(|name| *name != "default");
@@ -323,8 +324,15 @@ impl Computation<'_> {
         if collation_only {
             change = TypeChange::RebuildIndexes;
         }
-        let lossy = loses_values(&from, &to, using.is_some())
-            || matches!(through, Some(UsingCast::Other)) && !keeps_meaning(using);
+        let lossy = match through {
+            Some(UsingCast::Other) => loses_values(&from, &to, true) || !keeps_meaning(using),
+            _ => {
+                // Only casts that are written cut what is too long.
+                let starts = [&from].into_iter().chain(&between);
+                let ends = between.iter().chain([&to]);
+                starts.zip(ends).enumerate().any(|(at, (a, b))| loses_values(a, b, at < between.len()))
+            }
+        };
         if change == TypeChange::Rewrite {
             self.rewrite(table, reason(Some(old.type_name.clone())));
             if lossy {

@@ -177,7 +177,9 @@ pub struct Expr {
     /// The literal that it is, when it is nothing but one.
     pub literal: Option<Literal>,
     /// The outermost `::type` or `CAST(… AS type)`, when the whole expression is a cast.
-    pub cast: Option<TypeName>,
+    pub cast: Option<Box<TypeName>>,
+    /// What is cast again by that, the innermost first.
+    pub inner_casts: Vec<TypeName>,
     /// The column that it is, when it is nothing but a column (maybe in parentheses, maybe cast).
     pub bare_column: Option<Ident>,
 }
