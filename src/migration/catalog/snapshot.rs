@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::relation::{Born, Column, Relation, RelationKind, Size};
+use super::relation::{Born, Column, Relation, RelationKind, RewriteRule, Size};
 use super::{Catalog, QName};
 use crate::migration::parse;
 use crate::migration::session::Session;
-use crate::migration::statement::{Body, Persistence, ReplicaIdentity, quote_ident};
+use crate::migration::statement::{Body, Persistence, ReplicaIdentity, TriggerState, quote_ident};
 use crate::snapshot::{self, Snapshot};
 
 /// A live database as the linter sees it.
@@ -88,7 +88,12 @@ impl Catalog {
         relation.columns_known = true;
         relation.row_security = told.row_security;
         relation.persistence = if told.unlogged { Persistence::Unlogged } else { Persistence::Permanent };
-        relation.rules = told.rules.iter().map(|rule| rule.as_str().into()).collect();
+        let rules = told.rules.iter().map(|rule| RewriteRule {
+            name: rule.as_str().into(),
+            state: TriggerState::Enable,
+            definition: None,
+        });
+        relation.rules = rules.collect();
         relation.replica_identity = told.replica_identity.as_ref().map(|identity| match identity {
             snapshot::ReplicaIdentity::Full => (ReplicaIdentity::Full, None),
             snapshot::ReplicaIdentity::Nothing => (ReplicaIdentity::Nothing, None),

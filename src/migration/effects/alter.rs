@@ -28,6 +28,17 @@ pub(super) struct Altered<'a> {
 }
 
 impl<'a> Altered<'a> {
+    /// A table to which something else goes on.
+    pub fn of(table: QName) -> Self {
+        Altered {
+            table,
+            only: false,
+            level: LockMode::AccessExclusive,
+            leaving: FxHashSet::default(),
+            added: FxHashSet::default(),
+        }
+    }
+
     fn new(table: QName, statement: &'a AlterTable, view: bool) -> Self {
         let levels = statement.actions.iter().map(|action| level(&action.kind, view));
         let mut altered = Altered {
