@@ -253,6 +253,9 @@ fn write_statements(snapshot: &Snapshot, sql: &mut String) -> std::fmt::Result {
             writeln!(sql, "CREATE POLICY {} ON {name};", quote_ident(&policy.name))?;
         }
     }
+    for definition in snapshot.relations.iter().flat_map(|relation| &relation.statistics) {
+        writeln!(sql, "{definition};")?;
+    }
     for publication in &snapshot.publications {
         write!(sql, "CREATE PUBLICATION {}", quote_ident(&publication.name))?;
         if publication.all_tables {
@@ -367,6 +370,9 @@ fn write_table(
     }
     // Which server it is on, nobody asks.
     writeln!(sql, "{};", if foreign { " SERVER elsewhere" } else { "" })?;
+    if let Some(of) = &relation.of_type {
+        writeln!(sql, "ALTER TABLE {name} OF {};", qualified(&of.schema, &of.name))?;
+    }
     for column in &relation.columns {
         if let Some(identity) = &column.identity {
             let (of, column) = (&column.name, quote_ident(&column.name));
