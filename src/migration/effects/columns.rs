@@ -133,6 +133,9 @@ impl Computation<'_> {
             return;
         }
         self.lock_tree(table, only, LockMode::AccessExclusive);
+        if only {
+            self.lock_children(table);
+        }
         self.column_goes(table, only, column, cascade, false);
     }
 
@@ -351,7 +354,8 @@ impl Computation<'_> {
     }
 
     /// A type change that keeps the heap: indexes that sort otherwise, and those with expressions or
-    /// predicates, which PostgreSQL always builds anew; CHECK constraints that name the column.
+    /// predicates and the parts of a partitioned table's, which PostgreSQL always builds anew; CHECK constraints that name the
+    /// column.
     fn rebuild_what_depends(
         &mut self,
         relation: &Relation,
@@ -374,7 +378,10 @@ impl Computation<'_> {
                 .keys
                 .iter()
                 .any(|key| key.column.as_deref() == Some(&column.name) && !own_collation(&key.collation));
-            let special = index.predicate.is_some() || index.keys.iter().any(|key| key.column.is_none());
+            // An index of a partitioned table has no file that could be taken over (`TryReuseIndex`): its parts go with it.
+            let special = index.predicate.is_some()
+                || index.part_of.is_some()
+                || index.keys.iter().any(|key| key.column.is_none());
             if special || (keyed && change == TypeChange::RebuildIndexes) {
                 self.build(table, Some(index.name.clone()), IndexBuildReason::ColumnType, false);
             }
