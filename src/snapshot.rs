@@ -217,6 +217,9 @@ pub struct Relation {
     /// Rewrite rules, a view's own left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// Extended statistics, as CREATE STATISTICS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statistics: Vec<String>,
     /// ROW LEVEL SECURITY is enabled.
     #[serde(default, skip_serializing_if = "is_false")]
     pub row_security: bool,
@@ -229,6 +232,9 @@ pub struct Relation {
     /// What it is a partition of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_of: Option<Partition>,
+    /// The composite type that it is OF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_type: Option<RelationName>,
     /// Inheritance parents, a partition's left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inherits: Vec<RelationName>,
@@ -645,6 +651,7 @@ impl Snapshot {
             relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
             relation.policies.sort_by(|a, b| a.name.cmp(&b.name));
             relation.rules.sort();
+            relation.statistics.sort();
             relation.reads.sort();
         }
         self.functions

@@ -519,6 +519,53 @@ fn types_are_written_as_postgresql_writes_them() {
     }
 }
 
+/// A column whose NOT NULL is a domain's: what its help begins with lets inserts leave it out, and writes no row anew.
+#[test]
+fn a_column_is_freed_of_a_domain_that_takes_no_null() {
+    let cluster = ScratchCluster::start(&Options::default()).expect("a scratch cluster");
+    let bases = [
+        ("varchar(10)", "''"),
+        ("varchar(10) CHECK (VALUE <> 'x')", "''"),
+        ("numeric(10, 2)", "1"),
+        ("char(3)", "'a'"),
+        ("char", "'a'"),
+        ("bit(3)", "'101'"),
+        ("timestamptz(3)", "now()"),
+        ("interval day to second(2)", "'1 d'"),
+        ("int[]", "'{1}'"),
+        ("\"Inner\"", "1"),
+    ];
+    for (number, (base, value)) in bases.into_iter().enumerate() {
+        let name = format!("domain_{number}");
+        cluster.create_database(&NewDatabase { name: &name, ..NewDatabase::default() }).expect("a database");
+        let setup = format!(
+            "CREATE DOMAIN \"Inner\" AS int; CREATE DOMAIN d AS {base} NOT NULL; CREATE TABLE t (id int, \"A\" d NOT NULL);
+             CREATE TABLE u (id int, \"A\" d DEFAULT {value});"
+        );
+        let change = "ALTER TABLE t DROP COLUMN \"A\"; ALTER TABLE u DROP COLUMN \"A\";";
+        let case = Case { code: "drop_column", setup: &setup, change, ..CASE };
+        let found = findings(&case);
+        let helps: Vec<&str> = found
+            .iter()
+            .filter(|finding| finding.code == "drop_column")
+            .filter_map(|finding| finding.help.as_deref())
+            .collect();
+        let [of_t, of_u] = helps.as_slice() else { panic!("{found:?}") };
+        // One that has a DEFAULT needs nothing.
+        assert!(!of_u.contains(" TYPE "), "{of_u}");
+        let (freed, _) = of_t.split_once("\n\n").expect("a first stage");
+        let mut client = cluster.connect(SUPERUSER, &name).expect("a connection");
+        client.batch_execute(&setup).expect(base);
+        client.batch_execute(&format!("INSERT INTO t VALUES (1, {value})")).expect(base);
+        let file = "SELECT pg_relation_filenode('t')::text";
+        let before: String = client.query_one(file, &[]).expect(base).get(0);
+        client.batch_execute(freed).unwrap_or_else(|e| panic!("{base}: {e:?}\n{freed}"));
+        let after: String = client.query_one(file, &[]).expect(base).get(0);
+        assert_eq!(before, after, "{base}: written anew by\n{freed}");
+        client.batch_execute("INSERT INTO t VALUES (2)").unwrap_or_else(|e| panic!("{base}: {e:?}\n{freed}"));
+    }
+}
+
 #[test]
 fn a_parameter_of_a_called_function_means_one_value() {
     let bulk = |change: &'static str| {

@@ -37,6 +37,9 @@ CREATE TABLE log_2025_1 PARTITION OF log_2025 FOR VALUES IN (1, 2);
 CREATE TABLE log_rest PARTITION OF log DEFAULT;
 ALTER TABLE log ADD CONSTRAINT log_key PRIMARY KEY (at, id);
 CREATE INDEX log_what ON log (what);
+CREATE TYPE person AS (name text, "Age" int);
+CREATE TABLE people OF person;
+CREATE STATISTICS "of people" ON name, "Age" FROM people;
 ALTER TABLE log ADD COLUMN by bigint REFERENCES users;
 CREATE TABLE parent (a int CHECK (a > 0), b text); CREATE TABLE child (c int) INHERITS (parent);
 CREATE UNLOGGED TABLE cache (k text, v text, EXCLUDE USING btree (k WITH =));
@@ -150,6 +153,20 @@ fn a_snapshot_and_a_dump_give_the_same_catalog() {
         assert_eq!(difference(&dumped, &live.catalog), Vec::<String>::new(), "{wanted:?}");
         assert_eq!(difference(&live.catalog, &dumped), Vec::<String>::new(), "{wanted:?}");
         assert!(live.catalog.complete());
+        // Which indexes are parts of which, a dump says and a snapshot doesn't.
+        let parts = |catalog: &Catalog| {
+            let indexes = catalog.relations().into_iter().flat_map(|relation| &relation.indexes);
+            let parts = indexes.filter_map(|index| Some((index.name.clone(), index.part_of.clone()?)));
+            parts.collect::<BTreeSet<_>>()
+        };
+        assert_eq!(parts(&dumped), parts(&live.catalog), "{wanted:?}");
+        assert!(!parts(&dumped).is_empty());
+        let people = |catalog: &Catalog| {
+            let known = catalog.relation(&QName::new("public", "people")).expect("there");
+            (known.of_type.clone(), known.statistics.clone())
+        };
+        assert_eq!(people(&dumped), people(&live.catalog), "{wanted:?}");
+        assert_eq!(people(&dumped).1.len(), 1);
 
         let named = |name: &str| live.catalog.relation(&QName::new("public", name)).unwrap();
         assert_eq!(named("users").size.unwrap().rows, 5000);

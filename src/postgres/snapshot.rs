@@ -347,6 +347,9 @@ impl Asking {
         for row in self.ask::<RuleRow>("rules", RULES)? {
             put(row.relation, &mut |relation| relation.rules.push(row.rule.clone()));
         }
+        for row in self.ask::<DefinitionRow>("statistics", STATISTICS)? {
+            put(row.relation, &mut |relation| relation.statistics.extend(row.definition.clone()));
+        }
         for row in self.ask::<NameRow>("inheritance", INHERITANCE)? {
             put(row.relation, &mut |relation| relation.inherits.push(row.name.clone()));
         }
@@ -585,6 +588,7 @@ struct RelationRow {
     replica_index: Option<String>,
     partition_by: Option<String>,
     partition_of: Option<Partition>,
+    of_type: Option<RelationName>,
     owned_by: Option<crate::snapshot::ColumnName>,
     tuples: f64,
     pages: u64,
@@ -616,6 +620,7 @@ impl RelationRow {
                 _ => None,
             },
             partition_by: self.partition_by,
+            of_type: self.of_type,
             partition_of: self.partition_of,
             owned_by: self.owned_by,
             ..Relation::default()
@@ -786,6 +791,8 @@ const RELATIONS: &str = "SELECT c.oid::bigint AS oid, n.nspname AS schema, c.rel
     CASE WHEN c.relispartition THEN (SELECT json_build_object('schema', pn.nspname, 'name', pc.relname, 'bound', pg_get_expr(c.relpartbound, c.oid))
        FROM pg_inherits h JOIN pg_class pc ON pc.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = pc.relnamespace
        WHERE h.inhrelid = c.oid LIMIT 1) END AS partition_of,
+    CASE WHEN c.reloftype <> 0 THEN (SELECT json_build_object('schema', tn.nspname, 'name', t.typname)
+       FROM pg_type t JOIN pg_namespace tn ON tn.oid = t.typnamespace WHERE t.oid = c.reloftype) END AS of_type,
     CASE c.relkind WHEN 'S' THEN (SELECT json_build_object('schema', on_.nspname, 'name', oc.relname, 'column', a.attname)
        FROM pg_depend d JOIN pg_class oc ON oc.oid = d.refobjid JOIN pg_namespace on_ ON on_.oid = oc.relnamespace
          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -845,6 +852,9 @@ const POLICIES: &str = "SELECT polrelid::bigint AS relation, polname AS name,
 
 const RULES: &str =
     "SELECT ev_class::bigint AS relation, rulename AS rule FROM pg_rewrite WHERE rulename <> '_RETURN'";
+
+const STATISTICS: &str =
+    "SELECT stxrelid::bigint AS relation, pg_get_statisticsobjdef(oid) AS definition FROM pg_statistic_ext";
 
 const INHERITANCE: &str = "SELECT h.inhrelid::bigint AS relation, n.nspname AS schema, p.relname AS name
     FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_class p ON p.oid = h.inhparent

@@ -57,7 +57,7 @@ impl Replay<'_> {
     }
 
     /// The relation and, unless ONLY, all that inherit from it.
-    fn family(&self, table: &QName, only: bool) -> Vec<QName> {
+    pub(super) fn family(&self, table: &QName, only: bool) -> Vec<QName> {
         let mut family = vec![table.clone()];
         if !only {
             family.extend(self.catalog.descendants(table));
@@ -65,7 +65,13 @@ impl Replay<'_> {
         family
     }
 
-    fn on_column(&mut self, table: &QName, only: bool, column: &str, change: impl Fn(&mut super::Column)) {
+    pub(super) fn on_column(
+        &mut self,
+        table: &QName,
+        only: bool,
+        column: &str,
+        change: impl Fn(&mut super::Column),
+    ) {
         for member in self.family(table, only) {
             if let Some(column) = self.known_mut(&member).and_then(|relation| relation.column_mut(column)) {
                 change(column);
@@ -214,15 +220,7 @@ impl Replay<'_> {
             }
             ActionKind::RenameColumn { column, to } => {
                 self.ensure(table);
-                let (family, to) = (self.family(table, false), cut(&to.value));
-                for sequence in self.sequences_of(&family, &column.value) {
-                    if let Some((_, column)) = self.known_mut(&sequence).and_then(|it| it.owned_by.as_mut()) {
-                        *column = to.into();
-                    }
-                }
-                for member in &family {
-                    self.rename_column(member, &column.value, to);
-                }
+                self.rename_column_of_family(table, &column.value, cut(&to.value));
             }
             ActionKind::RenameConstraint { name, to } => {
                 let index = QName { schema: table.schema.clone(), name: name.value.clone() };
@@ -254,6 +252,11 @@ impl Replay<'_> {
                             trigger.state = *state;
                         }
                     }
+                }
+            }
+            ActionKind::Rule { name, state } => {
+                if let Some(relation) = self.known_mut(table) {
+                    relation.rules.change(&name.value, |rule| rule.state = *state);
                 }
             }
             ActionKind::RowSecurity { enable } => self.ensure(table).row_security = *enable,
@@ -289,6 +292,17 @@ impl Replay<'_> {
                 self.catalog.children.get_or_default(table).push(partition.clone());
                 self.catalog.list_default(&partition);
                 self.copy_parent_indexes(table, &partition);
+            }
+            ActionKind::OfType { type_name } => {
+                let of = self.catalog.resolve_type(type_name, self.path);
+                self.ensure(table).of_type = Some(of.clone());
+                self.catalog.typed.get_or_default(&of).push(table.clone());
+            }
+            ActionKind::NotOfType => {
+                let of = self.ensure(table).of_type.take();
+                if let Some(tables) = of.and_then(|of| self.catalog.typed.get_mut(&of)) {
+                    tables.remove(table);
+                }
             }
             ActionKind::DetachPartition { partition, .. } => {
                 let partition = self.resolve(partition);
@@ -386,6 +400,19 @@ impl Replay<'_> {
         }
     }
 
+    /// Renames a column of a table and of all that inherits it.
+    pub(super) fn rename_column_of_family(&mut self, table: &QName, from: &str, to: &str) {
+        let family = self.family(table, false);
+        for sequence in self.sequences_of(&family, from) {
+            if let Some((_, column)) = self.known_mut(&sequence).and_then(|it| it.owned_by.as_mut()) {
+                *column = to.into();
+            }
+        }
+        for member in &family {
+            self.rename_column(member, from, to);
+        }
+    }
+
     fn rename_column(&mut self, table: &QName, from: &str, to: &str) {
         let swap = |name: &mut CompactString| {
             if name == from {
@@ -440,7 +467,9 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
         in_expr(key);
     }
     relation.triggers.iter_mut().flat_map(|trigger| &mut trigger.columns).for_each(swap);
-    relation.policies.iter_mut().flat_map(|policy| &mut policy.columns).for_each(swap);
+    relation.statistics.iter_mut().flat_map(|known| &mut known.columns).for_each(swap);
+    let named = relation.policies.iter_mut().flat_map(|policy| policy.expressions_mut());
+    named.flat_map(|named| &mut named.columns).for_each(swap);
     relation.indexes.change_all(|index| {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);

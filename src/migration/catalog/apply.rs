@@ -9,7 +9,9 @@ use compact_str::CompactString;
 
 use super::naming::cut;
 use super::reads::Words;
-use super::relation::{Born, Called, Column, ColumnDefault, Needs, Policy, Relation, RelationKind, Trigger};
+use super::relation::{
+    Born, Called, Column, ColumnDefault, Names, Needs, Policy, Relation, RelationKind, RewriteRule, Trigger,
+};
 use super::{Catalog, Function, QName, Reader};
 use crate::migration::session::Session;
 use crate::migration::statement::{
@@ -160,41 +162,63 @@ impl Replay<'_> {
                     state: TriggerState::Enable,
                     columns: create.columns.iter().map(|column| column.value.clone()).collect(),
                     for_each_row: create.for_each_row,
+                    from: create.from.as_ref().map(|from| self.resolve(from)),
                 };
+                if let Some(from) = &trigger.from {
+                    self.catalog.note_reader(from, Reader::Triggers(table.clone()));
+                }
                 let relation = self.ensure(&table);
                 relation.triggers.remove(&trigger.name);
                 relation.triggers.push(trigger);
             }
-            Body::CreateRule { name, table, .. } => {
+            Body::CreateStatistics { name, if_not_exists, table, keys } => {
+                self.create_statistics(name.as_ref(), *if_not_exists, table, keys);
+            }
+            Body::CreateRule { name, table, rule, .. } => {
                 let table = self.resolve(table);
-                let rule = name.value.clone();
-                let relation = self.ensure(&table);
-                if !relation.rules.has(&rule) {
-                    relation.rules.push(rule);
+                let mut definition = rule.clone();
+                for used in &mut definition.uses {
+                    let read = self.resolve(&used.name);
+                    used.name = Name::made(Some(&read.schema), &read.name);
+                    self.catalog.note_reader(&read, Reader::Rules(table.clone()));
                 }
+                for change in &mut definition.changes {
+                    let target = self.resolve(&change.target);
+                    change.target = Name::made(Some(&target.schema), &target.name);
+                }
+                let made = RewriteRule {
+                    name: name.value.clone(),
+                    state: TriggerState::Enable,
+                    definition: Some(Arc::new(definition)),
+                };
+                let relation = self.ensure(&table);
+                relation.rules.remove(&made.name);
+                relation.rules.push(made);
             }
             Body::CreatePolicy { name, table, expressions, .. } => {
                 let table = self.resolve(table);
-                let needs = self.needs_of_policy(&table, expressions);
-                let policy = Policy { name: name.value.clone(), columns: columns_in(expressions), needs };
+                let using = self.names_of(&table, expressions.using.as_deref());
+                let check = self.names_of(&table, expressions.check.as_deref());
+                let policy = Policy { name: name.value.clone(), using, check };
                 self.ensure(&table).policies.push(policy);
             }
             Body::AlterPolicy { name, table, rename_to, expressions } => {
                 let table = self.resolve(table);
+                // What isn't written stays as it was.
+                let using = expressions.using.as_deref().map(|expr| self.names_of(&table, Some(expr)));
+                let check = expressions.check.as_deref().map(|expr| self.names_of(&table, Some(expr)));
                 let Some(relation) = self.known_mut(&table) else { return };
-                match rename_to {
-                    Some(to) => {
-                        relation.policies.rename(&name.value, |policy| policy.name = to.value.clone())
-                    }
-                    // One of its two expressions may stay as it was: which columns are in that isn't known any more.
-                    None if !expressions.is_empty() => {
-                        relation.policies.change(&name.value, |policy| {
-                            policy.columns.clear();
-                            policy.needs = Needs::default();
-                        });
-                    }
-                    None => {}
+                if let Some(to) = rename_to {
+                    relation.policies.rename(&name.value, |policy| policy.name = to.value.clone());
                 }
+                relation.policies.change(&name.value, |policy| {
+                    if let Some(using) = &using {
+                        policy.using = using.clone();
+                    }
+                    if let Some(check) = &check {
+                        policy.check = check.clone();
+                    }
+                });
             }
             Body::CreateSchema { name: Some(name), if_not_exists, elements } => {
                 let born = self.born_if(*if_not_exists);
@@ -361,18 +385,18 @@ impl Replay<'_> {
         relations.sort();
         relations.dedup();
         for relation in &relations {
-            let readers = self.catalog.read_by.get_or_default(relation);
-            if !readers.contains(reader) {
-                readers.push(reader.clone());
-            }
+            self.catalog.note_reader(relation, reader.clone());
         }
         Needs { relations, calls }
     }
 
-    fn needs_of_policy(&mut self, table: &QName, expressions: &[Expr]) -> Needs {
-        let calls = self.called(expressions.iter().flat_map(|expr| &expr.calls));
-        let uses = expressions.iter().flat_map(|expr| &expr.uses);
-        self.needs(&Reader::Policies(table.clone()), uses, calls)
+    fn names_of(&mut self, table: &QName, expression: Option<&Expr>) -> Names {
+        let Some(expression) = expression else { return Names::default() };
+        let calls = self.called(expression.calls.iter());
+        Names {
+            columns: expression.columns.iter().map(|column| column.value.clone()).collect(),
+            needs: self.needs(&Reader::Policies(table.clone()), expression.uses.iter(), calls),
+        }
     }
 
     fn needs_of_body(&mut self, name: &QName, create: &sql::CreateRoutine) -> Needs {
@@ -407,9 +431,4 @@ impl Replay<'_> {
             _ => None,
         })?
     }
-}
-
-/// The columns that expressions name, outside subqueries.
-fn columns_in(expressions: &[Expr]) -> Vec<CompactString> {
-    expressions.iter().flat_map(|expr| &expr.columns).map(|column| column.value.clone()).collect()
 }

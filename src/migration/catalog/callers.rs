@@ -112,7 +112,7 @@ pub fn of(
             }
         }
         for policy in &relation.policies {
-            if policy.needs.calls.iter().any(is_kept) {
+            if policy.calls().any(is_kept) {
                 found.push(Caller::Policy(table.clone(), policy.name.clone()));
             }
         }

@@ -8,11 +8,11 @@ use super::index_columns;
 use super::naming::{choose, cut};
 use super::relation::{
     Born, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Partition,
-    Relation, RelationKind,
+    Relation, RelationKind, Statistics,
 };
 use super::{QName, Type, TypeKind};
 use crate::migration::statement::{
-    self as sql, ColumnDefinition, ConstraintKind, CreateIndex, CreateTable, Ident, IndexColumn, Name,
+    self as sql, ColumnDefinition, ConstraintKind, CreateIndex, CreateTable, Expr, Ident, IndexColumn, Name,
     Persistence, TypeName,
 };
 
@@ -90,9 +90,13 @@ impl Replay<'_> {
         if let Some(of_type) = &create.of_type {
             let of_type = self.catalog.resolve_type(of_type, self.path);
             match self.catalog.type_named(&of_type).map(|found| found.kind.clone()) {
-                Some(TypeKind::Composite(columns)) => relation.columns = columns,
+                Some(TypeKind::Composite(columns)) => {
+                    relation.columns = columns.into_iter().map(|column| Column { born, ..column }).collect();
+                }
                 _ => relation.columns_known = false,
             }
+            self.catalog.typed.get_or_default(&of_type).push(name.clone());
+            relation.of_type = Some(of_type);
         }
         for like in &create.like {
             self.copy_like(&mut relation, like);
@@ -634,6 +638,37 @@ impl Replay<'_> {
                 self.copy_foreign_keys(&parent, &child);
             }
         }
+    }
+
+    pub(super) fn create_statistics(
+        &mut self,
+        name: Option<&Name>,
+        if_not_exists: bool,
+        table: &Name,
+        keys: &[Expr],
+    ) {
+        let table = self.resolve(table);
+        let name = match name {
+            Some(name) => self.new_name(name, false),
+            None => {
+                let label = |key: &Expr| match &key.bare_column {
+                    Some(column) if key.cast.is_none() => column.value.to_string(),
+                    _ => "expr".to_owned(),
+                };
+                let labels: Vec<String> = keys.iter().map(label).collect();
+                let of = |name: &str| QName::new(&table.schema, name);
+                let taken = |name: &str| self.catalog.statistics.contains_key(&of(name));
+                of(&choose(&table.name, &labels.join("_"), "stat", taken))
+            }
+        };
+        if if_not_exists && self.catalog.statistics.contains_key(&name) {
+            return;
+        }
+        let mut columns: Vec<CompactString> =
+            keys.iter().flat_map(|key| &key.columns).map(|column| column.value.clone()).collect();
+        columns.dedup();
+        self.ensure(&table).statistics.push(Statistics { name: name.clone(), columns });
+        self.catalog.statistics.insert(name, table);
     }
 
     /// Gives the indexes of a partitioned table to its partitions, at any depth.

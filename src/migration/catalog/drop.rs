@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::callers::{self, Caller};
-use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind};
+use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind, Statistics};
 use super::{QName, Reader, Type, TypeKind};
 use crate::migration::statement::{Drop, ObjectKind, TypeName};
 
@@ -49,6 +49,10 @@ impl Replay<'_> {
                                 self.drop_column(&relation, &column);
                             }
                         }
+                        let typed = self.catalog.tables_of_type(&name).into_iter();
+                        for table in typed.map(|table| table.name.clone()).collect::<Vec<_>>() {
+                            self.drop_relation(&table, true);
+                        }
                     }
                     self.catalog.types.remove(&name);
                 }
@@ -72,6 +76,16 @@ impl Replay<'_> {
                     }
                     if drop.cascade {
                         self.drop_triggers_calling(&name);
+                    }
+                }
+                ObjectKind::Statistics => {
+                    let known = self.catalog.statistics(&object.name, self.path);
+                    let Some((table, name)) = known.map(|(table, name)| (table.clone(), name)) else {
+                        continue;
+                    };
+                    self.catalog.statistics.remove(&name);
+                    if let Some(table) = self.known_mut(&table) {
+                        table.statistics.retain(|known| known.name != name);
                     }
                 }
                 ObjectKind::Extension => {
@@ -174,7 +188,17 @@ impl Replay<'_> {
             match reader {
                 Reader::Policies(table) => {
                     if let Some(table) = self.known_mut(&table) {
-                        table.policies.retain(|policy| !policy.needs.relations.contains(relation));
+                        table.policies.retain(|policy| !policy.reads(relation));
+                    }
+                }
+                Reader::Rules(whose) => {
+                    if let Some(whose) = self.known_mut(&whose) {
+                        whose.rules.retain(|rule| !rule.names(relation));
+                    }
+                }
+                Reader::Triggers(table) => {
+                    if let Some(table) = self.known_mut(&table) {
+                        table.triggers.retain(|trigger| trigger.from.as_ref() != Some(relation));
                     }
                 }
                 Reader::Function(name) => {
@@ -227,6 +251,9 @@ impl Replay<'_> {
                 .indexes
                 .remove(&QName { schema: relation.name.schema.clone(), name: index.name.clone() });
         }
+        for known in &relation.statistics {
+            self.catalog.statistics.remove(&known.name);
+        }
         let parents = relation.inherits.iter().chain(relation.partition_of.as_ref().map(|of| &of.parent));
         for parent in parents {
             if let Some(children) = self.catalog.children.get_mut(parent) {
@@ -244,6 +271,9 @@ impl Replay<'_> {
             if let Some(views) = self.catalog.views_over.get_mut(read) {
                 views.remove(name);
             }
+        }
+        if let Some(tables) = relation.of_type.as_ref().and_then(|of| self.catalog.typed.get_mut(of)) {
+            tables.remove(name);
         }
         self.catalog.children.remove(name);
         self.catalog.referencing.remove(name);
@@ -337,8 +367,13 @@ impl Replay<'_> {
             | ConstraintDetail::ForeignKey { columns, .. } => !columns.iter().any(|name| name == column),
             ConstraintDetail::Exclude { index } => !gone.contains(index),
         });
+        let of_column = |known: &mut Statistics| known.columns.iter().any(|name| name == column);
+        let statistics: Vec<Statistics> = relation.statistics.extract_if(.., of_column).collect();
         relation.triggers.retain(|trigger| !trigger.columns.iter().any(|name| name == column));
-        relation.policies.retain(|policy| !policy.columns.iter().any(|name| name == column));
+        relation.policies.retain(|policy| !policy.names_column(column));
+        for known in statistics {
+            self.catalog.statistics.remove(&known.name);
+        }
         let schema = table.schema.clone();
         for index in gone {
             self.catalog.indexes.remove(&QName { schema: schema.clone(), name: index });

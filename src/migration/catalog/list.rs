@@ -9,7 +9,7 @@ use std::hash::Hash;
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
-use super::relation::{Born, Constraint, ConstraintDetail, Index, Policy, Trigger};
+use super::relation::{Born, Constraint, ConstraintDetail, Index, Policy, RewriteRule, Trigger};
 use super::{Expr, QName};
 
 /// Up to this many are looked through, which is faster than to look them up.
@@ -344,6 +344,13 @@ impl Named for Index {
 }
 
 impl Named for Trigger {
+    type Name = CompactString;
+    fn name(&self) -> &CompactString {
+        &self.name
+    }
+}
+
+impl Named for RewriteRule {
     type Name = CompactString;
     fn name(&self) -> &CompactString {
         &self.name

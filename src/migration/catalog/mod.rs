@@ -39,7 +39,7 @@ pub use list::List;
 pub use reads::ColumnOf;
 pub use relation::{
     Born, Called, Column, ColumnDefault, Constraint, ConstraintDetail, Generated, Index, IndexKey, Needs,
-    Partition, Policy, Relation, RelationKind, Size, Trigger,
+    Partition, Policy, Relation, RelationKind, RewriteRule, Size, Trigger,
 };
 pub use snapshot::Live;
 
@@ -119,6 +119,19 @@ pub struct Domain {
     pub checks: List<(CompactString, Expr, bool)>,
 }
 
+/// What a column has of the domains that its type goes through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfDomains {
+    /// The domain that the column is of.
+    pub name: QName,
+    /// One of them is NOT NULL.
+    pub not_null: bool,
+    /// One of them has a DEFAULT.
+    pub default: bool,
+    /// The type under them all.
+    pub base: TypeName,
+}
+
 impl Domain {
     /// Whether a value has to be tested against something.
     pub fn is_constrained(&self) -> bool {
@@ -148,6 +161,10 @@ enum Reader {
     Policies(QName),
     /// A function.
     Function(QName),
+    /// A table with a constraint trigger FROM it.
+    Triggers(QName),
+    /// A relation with a rule that names it.
+    Rules(QName),
 }
 
 impl Function {
@@ -201,6 +218,8 @@ pub struct Catalog {
     relations: SharedMap<QName, Arc<Relation>>,
     /// Index → its table. Indexes share the relations' name space.
     indexes: SharedMap<QName, QName>,
+    /// Extended statistics → their table.
+    statistics: SharedMap<QName, QName>,
     types: SharedMap<QName, Arc<Type>>,
     functions: SharedMap<QName, Vec<Function>>,
     extensions: SharedMap<CompactString, Born>,
@@ -214,10 +233,13 @@ pub struct Catalog {
     referencing: SharedMap<QName, List<QName>>,
     /// Used relation → views and materialized views over it.
     views_over: SharedMap<QName, List<QName>>,
-    /// Relation → what has named it in a policy or in a body that is written as SQL, and may have gone since.
+    /// Relation → what has named it in a policy, a rule, a constraint trigger's FROM or a body that is written as SQL, and may have
+    /// gone since.
     read_by: SharedMap<QName, Vec<Reader>>,
     /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
     sequences: SharedMap<QName, List<QName>>,
+    /// Composite type → tables OF it; the tables themselves say so too.
+    typed: SharedMap<QName, List<QName>>,
     /// The names, schemas left out, of all types that columns, domains and attributes ever had: of most relations nobody asks
     /// in vain whether something has their row type.
     type_names: SharedMap<CompactString, ()>,
@@ -418,6 +440,12 @@ impl Catalog {
     /// As [`Catalog::resolve`], for types.
     pub fn resolve_type(&self, name: &Name, search_path: &[CompactString]) -> QName {
         self.resolve_with(name, search_path, |q| self.types.contains_key(q) || self.relations.contains_key(q))
+    }
+
+    /// The table that extended statistics are of, and their name.
+    pub fn statistics(&self, name: &Name, search_path: &[CompactString]) -> Option<(&QName, QName)> {
+        let name = self.resolve_with(name, search_path, |q| self.statistics.contains_key(q));
+        Some((self.statistics.get(&name)?, name))
     }
 
     /// As [`Catalog::resolve`], for functions.
@@ -665,21 +693,49 @@ impl Catalog {
     pub fn policies_over(&self, relation: &QName) -> Vec<(&Relation, &Policy)> {
         let tables = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
             Reader::Policies(table) => self.relation(table),
-            Reader::Function(_) => None,
+            _ => None,
         });
         let policies = tables.flat_map(|table| table.policies.iter().map(move |policy| (table, policy)));
         let mut found: Vec<(&Relation, &Policy)> =
-            policies.filter(|(_, policy)| policy.needs.relations.contains(relation)).collect();
+            policies.filter(|(_, policy)| policy.reads(relation)).collect();
         found.sort_by(|a, b| (&a.0.name, &a.1.name).cmp(&(&b.0.name, &b.1.name)));
         found.dedup_by(|a, b| a.0.name == b.0.name && a.1.name == b.1.name);
         found
+    }
+
+    /// Constraint triggers FROM a relation: (table, trigger).
+    pub fn triggers_from(&self, relation: &QName) -> Vec<(&Relation, &Trigger)> {
+        let tables = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
+            Reader::Triggers(table) => self.relation(table),
+            _ => None,
+        });
+        let triggers = tables.flat_map(|table| table.triggers.iter().map(move |trigger| (table, trigger)));
+        triggers.filter(|(_, trigger)| trigger.from.as_ref() == Some(relation)).collect()
+    }
+
+    /// Rules that name a relation: (whose, rule).
+    pub fn rules_over(&self, relation: &QName) -> Vec<(&Relation, &RewriteRule)> {
+        let whose = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
+            Reader::Rules(whose) => self.relation(whose),
+            _ => None,
+        });
+        let rules = whose.flat_map(|whose| whose.rules.iter().map(move |rule| (whose, rule)));
+        rules.filter(|(_, rule)| rule.names(relation)).collect()
+    }
+
+    /// Takes note of what names a relation.
+    fn note_reader(&mut self, relation: &QName, reader: Reader) {
+        let readers = self.read_by.get_or_default(relation);
+        if !readers.contains(&reader) {
+            readers.push(reader);
+        }
     }
 
     /// Functions whose body is written as SQL and names a relation.
     pub fn functions_over(&self, relation: &QName) -> Vec<&Function> {
         let named = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
             Reader::Function(name) => Some(name),
-            Reader::Policies(_) => None,
+            _ => None,
         });
         let mut names: Vec<&QName> = named.collect();
         names.sort();
@@ -763,11 +819,41 @@ impl Catalog {
         found
     }
 
+    /// The tables OF a composite type, in the order of their names.
+    pub fn tables_of_type(&self, name: &QName) -> Vec<&Relation> {
+        let mut names: Vec<&QName> = self.typed.get(name).into_iter().flatten().collect();
+        names.sort();
+        names.dedup();
+        let tables = names.into_iter().filter_map(|table| self.relation(table));
+        tables.filter(|table| table.of_type.as_ref() == Some(name)).collect()
+    }
+
     /// Whether a column's written type is the type `name`. Columns' type names are resolved when they
     /// are stored: a schema is written there whenever the type isn't built in.
     fn is_type(&self, written: &TypeName, name: &QName) -> bool {
         written.name.name.value == name.name
             && written.name.schema.as_ref().is_none_or(|schema| schema.value == name.schema)
+    }
+
+    /// The domains that a column of this type goes through; `None` where it is of none that is known.
+    pub fn domains_of(&self, written: &TypeName) -> Option<OfDomains> {
+        let mut found: Option<OfDomains> = None;
+        let mut at = written;
+        // Domains over domains end; a catalog that says otherwise is cut off.
+        for _ in 0..32 {
+            let Some(Type { name, kind: TypeKind::Domain(domain), .. }) = self.type_of(at) else { break };
+            at = &domain.base;
+            let of = found.get_or_insert_with(|| OfDomains {
+                name: name.clone(),
+                not_null: false,
+                default: false,
+                base: TypeName::default(),
+            });
+            of.not_null |= domain.not_null;
+            of.default |= domain.default.is_some();
+            of.base = at.clone();
+        }
+        found
     }
 
     /// The domain, enum or composite type behind a written type, `None` for built-in and unknown ones.

@@ -59,6 +59,10 @@ impl Words {
         let words = self.words.iter().enumerate().filter(|(at, _)| !counts(*at));
         let names = words.filter_map(|(_, word)| word.name.as_ref()).filter(|name| seen.insert(*name));
         let mut mentions: Vec<CompactString> = names.cloned().collect();
+        // TABLE t reads all of it.
+        if (0..self.words.len()).any(|at| self.is(at, "table")) && !mentions.iter().any(|name| name == "*") {
+            mentions.push(CompactString::const_new("*"));
+        }
         mentions.sort_unstable();
         mentions
     }

@@ -2,9 +2,12 @@
 
 use compact_str::CompactString;
 
+use std::sync::Arc;
+
 use super::{ColumnOf, List, QName};
 use crate::migration::statement::{
-    Expr, PartitionBound, PartitionBy, Persistence, ReplicaIdentity, TriggerState, TypeName,
+    Expr, Name, PartitionBound, PartitionBy, Persistence, ReplicaIdentity, RuleDefinition, TriggerState,
+    TypeName,
 };
 use crate::source::Span;
 
@@ -93,14 +96,18 @@ pub struct Relation {
     pub triggers: List<Trigger>,
     /// Row security policies.
     pub policies: List<Policy>,
-    /// Rewrite rules by name (a view's own left out).
-    pub rules: List<CompactString>,
+    /// Rewrite rules (a view's own left out).
+    pub rules: List<RewriteRule>,
+    /// Extended statistics, as far as migrations made them.
+    pub statistics: Vec<Statistics>,
     /// LOGGED or not.
     pub persistence: Persistence,
     /// PARTITION BY.
     pub partition_by: Option<PartitionBy>,
     /// What it is a partition of.
     pub partition_of: Option<Partition>,
+    /// The composite type that it is OF.
+    pub of_type: Option<QName>,
     /// Inheritance parents (partitions' parents left out).
     pub inherits: Vec<QName>,
     /// Views: relations read, and columns named.
@@ -462,6 +469,48 @@ pub struct Trigger {
     pub columns: Vec<CompactString>,
     /// FOR EACH ROW: a partitioned table's has a copy in each partition.
     pub for_each_row: bool,
+    /// A constraint trigger's FROM: it goes with that table.
+    pub from: Option<QName>,
+}
+
+/// Extended statistics of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Their name.
+    pub name: QName,
+    /// The columns that they are of, or that their expressions name.
+    pub columns: Vec<CompactString>,
+}
+
+/// A rewrite rule.
+#[derive(Clone, Debug)]
+pub struct RewriteRule {
+    /// Its name.
+    pub name: CompactString,
+    /// Whether it is used.
+    pub state: TriggerState,
+    /// What it does, with whole names; `None` where only its name is known.
+    pub definition: Option<Arc<RuleDefinition>>,
+}
+
+impl RewriteRule {
+    /// Whether it names a relation.
+    pub fn names(&self, relation: &QName) -> bool {
+        self.definition.iter().flat_map(|it| &it.uses).any(|used| *relation == of_whole(&used.name))
+    }
+}
+
+/// By name: a snapshot doesn't tell more.
+impl PartialEq for RewriteRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// What a name with its schema means.
+pub(super) fn of_whole(name: &Name) -> QName {
+    let schema = name.schema.as_ref().map(|schema| schema.value.as_str());
+    QName::new(schema.unwrap_or_default(), &name.name.value)
 }
 
 /// A row security policy.
@@ -469,10 +518,45 @@ pub struct Trigger {
 pub struct Policy {
     /// Its name.
     pub name: CompactString,
-    /// The table's columns in its expressions, outside subqueries, as far as known.
+    /// USING.
+    pub using: Names,
+    /// WITH CHECK.
+    pub check: Names,
+}
+
+/// What an expression of a policy names, as far as known.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The table's columns, outside subqueries.
     pub columns: Vec<CompactString>,
-    /// What else its expressions name, as far as known.
+    /// What else.
     pub needs: Needs,
+}
+
+impl Policy {
+    fn expressions(&self) -> [&Names; 2] {
+        [&self.using, &self.check]
+    }
+
+    /// To change what its expressions name.
+    pub fn expressions_mut(&mut self) -> [&mut Names; 2] {
+        [&mut self.using, &mut self.check]
+    }
+
+    /// Whether it names a column of its table.
+    pub fn names_column(&self, column: &str) -> bool {
+        self.expressions().into_iter().flat_map(|it| &it.columns).any(|named| named == column)
+    }
+
+    /// Whether it names a relation in a subquery.
+    pub fn reads(&self, relation: &QName) -> bool {
+        self.expressions().into_iter().any(|it| it.needs.relations.contains(relation))
+    }
+
+    /// The functions of the migrations that it calls.
+    pub fn calls(&self) -> impl Iterator<Item = &Called> {
+        self.expressions().into_iter().flat_map(|it| &it.needs.calls)
+    }
 }
 
 /// What PostgreSQL keeps for a policy, or for a function whose body is written as SQL.
@@ -493,7 +577,7 @@ pub struct Called {
     pub arguments: usize,
 }
 
-/// By name: ALTER POLICY may leave one of the expressions as it was.
+/// By name: a snapshot doesn't tell the expressions.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

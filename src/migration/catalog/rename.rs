@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::naming::cut;
-use super::relation::{Constraint, ConstraintDetail, Relation};
+use super::relation::{Constraint, ConstraintDetail, Relation, of_whole};
 use super::{Function, List, QName, Reader, Type, TypeKind};
-use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind};
+use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind, RuleDefinition};
 
 use super::apply::Replay;
 
@@ -75,7 +75,24 @@ impl Replay<'_> {
                 let Some(relation) = self.known_mut(&table) else { return };
                 relation.triggers.rename(&old, |trigger| trigger.name = new.clone());
                 relation.policies.rename(&old, |policy| policy.name = new.clone());
-                relation.rules.rename(&old, |rule| *rule = new.clone());
+                relation.rules.rename(&old, |rule| rule.name = new.clone());
+            }
+            (ObjectKind::Statistics, ObjectChange::RenameTo(_) | ObjectChange::SetSchema(_)) => {
+                let known = self.catalog.statistics(name, self.path);
+                let Some((table, old)) = known.map(|(table, name)| (table.clone(), name)) else { return };
+                let new = match &alter.change {
+                    ObjectChange::RenameTo(to) => {
+                        QName { schema: old.schema.clone(), name: cut(&to.value).into() }
+                    }
+                    ObjectChange::SetSchema(to) => QName { schema: to.value.clone(), name: old.name.clone() },
+                    _ => return,
+                };
+                self.catalog.statistics.remove(&old);
+                self.catalog.statistics.insert(new.clone(), table.clone());
+                let statistics = self.known_mut(&table).map(|table| table.statistics.iter_mut());
+                statistics.into_iter().flatten().filter(|known| known.name == old).for_each(|known| {
+                    known.name = new.clone();
+                });
             }
             (
                 ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine,
@@ -130,6 +147,14 @@ impl Replay<'_> {
                 }
             }
         }
+        if let Some(tables) = self.catalog.typed.remove(old) {
+            for table in &tables {
+                if let Some(of) = self.known_mut(table).and_then(|table| table.of_type.as_mut()) {
+                    *of = new.clone();
+                }
+            }
+            self.catalog.typed.insert(new.clone(), tables);
+        }
         self.catalog.note_type(&new.name);
         let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
         self.catalog.types.insert(new, Arc::new(renamed));
@@ -147,7 +172,25 @@ impl Replay<'_> {
             match reader {
                 Reader::Policies(table) => {
                     let policies = self.known_mut(table).map(|table| table.policies.iter_mut());
-                    policies.into_iter().flatten().for_each(|policy| replace(&mut policy.needs.relations));
+                    let named = policies.into_iter().flatten().flat_map(|policy| policy.expressions_mut());
+                    named.for_each(|named| replace(&mut named.needs.relations));
+                }
+                Reader::Rules(whose) => {
+                    let rules = self.known_mut(whose).map(|whose| whose.rules.iter_mut());
+                    let known = rules.into_iter().flatten().filter_map(|rule| rule.definition.as_mut());
+                    for definition in known {
+                        let RuleDefinition { uses, changes, .. } = Arc::make_mut(definition);
+                        let names = uses.iter_mut().map(|used| &mut used.name);
+                        let names = names.chain(changes.iter_mut().map(|change| &mut change.target));
+                        for name in names.filter(|name| of_whole(name) == *old) {
+                            *name = Name::made(Some(&new.schema), &new.name);
+                        }
+                    }
+                }
+                Reader::Triggers(table) => {
+                    let triggers = self.known_mut(table).map(|table| table.triggers.iter_mut());
+                    let from = triggers.into_iter().flatten().filter_map(|trigger| trigger.from.as_mut());
+                    from.filter(|from| *from == old).for_each(|from| *from = new.clone());
                 }
                 Reader::Function(name) => {
                     let functions = self.catalog.functions.get_mut(name).into_iter().flatten();
@@ -160,7 +203,7 @@ impl Replay<'_> {
         }
         for readers in self.catalog.read_by.values_mut() {
             for reader in readers {
-                if let Reader::Policies(table) = reader
+                if let Reader::Policies(table) | Reader::Triggers(table) | Reader::Rules(table) = reader
                     && table == old
                 {
                     *table = new.clone();
@@ -212,6 +255,9 @@ impl Replay<'_> {
                 .indexes
                 .insert(QName { schema: new.schema.clone(), name: index.name.clone() }, new.clone());
         }
+        for known in &relation.statistics {
+            self.catalog.statistics.insert(known.name.clone(), new.clone());
+        }
         let parents: Vec<QName> = relation
             .inherits
             .iter()
@@ -221,6 +267,9 @@ impl Replay<'_> {
         // Which relations have it in their lists is written in it: there may be many thousands.
         let targets: Vec<QName> = relation.constraints.iter().filter_map(target_of).cloned().collect();
         let reads = relation.reads.clone();
+        if let Some(tables) = relation.of_type.as_ref().and_then(|of| self.catalog.typed.get_mut(of)) {
+            tables.rename(old, |name| *name = new.clone());
+        }
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.touch(&new);
         self.catalog.relations.insert(new.clone(), Arc::new(relation));

@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::relation::{Born, Column, Relation, RelationKind, Size};
+use compact_str::CompactString;
+
+use super::relation::{Born, Column, Relation, RelationKind, RewriteRule, Size};
 use super::{Catalog, QName};
 use crate::migration::parse;
 use crate::migration::session::Session;
-use crate::migration::statement::{Body, Persistence, ReplicaIdentity, quote_ident};
+use crate::migration::statement::{Body, Persistence, ReplicaIdentity, TriggerState, quote_ident};
 use crate::snapshot::{self, Snapshot};
 
 /// A live database as the linter sees it.
@@ -46,6 +48,7 @@ impl Catalog {
         for relation in &snapshot.relations {
             live.catalog.complete_from(relation);
         }
+        live.catalog.tell_parts();
         live.catalog.add_up_partitions(snapshot);
         live.catalog.complete = true;
         live.catalog.leave_sources();
@@ -85,7 +88,12 @@ impl Catalog {
         relation.columns_known = true;
         relation.row_security = told.row_security;
         relation.persistence = if told.unlogged { Persistence::Unlogged } else { Persistence::Permanent };
-        relation.rules = told.rules.iter().map(|rule| rule.as_str().into()).collect();
+        let rules = told.rules.iter().map(|rule| RewriteRule {
+            name: rule.as_str().into(),
+            state: TriggerState::Enable,
+            definition: None,
+        });
+        relation.rules = rules.collect();
         relation.replica_identity = told.replica_identity.as_ref().map(|identity| match identity {
             snapshot::ReplicaIdentity::Full => (ReplicaIdentity::Full, None),
             snapshot::ReplicaIdentity::Nothing => (ReplicaIdentity::Nothing, None),
@@ -105,6 +113,31 @@ impl Catalog {
         for constraint in relation.constraints.iter_mut() {
             if let Some(told) = told.constraints.iter().find(|it| constraint.name == it.name) {
                 constraint.validated = told.validated;
+            }
+        }
+    }
+
+    /// Which indexes of partitions are part of which of their tables'. The snapshot doesn't say: it is the one that can be.
+    fn tell_parts(&mut self) {
+        let partitions: Vec<(QName, QName)> = self
+            .relations_unsorted()
+            .filter_map(|known| Some((known.name.clone(), known.partition_of.as_ref()?.parent.clone())))
+            .collect();
+        for (partition, parent) in partitions {
+            let (Some(own), Some(above)) = (self.relation(&partition), self.relation(&parent)) else {
+                continue;
+            };
+            let mut used: Vec<CompactString> = Vec::new();
+            let mut parts: Vec<(CompactString, CompactString)> = Vec::new();
+            for index in &above.indexes {
+                if let Some(part) = own.part_of(above, index, false, &used) {
+                    used.push(part.name.clone());
+                    parts.push((part.name.clone(), index.name.clone()));
+                }
+            }
+            let Some(own) = self.relations.get_mut(&partition).map(Arc::make_mut) else { continue };
+            for (part, of) in parts {
+                own.indexes.change(&part, |index| index.part_of = Some(of.clone()));
             }
         }
     }
@@ -220,6 +253,9 @@ fn write_statements(snapshot: &Snapshot, sql: &mut String) -> std::fmt::Result {
             writeln!(sql, "CREATE POLICY {} ON {name};", quote_ident(&policy.name))?;
         }
     }
+    for definition in snapshot.relations.iter().flat_map(|relation| &relation.statistics) {
+        writeln!(sql, "{definition};")?;
+    }
     for publication in &snapshot.publications {
         write!(sql, "CREATE PUBLICATION {}", quote_ident(&publication.name))?;
         if publication.all_tables {
@@ -334,6 +370,9 @@ fn write_table(
     }
     // Which server it is on, nobody asks.
     writeln!(sql, "{};", if foreign { " SERVER elsewhere" } else { "" })?;
+    if let Some(of) = &relation.of_type {
+        writeln!(sql, "ALTER TABLE {name} OF {};", qualified(&of.schema, &of.name))?;
+    }
     for column in &relation.columns {
         if let Some(identity) = &column.identity {
             let (of, column) = (&column.name, quote_ident(&column.name));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::naming::choose;
+use super::naming::{choose, cut};
 use super::relation::Column;
 use super::{Domain, List, QName, Type, TypeKind};
 use crate::migration::statement::{
@@ -60,6 +60,7 @@ impl Replay<'_> {
             ),
             _ => None,
         };
+        self.alter_typed_tables(name, action);
         let Some(found) = self.type_mut(name) else { return };
         match (&mut found.kind, action) {
             (TypeKind::Enum(labels), TypeAction::AddValue { value, .. }) if !labels.has(value.as_str()) => {
@@ -95,6 +96,41 @@ impl Replay<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What tables are OF a composite type get with CASCADE: without it, it fails.
+    fn alter_typed_tables(&mut self, name: &Name, action: &TypeAction) {
+        let of = self.catalog.resolve_type(name, self.path);
+        let typed: Vec<QName> =
+            self.catalog.tables_of_type(&of).into_iter().map(|table| table.name.clone()).collect();
+        let born = self.born;
+        for table in &typed {
+            match action {
+                TypeAction::RenameAttribute { name, to, .. } => {
+                    self.rename_column_of_family(table, &name.value, cut(&to.value));
+                }
+                TypeAction::Attributes(actions) => {
+                    for action in actions {
+                        let family = self.family(table, false);
+                        match &action.kind {
+                            sql::AttributeActionKind::Add(column) => {
+                                family.iter().for_each(|member| self.add_column(member, column, born));
+                            }
+                            sql::AttributeActionKind::Drop { name, .. } => {
+                                self.drop_column_of(&family, &name.value);
+                            }
+                            sql::AttributeActionKind::SetType { name, type_name } => {
+                                let stored = self.stored_type(type_name);
+                                self.on_column(table, false, &name.value, |known| {
+                                    known.type_name = stored.clone();
+                                });
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
         }
     }
 

@@ -19,6 +19,8 @@ use crate::migration::statement::{
 pub(super) struct Altered<'a> {
     pub table: QName,
     pub only: bool,
+    /// The strongest lock that one of its actions takes: all of them go down to the children with it.
+    pub level: LockMode,
     /// Constraints that the same statement drops: PostgreSQL drops before it checks.
     pub leaving: FxHashSet<&'a str>,
     /// Constraints with names that it adds.
@@ -26,10 +28,23 @@ pub(super) struct Altered<'a> {
 }
 
 impl<'a> Altered<'a> {
-    fn new(table: QName, statement: &'a AlterTable) -> Self {
+    /// A table to which something else goes on.
+    pub fn of(table: QName) -> Self {
+        Altered {
+            table,
+            only: false,
+            level: LockMode::AccessExclusive,
+            leaving: FxHashSet::default(),
+            added: FxHashSet::default(),
+        }
+    }
+
+    fn new(table: QName, statement: &'a AlterTable, view: bool) -> Self {
+        let levels = statement.actions.iter().map(|action| level(&action.kind, view));
         let mut altered = Altered {
             table,
             only: statement.only,
+            level: levels.max().unwrap_or(LockMode::AccessExclusive),
             leaving: FxHashSet::default(),
             added: FxHashSet::default(),
         };
@@ -64,7 +79,7 @@ impl Computation<'_> {
             return;
         }
         let view = kind == RelationKind::View || alter.kind == ObjectKind::View;
-        let altered = Altered::new(table, alter);
+        let altered = Altered::new(table, alter, view);
         self.leaving_indexes = self.indexes_that_leave(&altered, alter);
         for action in &alter.actions {
             self.span = action.span;
@@ -112,7 +127,7 @@ impl Computation<'_> {
             | RenameColumn { .. } => {
                 self.lock_tree(table, only, LockMode::AccessExclusive);
             }
-            SetStatistics { .. } => self.lock_tree(table, only, LockMode::ShareUpdateExclusive),
+            SetStatistics { .. } => self.lock_tree_of(altered, !only, level(&action.kind, view)),
             AddIdentity { .. } | AlterIdentity { .. } | DropIdentity { .. } => {
                 // Partitions have shared their parent's identity since 17.
                 let drops = match &action.kind {
@@ -158,7 +173,7 @@ impl Computation<'_> {
                     TriggerTarget::User => self.has_row_triggers(table),
                 };
                 let copies = copies && self.is_partitioned(table);
-                self.lock_tree(table, only || !copies, LockMode::ShareRowExclusive);
+                self.lock_tree_of(altered, !only && copies, level(&action.kind, view));
             }
             SetOptions { options, .. } => self.lock(table, option_lock(options, view), None),
             SetLogged | SetUnlogged => {
@@ -218,6 +233,14 @@ impl Computation<'_> {
             | NotOfType
             | ReplicaIdentity { .. }
             | Harmless => self.lock(table, LockMode::AccessExclusive, None),
+        }
+    }
+
+    /// The altered table with the lock that the action at hand takes; if it goes down, what is below with the statement's.
+    pub(super) fn lock_tree_of(&mut self, altered: &Altered<'_>, down: bool, own: LockMode) {
+        self.lock(&altered.table, own, None);
+        if down {
+            self.lock_below(&altered.table, altered.level);
         }
     }
 
@@ -299,6 +322,27 @@ impl Computation<'_> {
             | ConstraintKind::Generated { .. }
             | ConstraintKind::Identity { .. } => {}
         }
+    }
+}
+
+/// The lock that an action takes on its own (`AlterTableGetLockLevel`).
+fn level(action: &ActionKind, view: bool) -> LockMode {
+    use ActionKind::*;
+    match action {
+        SetStatistics { .. }
+        | SetColumnOptions { .. }
+        | ClusterOn { .. }
+        | SetWithoutCluster
+        | ValidateConstraint { .. }
+        | AttachPartition { .. }
+        | DetachPartition { concurrently: true, .. }
+        | DetachPartition { finalize: true, .. } => LockMode::ShareUpdateExclusive,
+        Trigger { .. } => LockMode::ShareRowExclusive,
+        AddConstraint(constraint) if matches!(constraint.kind, ConstraintKind::ForeignKey(_)) => {
+            LockMode::ShareRowExclusive
+        }
+        SetOptions { options, .. } => option_lock(options, view),
+        _ => LockMode::AccessExclusive,
     }
 }
 

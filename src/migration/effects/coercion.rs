@@ -33,6 +33,20 @@ pub struct BaseType {
     pub domain: Option<QName>,
     /// The domain in the chain that has constraints.
     pub constrained: Option<QName>,
+    /// An enum or a range that migrations made.
+    pub enum_or_range: bool,
+}
+
+impl BaseType {
+    /// Whether its operator classes are those of `anyarray`, `anyenum`, `anyrange` or `anymultirange`.
+    fn polymorphic(&self) -> bool {
+        self.array
+            || self.enum_or_range
+            || matches!(
+                self.name.strip_suffix("multirange").or_else(|| self.name.strip_suffix("range")),
+                Some("int4" | "int8" | "num" | "ts" | "tstz" | "date")
+            )
+    }
 }
 
 /// Takes the domains off a written type. The catalog's columns carry schemas for types that aren't built in.
@@ -44,6 +58,7 @@ pub fn base_type(catalog: &Catalog, path: &[compact_str::CompactString], written
         array: written.dimensions > 0,
         domain: None,
         constrained: None,
+        enum_or_range: false,
     };
     let mut at = written.clone();
     // Domains over domains end; a catalog that says otherwise is cut off.
@@ -65,6 +80,7 @@ pub fn base_type(catalog: &Catalog, path: &[compact_str::CompactString], written
                     continue;
                 }
                 base.name = resolved.to_string();
+                base.enum_or_range = matches!(found.kind, TypeKind::Enum(_) | TypeKind::Range);
             }
             None => base.name = at.name.name.value.to_string(),
         }
@@ -86,12 +102,21 @@ pub fn type_change(
     let change = match using {
         None => convert(from, to, utc_session),
         Some(UsingCast::Column) => convert(from, to, utc_session),
-        Some(UsingCast::Cast(between)) => {
-            convert(from, between, utc_session).max(convert(between, to, utc_session))
+        Some(UsingCast::Casts(between)) => {
+            let mut dearest = TypeChange::Nothing;
+            let mut at = from;
+            for next in between.iter().chain([to]) {
+                dearest = dearest.max(convert(at, next, utc_session));
+                at = next;
+            }
+            dearest
         }
         Some(UsingCast::Other) => TypeChange::Rewrite,
     };
-    if change == TypeChange::Nothing && operator_class(from) != operator_class(to) {
+    // An operator class for any array, enum or range is another one for each type, domains included (`CheckIndexCompatible`).
+    let sorts_otherwise = operator_class(from) != operator_class(to)
+        || (from.polymorphic() || to.polymorphic()) && from.domain != to.domain;
+    if change == TypeChange::Nothing && sorts_otherwise {
         return TypeChange::RebuildIndexes;
     }
     change
@@ -102,8 +127,8 @@ pub fn type_change(
 pub enum UsingCast<'a> {
     /// The column itself.
     Column,
-    /// The column, cast.
-    Cast(&'a BaseType),
+    /// The column, cast to these one after the other.
+    Casts(&'a [BaseType]),
     /// Anything else.
     Other,
 }

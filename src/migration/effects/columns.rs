@@ -133,6 +133,9 @@ impl Computation<'_> {
             return;
         }
         self.lock_tree(table, only, LockMode::AccessExclusive);
+        if only {
+            self.lock_children(table);
+        }
         self.column_goes(table, only, column, cascade, false);
     }
 
@@ -242,6 +245,9 @@ impl Computation<'_> {
         let there = self.relation(&altered.table).and_then(|r| r.column(column)).is_none_or(|c| c.not_null);
         let stops = self.version >= 18 && !there;
         self.lock_tree(&altered.table, altered.only || stops, LockMode::AccessExclusive);
+        if self.version >= 18 && there {
+            self.lock_children(&altered.table);
+        }
     }
 
     pub(super) fn set_expression(&mut self, altered: &Altered<'_>, column: &str) {
@@ -306,11 +312,12 @@ impl Computation<'_> {
         }
         let from = base_type(self.catalog, path, &old.type_name);
         let utc = is_utc(self.session.setting("timezone"));
-        let between = using.and_then(|u| u.cast.as_ref()).map(|cast| base_type(self.catalog, path, cast));
-        let through = using.map(|using| match (&between, uses_only(using, &column.value)) {
-            (_, false) => UsingCast::Other,
-            (Some(between), true) => UsingCast::Cast(between),
-            (None, true) => UsingCast::Column,
+        let casts = using.into_iter().flat_map(|using| using.inner_casts.iter().chain(using.cast.as_deref()));
+        let between: Vec<_> = casts.map(|cast| base_type(self.catalog, path, cast)).collect();
+        let through = using.map(|using| match uses_only(using, &column.value) {
+            false => UsingCast::Other,
+            true if between.is_empty() => UsingCast::Column,
+            true => UsingCast::Casts(&between),
         });
         let mut change = type_change(&from, &to, through, utc);
         let new_collation = collation.map(|name| name.name.value.as_str()).filter(|name| *name != "default");
@@ -320,8 +327,15 @@ impl Computation<'_> {
         if collation_only {
             change = TypeChange::RebuildIndexes;
         }
-        let lossy = loses_values(&from, &to, using.is_some())
-            || matches!(through, Some(UsingCast::Other)) && !keeps_meaning(using);
+        let lossy = match through {
+            Some(UsingCast::Other) => loses_values(&from, &to, true) || !keeps_meaning(using),
+            _ => {
+                // Only casts that are written cut what is too long.
+                let starts = [&from].into_iter().chain(&between);
+                let ends = between.iter().chain([&to]);
+                starts.zip(ends).enumerate().any(|(at, (a, b))| loses_values(a, b, at < between.len()))
+            }
+        };
         if change == TypeChange::Rewrite {
             self.rewrite(table, reason(Some(old.type_name.clone())));
             if lossy {
@@ -340,7 +354,8 @@ impl Computation<'_> {
     }
 
     /// A type change that keeps the heap: indexes that sort otherwise, and those with expressions or
-    /// predicates, which PostgreSQL always builds anew; CHECK constraints that name the column.
+    /// predicates and the parts of a partitioned table's, which PostgreSQL always builds anew; CHECK constraints that name the
+    /// column.
     fn rebuild_what_depends(
         &mut self,
         relation: &Relation,
@@ -363,7 +378,10 @@ impl Computation<'_> {
                 .keys
                 .iter()
                 .any(|key| key.column.as_deref() == Some(&column.name) && !own_collation(&key.collation));
-            let special = index.predicate.is_some() || index.keys.iter().any(|key| key.column.is_none());
+            // An index of a partitioned table has no file that could be taken over (`TryReuseIndex`): its parts go with it.
+            let special = index.predicate.is_some()
+                || index.part_of.is_some()
+                || index.keys.iter().any(|key| key.column.is_none());
             if special || (keyed && change == TypeChange::RebuildIndexes) {
                 self.build(table, Some(index.name.clone()), IndexBuildReason::ColumnType, false);
             }

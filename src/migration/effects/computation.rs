@@ -199,9 +199,17 @@ impl<'a> Computation<'a> {
 
     /// As [`Computation::lock_tree`], with a reason for the root.
     pub fn lock_tree_because(&mut self, root: &QName, only: bool, mode: LockMode, because: Option<String>) {
-        for name in self.tree(root, only) {
-            let why = if name == *root { because.clone() } else { Some(self.below(&name, root)) };
-            self.lock(&name, mode, why);
+        self.lock(root, mode, because);
+        if !only {
+            self.lock_below(root, mode);
+        }
+    }
+
+    /// The partitions or children of a relation, at any depth.
+    pub fn lock_below(&mut self, root: &QName, mode: LockMode) {
+        for name in self.catalog.descendants(root) {
+            let why = self.below(&name, root);
+            self.lock(&name, mode, Some(why));
         }
     }
 

@@ -114,7 +114,7 @@ impl Computation<'_> {
     ) {
         let (table, only) = (&altered.table, altered.only);
         let down = self.is_partitioned(table) || self.version >= 18;
-        self.lock_tree(table, only || !down, LockMode::ShareRowExclusive);
+        self.lock_tree_of(altered, !only && down, LockMode::ShareRowExclusive);
         let target = self.resolve(&key.target);
         self.lock_foreign_key_target(&target, table);
         // A new column without a value has nothing to look up.
@@ -188,7 +188,8 @@ impl Computation<'_> {
         match known {
             Some((ConstraintDetail::ForeignKey { target, .. }, validated)) => {
                 let partitioned = self.is_partitioned(table);
-                self.lock_tree(table, only || !partitioned || validated, LockMode::ShareUpdateExclusive);
+                let down = !only && partitioned && !validated;
+                self.lock_tree_of(altered, down, LockMode::ShareUpdateExclusive);
                 if !validated {
                     self.lock(
                         &target,
@@ -214,7 +215,7 @@ impl Computation<'_> {
             }
             Some((_, true)) if !added_here => self.lock(table, LockMode::ShareUpdateExclusive, None),
             _ => {
-                self.lock_tree(table, only, LockMode::ShareUpdateExclusive);
+                self.lock_tree_of(altered, !only, LockMode::ShareUpdateExclusive);
                 for leaf in self.leaves(table, only) {
                     self.scan(&leaf, reason());
                 }
@@ -244,6 +245,7 @@ impl Computation<'_> {
         let Some(constraint) = relation.constraint(name) else {
             if self.version >= 18 && self.is_not_null_named(table, name) {
                 self.lock_tree(table, only, LockMode::AccessExclusive);
+                self.lock_children(table);
                 self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
             } else if !relation.columns_known {
                 self.destroy_object(ObjectKind::Constraint, name.to_owned(), None, false);
@@ -254,6 +256,9 @@ impl Computation<'_> {
         match &constraint.detail {
             ConstraintDetail::Check { .. } | ConstraintDetail::NotNull { .. } => {
                 self.lock_tree(table, only || constraint.no_inherit, LockMode::AccessExclusive);
+                if only && !constraint.no_inherit {
+                    self.lock_children(table);
+                }
             }
             ConstraintDetail::ForeignKey { target, .. } => {
                 let target_partitioned = self.is_partitioned(target);
@@ -266,6 +271,14 @@ impl Computation<'_> {
                 }
             }
             ConstraintDetail::Exclude { .. } => {}
+        }
+    }
+
+    /// A constraint goes: with ONLY, too, the children are told that it isn't inherited any more.
+    pub(super) fn lock_children(&mut self, table: &QName) {
+        let catalog = self.catalog;
+        for child in catalog.children(table) {
+            self.lock(child, LockMode::AccessExclusive, Some(format!("inherits from {table}")));
         }
     }
 

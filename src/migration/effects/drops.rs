@@ -89,6 +89,12 @@ impl Computation<'_> {
                     }
                 }
             }
+            ObjectKind::Statistics => {
+                if let Some((table, _)) = self.catalog.statistics(&object.name, &self.session.search_path) {
+                    self.lock(table, LockMode::ShareUpdateExclusive, None);
+                }
+                self.destroy_object(ObjectKind::Statistics, object.name.to_string(), None, false);
+            }
             kind => self.destroy_object(kind, object.name.to_string(), None, false),
         }
     }
@@ -130,6 +136,19 @@ impl Computation<'_> {
                 self.lock_tree_because(target, !partitioned, LockMode::AccessExclusive, Some(why));
             }
         }
+        // A constraint trigger goes with the table of its FROM, without CASCADE too.
+        for (table, trigger) in self.catalog.triggers_from(name) {
+            if table.name != *name {
+                let why = format!("its trigger {} goes, which is FROM {name}", trigger.name);
+                self.lock_tree_because(
+                    &table.name,
+                    !table.is_partitioned(),
+                    LockMode::AccessExclusive,
+                    Some(why),
+                );
+                self.destroy_object(ObjectKind::Trigger, member(&table.name, &trigger.name), None, true);
+            }
+        }
         let partitioned = relation.is_partitioned();
         for child in self.catalog.children(name).cloned().collect::<Vec<_>>() {
             if partitioned || cascade {
@@ -159,6 +178,13 @@ impl Computation<'_> {
             self.catalog.views_over(name).into_iter().map(|view| view.name.clone()).collect();
         for view in views {
             self.drop_view_and_above(&view, &format!("reads {name}"));
+        }
+        for (whose, rule) in self.catalog.rules_over(name) {
+            if whose.name != *name {
+                let why = format!("its rule {} goes", rule.name);
+                self.lock(&whose.name, LockMode::AccessExclusive, Some(why));
+                self.destroy_object(ObjectKind::Rule, member(&whose.name, &rule.name), None, true);
+            }
         }
         for (table, policy) in self.catalog.policies_over(name) {
             if table.name != *name {
@@ -253,6 +279,14 @@ impl Computation<'_> {
         self.destroy_object(kind, name.to_string(), None, false);
         if cascade {
             self.drop_columns_of_type(&name);
+            for table in self.catalog.tables_of_type(&name) {
+                self.drop_relation(
+                    &table.name,
+                    ObjectKind::Table,
+                    true,
+                    Some(format!("is of the type {name}")),
+                );
+            }
         }
     }
 
@@ -380,7 +414,7 @@ impl Computation<'_> {
             let there = known.is_some_and(|relation| match drop.kind {
                 ObjectKind::Trigger => relation.triggers.has(name),
                 ObjectKind::Policy => relation.policies.has(name),
-                _ => relation.rules.iter().any(|rule| rule == name),
+                _ => relation.rules.has(name),
             });
             if !there && self.catalog.would_hold(&table) {
                 return;

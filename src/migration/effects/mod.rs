@@ -257,7 +257,7 @@ use self::computation::Computation;
 use self::rows::Depth;
 use super::catalog::Catalog;
 use super::session::Session;
-use super::statement::{Body, Statement, TypeAction};
+use super::statement::{Body, Statement};
 
 /// What `statement` does on `catalog` (as it is before it) in `session`, on PostgreSQL `version` (a major, 12 to 18).
 ///
@@ -290,30 +290,26 @@ impl Computation<'_> {
                 self.refresh(name, *concurrently, *with_no_data);
             }
             Body::Copy(copy) => self.copy(copy),
-            Body::AlterType(alter) => {
-                if let TypeAction::AddValue { .. } = alter.action {
-                    self.effects.reversible = false;
-                }
-            }
+            Body::AlterType(alter) => self.alter_type(alter),
             Body::AlterDomain { name, action } => self.alter_domain(name, action),
             Body::CreateSequence { options, .. } | Body::AlterSequence { options, .. } => {
                 self.sequence_options(options);
             }
             Body::CreateRoutine(create) => self.create_routine(create),
             Body::CreateTrigger(create) => self.create_trigger(create),
-            Body::CreateRule { table, uses, .. } => {
+            Body::CreateRule { table, rule, .. } => {
                 let table = self.resolve(table);
                 self.lock(&table, AccessExclusive, None);
-                self.uses(uses, Depth::Named);
+                self.uses(&rule.uses, Depth::Named);
             }
             Body::CreatePolicy { table, expressions, .. } | Body::AlterPolicy { table, expressions, .. } => {
                 let table = self.resolve(table);
                 self.lock(&table, AccessExclusive, None);
-                for expression in expressions {
+                for expression in expressions.iter() {
                     self.uses(&expression.uses, Depth::Named);
                 }
             }
-            Body::CreateStatistics { table: Some(table), .. } => {
+            Body::CreateStatistics { table, .. } => {
                 let table = self.resolve(table);
                 self.lock(&table, ShareUpdateExclusive, None);
             }

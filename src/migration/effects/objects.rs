@@ -1,13 +1,14 @@
 //! Types and domains, triggers, policies, publications, comments, and maintenance commands.
 
+use super::alter::Altered;
 use super::computation::Computation;
 use super::rows::Depth;
 use super::{RewriteReason, ScanReason};
 use crate::migration::catalog::{QName, RelationKind, TypeKind};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{
-    AlterObject, Body, ConstraintKind, CreateRoutine, CreateTrigger, DomainAction, Grant, Name, ObjectChange,
-    ObjectKind, PublicationAction, Vacuum,
+    AlterObject, AlterType, AttributeActionKind, Body, ConstraintKind, CreateRoutine, CreateTrigger,
+    DomainAction, Grant, Name, ObjectChange, ObjectKind, PublicationAction, TypeAction, Vacuum,
 };
 
 impl Computation<'_> {
@@ -90,6 +91,45 @@ impl Computation<'_> {
     }
 
     // ---- types and domains ----
+
+    /// Tables OF a composite type get what it gets, with CASCADE; without it, it fails.
+    pub(super) fn alter_type(&mut self, alter: &AlterType) {
+        if let TypeAction::AddValue { .. } = alter.action {
+            self.effects.reversible = false;
+        }
+        let name = self.catalog.resolve_type(&alter.name, &self.session.search_path);
+        for table in self.catalog.tables_of_type(&name) {
+            let altered = Altered::of(table.name.clone());
+            let why = format!("is of the type {name}");
+            match &alter.action {
+                TypeAction::RenameAttribute { cascade: true, .. } => {
+                    self.lock_tree_because(&table.name, false, LockMode::AccessExclusive, Some(why));
+                }
+                TypeAction::Attributes(actions) => {
+                    for action in actions.iter().filter(|action| action.cascade) {
+                        self.span = action.span;
+                        self.lock_tree_because(
+                            &table.name,
+                            false,
+                            LockMode::AccessExclusive,
+                            Some(why.clone()),
+                        );
+                        match &action.kind {
+                            AttributeActionKind::Add(_) => {}
+                            AttributeActionKind::Drop { name, .. } => {
+                                self.column_goes(&table.name, false, &name.value, true, true);
+                            }
+                            AttributeActionKind::SetType { name, type_name } => {
+                                self.set_type(&altered, name, type_name, None, None);
+                            }
+                        }
+                    }
+                    self.check_rewritten(&altered);
+                }
+                _ => {}
+            }
+        }
+    }
 
     pub(super) fn alter_domain(&mut self, name: &Name, action: &DomainAction) {
         let domain = self.catalog.resolve_type(name, &self.session.search_path);

@@ -212,7 +212,10 @@ impl Computation<'_> {
     /// The column that a table is partitioned by, when it is one column.
     fn partition_key(&self, parent: &QName) -> Option<String> {
         match self.relation(parent)?.partition_by.as_ref()?.keys.as_slice() {
-            [only] => only.bare_column.as_ref().map(|column| column.as_str().to_owned()),
+            // One that is cast is an expression.
+            [only] if only.cast.is_none() => {
+                only.bare_column.as_ref().map(|column| column.as_str().to_owned())
+            }
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! Reading and changing rows: queries, DML with the foreign keys behind it, COPY, TRUNCATE, LOCK.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use rustc_hash::FxHashSet;
 
@@ -7,7 +9,9 @@ use super::DestroyedKind;
 use super::computation::Computation;
 use crate::migration::catalog::{ConstraintDetail, QName, Relation, RelationKind};
 use crate::migration::lock_mode::LockMode;
-use crate::migration::statement::{Access, Change, Copy, LockTable, Query, RelationUse, Truncate};
+use crate::migration::statement::{
+    Access, Change, Copy, LockTable, Query, RelationUse, RuleDefinition, TriggerState, Truncate,
+};
 
 /// Views over views over … are followed this deep; a catalog that loops is cut off.
 const DEEPEST: u32 = 32;
@@ -30,12 +34,31 @@ impl Computation<'_> {
         self.uses(&query.uses, depth);
         if depth == Depth::Run {
             for change in &query.changes {
-                self.change(change);
+                self.change_by_rules(change, 0);
+            }
+        }
+    }
+
+    /// A change of rows, and what rules make of it.
+    fn change_by_rules(&mut self, change: &Change, depth: u32) {
+        let target = self.resolve(&change.target);
+        let rules = self.rules_on(&target, change.access);
+        if !rules.iter().any(|(_, rule)| rule.instead) {
+            self.change(change);
+        }
+        for (_, rule) in rules.iter().filter(|_| depth < DEEPEST) {
+            for change in &rule.changes {
+                self.change_by_rules(change, depth + 1);
             }
         }
     }
 
     pub(super) fn uses(&mut self, uses: &[RelationUse], depth: Depth) {
+        self.uses_of(uses, depth, None, 0);
+    }
+
+    /// `because`: a rule names them.
+    fn uses_of(&mut self, uses: &[RelationUse], depth: Depth, because: Option<&str>, deep: u32) {
         for used in uses {
             let relation = self.resolve(&used.name);
             let mode = match used.access {
@@ -43,12 +66,40 @@ impl Computation<'_> {
                 Access::ReadForUpdate => LockMode::RowShare,
                 Access::Insert | Access::Update | Access::Delete | Access::Merge => LockMode::RowExclusive,
             };
+            let why = || because.map(str::to_owned);
             if depth == Depth::Named {
-                self.lock(&relation, mode, None);
+                self.lock(&relation, mode, why());
+                continue;
+            }
+            let stays = depth == Depth::Rewritten;
+            let rules = self.rules_on(&relation, used.access);
+            let instead = rules.iter().any(|(_, rule)| rule.instead);
+            let is_view = self.relation(&relation).is_some_and(|r| r.kind == RelationKind::View);
+            if instead && is_view {
+                self.lock(&relation, mode, why());
+                // The rows that are there are asked for, unless nothing is done with them.
+                let asked =
+                    used.access != Access::Insert && rules.iter().any(|(_, rule)| !rule.uses.is_empty());
+                if asked {
+                    self.lock_read(&relation, used.only, stays, LockMode::AccessShare, None, 0);
+                }
             } else {
-                self.lock_read(&relation, used.only, depth == Depth::Rewritten, mode, None, 0);
+                self.lock_read(&relation, used.only, stays, mode, why(), 0);
+            }
+            for (name, rule) in rules.iter().filter(|_| deep < DEEPEST) {
+                let why = format!("named by the rule {name} of {relation}");
+                self.uses_of(&rule.uses, depth, Some(&why), deep + 1);
             }
         }
+    }
+
+    /// The rules of a relation that are used when rows are changed, as far as it is known what they do.
+    fn rules_on(&self, relation: &QName, access: Access) -> Vec<(CompactString, Arc<RuleDefinition>)> {
+        let rules = self.relation(relation).into_iter().flat_map(|relation| &relation.rules);
+        let used =
+            rules.filter(|rule| matches!(rule.state, TriggerState::Enable | TriggerState::EnableAlways));
+        let known = used.filter_map(|rule| Some((rule.name.clone(), rule.definition.clone()?)));
+        known.filter(|(_, rule)| rule.event == Some(access)).collect()
     }
 
     /// The relation, what is below it unless it `stays` there, and what is behind it if it is a view.

@@ -138,10 +138,7 @@ pub(super) fn operators(
                 c.bump();
                 let to = type_name(c)?;
                 if alone {
-                    // A cast of a cast is no longer the column: what the inner one did to it isn't kept.
-                    shape.column = shape.column.filter(|_| shape.cast.is_none());
-                    shape.cast = Some(Box::new(to));
-                    shape.star = false;
+                    shape = shape.cast_to(to);
                 }
                 continue;
             }

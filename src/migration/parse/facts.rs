@@ -24,6 +24,8 @@ pub struct Shape {
     pub literal: Option<LiteralAt>,
     /// A cast, as the outermost thing.
     pub cast: Option<Box<TypeName>>,
+    /// Casts inside of that, the innermost first.
+    pub inner_casts: Vec<TypeName>,
     /// A column.
     pub column: Option<Ident>,
     /// `t.*`.
@@ -41,6 +43,16 @@ pub enum LiteralAt {
     },
     /// By the index of its first token.
     String(usize),
+}
+
+impl Shape {
+    /// The same, cast.
+    pub fn cast_to(mut self, to: TypeName) -> Shape {
+        let inner = self.cast.replace(Box::new(to));
+        self.inner_casts.extend(inner.map(|inner| *inner));
+        self.star = false;
+        self
+    }
 }
 
 impl LiteralAt {
@@ -196,7 +208,8 @@ impl Facts {
             columns: self.columns.get(mark.columns..).unwrap_or(&[]).to_vec(),
             uses: Vec::new(),
             literal: shape.literal.and_then(|literal| literal.value(c)),
-            cast: shape.cast.map(|cast| *cast),
+            cast: shape.cast,
+            inner_casts: shape.inner_casts,
             bare_column: shape.column,
         };
         PendingExpr { expr, uses: mark.uses..self.uses.len() }
@@ -220,7 +233,8 @@ impl Facts {
             calls: self.calls,
             columns: self.columns,
             literal: shape.literal.and_then(|literal| literal.value(c)),
-            cast: shape.cast.map(|cast| *cast),
+            cast: shape.cast,
+            inner_casts: shape.inner_casts,
             bare_column: shape.column,
         }
     }

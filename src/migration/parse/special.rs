@@ -95,10 +95,9 @@ fn cast(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {
     c.open()?;
     let inner = a_expr(c, f)?;
     c.expect("as")?;
-    let to = Box::new(type_name(c)?);
+    let to = type_name(c)?;
     c.close()?;
-    let column = inner.column.filter(|_| inner.cast.is_none());
-    Ok(Shape { cast: Some(to), star: false, column, literal: inner.literal })
+    Ok(inner.cast_to(to))
 }
 
 fn array_of(c: &mut Cursor<'_>, f: &mut Facts) -> Parsed<Shape> {

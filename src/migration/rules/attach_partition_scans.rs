@@ -166,7 +166,8 @@ pub(super) fn condition(
     let known = context.before.relation(parent)?;
     let by = known.partition_by.as_ref()?;
     let [key] = by.keys.as_slice() else { return None };
-    let column = key.bare_column.as_ref()?.as_str();
+    // One that is cast is an expression.
+    let column = key.bare_column.as_ref().filter(|_| key.cast.is_none())?.as_str();
     // A comparison says nothing of NULL: a CHECK lets it pass.
     let nullable = known.column(column).is_none_or(|column| !column.not_null);
     let key = quote_ident(column).into_owned();

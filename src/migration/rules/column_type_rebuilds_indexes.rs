@@ -1,5 +1,7 @@
 //! ALTER COLUMN … TYPE that keeps the rows of a table in use but builds indexes anew or checks constraints again.
 
+use std::collections::BTreeSet;
+
 use crate::migration::catalog::{ConstraintDetail, QName};
 use crate::migration::effects::{IndexBuildReason, ScanReason};
 use crate::migration::statement::{Action, ActionKind, Body, quote_ident};
@@ -38,7 +40,25 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             ),
         );
         let statement = context.sql(context.statement.span);
-        if !indexes.is_empty() {
+        let roots = roots(context, action);
+        if !roots.is_empty() {
+            // A constraint's index doesn't go without the constraint.
+            let free: Vec<String> = roots
+                .iter()
+                .filter(|name| {
+                    context.before.index(name).is_some_and(|(_, index)| index.constraint.is_none())
+                })
+                .map(|name| format!("DROP INDEX {name};"))
+                .collect();
+            if !free.is_empty() {
+                said.help(format!(
+                    "-- where queries can do without the index for a while\n{}\n{statement};\n\
+                     -- then, outside a transaction: CREATE INDEX … ON ONLY the partitioned table, CREATE INDEX CONCURRENTLY … on \
+                     each partition, ALTER INDEX … ATTACH PARTITION …",
+                    free.join("\n")
+                ));
+            }
+        } else if !indexes.is_empty() {
             let drops: Vec<String> = indexes
                 .iter()
                 .map(|name| format!("DROP INDEX CONCURRENTLY {};", quote_ident(name)))
@@ -97,6 +117,27 @@ fn rebuilt(context: &StatementContext<'_>, action: &Action) -> (Vec<String>, Vec
         }
     }
     (names, tables)
+}
+
+/// The indexes of partitioned tables whose parts are built.
+fn roots(context: &StatementContext<'_>, action: &Action) -> BTreeSet<QName> {
+    let mut roots = BTreeSet::new();
+    for build in context.builds_at(action.span) {
+        let Some(name) = &build.index else { continue };
+        let (mut table, mut index) = (context.before.relation(&build.relation), name);
+        let mut root = None;
+        // Partitions end at a table that isn't one.
+        while let Some(known) = table
+            && let Some(above) = known.index(index).and_then(|index| index.part_of.as_ref())
+            && let Some(of) = &known.partition_of
+        {
+            table = context.before.relation(&of.parent);
+            index = above;
+            root = Some(QName::new(&of.parent.schema, above));
+        }
+        roots.extend(root);
+    }
+    roots
 }
 
 /// The tables that the action has read for their constraints, though it doesn't write them anew.

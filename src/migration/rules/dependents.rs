@@ -23,6 +23,9 @@ pub enum Dependent {
     Generated(QName, String),
     Trigger(QName, String),
     Policy(QName, String),
+    Rule(QName, String),
+    /// A table OF a type.
+    Typed(QName),
     Default(QName, String),
     Check(QName, String),
     Index(QName),
@@ -44,6 +47,8 @@ impl Dependent {
             Dependent::Generated(table, name) => format!("generated column {table}.{}", quote_ident(name)),
             Dependent::Trigger(table, name) => of("trigger", table, name),
             Dependent::Policy(table, name) => of("policy", table, name),
+            Dependent::Rule(table, name) => of("rule", table, name),
+            Dependent::Typed(name) => format!("table {name}, which is of that type,"),
             Dependent::Default(table, name) => format!("the default of {table}.{}", quote_ident(name)),
             Dependent::Check(table, name) => of("constraint", table, name),
             Dependent::Index(name) => format!("index {name}"),
@@ -72,6 +77,8 @@ impl Dependent {
             }
             Dependent::Trigger(table, name) => format!("DROP TRIGGER {} ON {table};", quote_ident(name)),
             Dependent::Policy(table, name) => format!("DROP POLICY {} ON {table};", quote_ident(name)),
+            Dependent::Rule(table, name) => format!("DROP RULE {} ON {table};", quote_ident(name)),
+            Dependent::Typed(name) => format!("ALTER TABLE {name} NOT OF;"),
             Dependent::Default(table, name) => {
                 format!("ALTER TABLE {table} ALTER COLUMN {} DROP DEFAULT;", quote_ident(name))
             }
@@ -197,6 +204,8 @@ pub fn in_schema(catalog: &Catalog, schema: &str) -> Vec<String> {
 /// What has a type: functions, domains over it, attributes, and columns that nobody uses yet. That the others need it is
 /// said by `drop_type_in_use`.
 pub fn of_type(cx: &StatementContext<'_>, name: &QName, found: &mut BTreeSet<Dependent>) {
+    found
+        .extend(cx.before.tables_of_type(name).into_iter().map(|table| Dependent::Typed(table.name.clone())));
     // What a function's type means isn't looked up again: the name means one type only.
     let types = cx.before.types();
     if types.iter().filter(|known| known.name.name == name.name).count() != 1 {

@@ -31,9 +31,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             format!("; the unique guarantee of {} goes with it", joined(&unique))
         };
         let definition = known.and_then(|table| table.column(column.as_str()));
-        let blocks_inserts = definition.is_some_and(|c| {
-            c.not_null && c.default.is_none() && c.identity.is_none() && c.generated.is_none()
-        });
+        let demands = definition.map(|column| plans::demands_value(cx.before, column)).unwrap_or_default();
         let shown = crate::migration::statement::quote_ident(column.as_str());
         sink.say(
             action.span,
@@ -42,6 +40,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                  the column, or lists all columns as ORMs do, fails at once{also}"
             ),
         )
-        .help(plans::drop_column(&table, column.as_str(), blocks_inserts));
+        .help(plans::drop_column(&table, column.as_str(), &demands));
     }
 }

@@ -33,6 +33,18 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     .map(move |column| format!("{}.{}", relation.name, quote_ident(&column.name)))
             })
             .collect();
+        let tables = cx.before.tables_of_type(&name).into_iter().filter(|table| cx.may_be_used(&table.name));
+        let tables: Vec<String> = tables.map(|table| table.name.to_string()).collect();
+        if drop.cascade && !tables.is_empty() {
+            let noun = if tables.len() == 1 { "the table" } else { "the tables" };
+            let apart: Vec<String> =
+                tables.iter().map(|table| format!("ALTER TABLE {table} NOT OF;")).collect();
+            sink.say(
+                dropped.span,
+                format!("CASCADE drops {noun} OF {name} with all rows: {}", joined(&tables)),
+            )
+            .help(format!("-- the tables stay, and need the type no more\n{}", apart.join("\n")));
+        }
         let message = match (columns.is_empty(), drop.cascade) {
             (false, true) => {
                 format!("CASCADE drops every column of type {name} with its data: {}", joined(&columns))

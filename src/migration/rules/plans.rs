@@ -4,10 +4,13 @@
 
 use compact_str::CompactString;
 
-use crate::migration::catalog::{Catalog, ConstraintDetail, Index, QName, Relation};
+use crate::migration::catalog::{Catalog, Column, ConstraintDetail, Index, QName, Relation};
 use crate::migration::parse::cursor::{fold, unquote};
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
-use crate::migration::statement::{Change, Ident, quote_ident};
+use crate::migration::parse::name_of;
+use crate::migration::statement::{Change, Ident, TypeName, quote_ident};
+
+use super::rename_column::written;
 
 /// Rows in one batch, and the pause between two: small enough that nobody waits for long, and that replicas and
 /// autovacuum keep up.
@@ -297,18 +300,69 @@ pub fn add_not_null_column(
     )
 }
 
-/// A column taken away, with a way back at each stage.
-pub fn drop_column(table: &QName, column: &str, blocks_inserts: bool) -> String {
-    let column = quote_ident(column);
-    let first = if blocks_inserts {
-        format!(
-            "-- release 1: inserts that leave {column} out must work before code leaves it out\n\
-             ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL;\n\
-             \n"
-        )
-    } else {
-        String::new()
+/// What keeps an insert from leaving a column out.
+#[derive(Debug, Default)]
+pub struct Demands {
+    /// It is NOT NULL itself.
+    not_null: bool,
+    /// Its type is a domain that takes no NULL: which, and the type under it.
+    domain: Option<(QName, TypeName)>,
+}
+
+/// What keeps an insert from leaving a column out: nothing where something else gives it a value.
+pub fn demands_value(catalog: &Catalog, column: &Column) -> Demands {
+    let of = catalog.domains_of(&column.type_name);
+    let has_default = column.default.is_some() || of.as_ref().is_some_and(|of| of.default);
+    if has_default || column.identity.is_some() || column.generated.is_some() {
+        return Demands::default();
+    }
+    let domain = of.filter(|of| of.not_null).map(|of| (of.name, of.base));
+    Demands { not_null: column.not_null, domain }
+}
+
+impl Demands {
+    /// What lifts them, without writing a row anew.
+    pub fn lifted(&self, table: &QName, column: &str) -> Option<String> {
+        let column = quote_ident(column);
+        let drop = |separator| format!("{separator} ALTER COLUMN {column} DROP NOT NULL;");
+        match &self.domain {
+            None => self.not_null.then(|| format!("ALTER TABLE {table}{}", drop(""))),
+            Some((domain, base)) => {
+                let also = if self.not_null { drop(",") } else { ";".to_owned() };
+                Some(format!(
+                    "-- the NULL is forbidden by its domain {domain}: without it, nothing checks what the domain checks\n\
+                     ALTER TABLE {table} ALTER COLUMN {column} TYPE {}{also}\n\
+                     -- or, where a value does that the domain takes:\n\
+                     -- ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT …;",
+                    written(&unlimited(base))
+                ))
+            }
+        }
+    }
+}
+
+/// The type without a length: a column gets it from a domain without being written anew, as the values have lost theirs.
+fn unlimited(base: &TypeName) -> TypeName {
+    let unlimited = TypeName { modifiers: Vec::new(), fields: None, ..base.clone() };
+    let name = match base.name.name.as_str() {
+        _ if base.name.schema.is_some() => return unlimited,
+        // These mean one character and one bit.
+        "bpchar" | "char" => "pg_catalog.bpchar",
+        "bit" => "varbit",
+        _ => return unlimited,
     };
+    TypeName { name: name_of(name).unwrap_or_else(|| base.name.clone()), ..unlimited }
+}
+
+/// A column taken away, with a way back at each stage.
+pub fn drop_column(table: &QName, column: &str, demands: &Demands) -> String {
+    let lifted = demands.lifted(table, column);
+    let column = quote_ident(column);
+    let first = lifted
+        .map(|lifted| {
+            format!("-- release 1: inserts that leave {column} out must work before code leaves it out\n{lifted}\n\n")
+        })
+        .unwrap_or_default();
     format!(
         "{first}-- deploy code that neither reads nor writes {column} (an ORM must be told to ignore it), watch it for two weeks,\n\
          -- and see that a restorable backup has the table; then, in a release of its own:\n\

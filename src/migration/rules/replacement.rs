@@ -350,11 +350,10 @@ impl Staged<'_> {
                 steps.push(format!("ALTER TABLE {} VALIDATE CONSTRAINT {name};", child.name));
             }
         }
-        if column.not_null && column.default.is_none() && column.identity.is_none() {
-            steps.push(format!(
-                "-- then, before code leaves {old} out, which its NOT NULL forbids\n\
-                 ALTER TABLE {table} ALTER COLUMN {old} DROP NOT NULL;"
-            ));
+        let demands = plans::demands_value(self.of.catalog, column);
+        if let Some(lifted) = demands.lifted(table, self.of.old) {
+            steps
+                .push(format!("-- then, before code leaves {old} out, which its NOT NULL forbids\n{lifted}"));
         }
         steps
     }

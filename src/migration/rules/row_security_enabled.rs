@@ -52,7 +52,7 @@ fn lets_everything_through(cx: &StatementContext<'_>, table: &QName) -> bool {
     cx.earlier().any(|statement| match &statement.body {
         Body::CreatePolicy { table: on, permissive: true, expressions, .. } => {
             same_name(on, table)
-                && !expressions.is_empty()
+                && expressions.iter().next().is_some()
                 && expressions.iter().all(|expr| expr.literal == Some(Literal::Bool(true)))
         }
         _ => false,

@@ -56,14 +56,37 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             }
         }
         Body::AlterType(alter) => {
-            let TypeAction::Attributes(actions) = &alter.action else { return };
+            let actions = match &alter.action {
+                TypeAction::Attributes(actions) => actions.as_slice(),
+                TypeAction::RenameAttribute { cascade: false, .. } => {
+                    typed_tables(cx, sink, &alter.name, cx.statement.span);
+                    return;
+                }
+                _ => return,
+            };
             for action in actions {
+                if !action.cascade {
+                    typed_tables(cx, sink, &alter.name, action.span);
+                }
                 if let AttributeActionKind::SetType { .. } = action.kind {
                     attribute(cx, sink, &alter.name, action.span);
                 }
             }
         }
         _ => {}
+    }
+}
+
+/// Without CASCADE, no attribute changes of a type that tables are OF.
+fn typed_tables(cx: &StatementContext<'_>, sink: &mut Sink, name: &Name, span: Span) {
+    let name = cx.before.resolve_type(name, &cx.session.search_path);
+    let tables: Vec<String> =
+        cx.before.tables_of_type(&name).into_iter().map(|table| table.name.to_string()).collect();
+    if !tables.is_empty() {
+        let (noun, verb) = if tables.len() == 1 { ("table", "is") } else { ("tables", "are") };
+        sink.say(span, format!("{noun} {} {verb} OF {name}, so this fails without CASCADE", joined(&tables))).help(
+            "-- CASCADE changes the tables too, as ALTER TABLE would; ALTER TABLE … NOT OF makes them tables of their own first",
+        );
     }
 }
 
@@ -109,6 +132,7 @@ fn dropping(
                 Dependent::View(of, _)
                 | Dependent::ForeignKey(of, _)
                 | Dependent::Policy(of, _)
+                | Dependent::Rule(of, _)
                 | Dependent::Child(of) => !goes(of),
                 _ => true,
             });
@@ -197,6 +221,11 @@ fn over_relation(catalog: &Catalog, relation: &Relation, found: &mut BTreeSet<De
             over.filter(|(table, _)| !all.contains(&table.name))
                 .map(|(table, policy)| Dependent::Policy(table.name.clone(), policy.name.to_string())),
         );
+        let over = catalog.rules_over(name).into_iter();
+        found.extend(
+            over.filter(|(whose, _)| !all.contains(&whose.name))
+                .map(|(whose, rule)| Dependent::Rule(whose.name.clone(), rule.name.to_string())),
+        );
         found.extend(catalog.functions_over(name).into_iter().map(|function| {
             let arguments = dependents::types_of(&function.definition.arguments);
             Dependent::Function(function.name.clone(), arguments)
@@ -261,7 +290,7 @@ fn altering(cx: &StatementContext<'_>, sink: &mut Sink, alter: &AlterTable, at: 
             let named = |columns: &[CompactString]| columns.iter().any(|name| name == column);
             let triggers = table.triggers.iter().filter(|trigger| named(&trigger.columns));
             found.extend(triggers.map(|it| Dependent::Trigger(table.name.clone(), it.name.to_string())));
-            let policies = table.policies.iter().filter(|policy| named(&policy.columns));
+            let policies = table.policies.iter().filter(|policy| policy.names_column(column));
             found.extend(policies.map(|it| Dependent::Policy(table.name.clone(), it.name.to_string())));
             let generated = table.generated_from(column).filter(|generated| generated.name != column);
             found.extend(generated.map(|it| Dependent::Generated(table.name.clone(), it.name.to_string())));

@@ -177,9 +177,40 @@ pub struct Expr {
     /// The literal that it is, when it is nothing but one.
     pub literal: Option<Literal>,
     /// The outermost `::type` or `CAST(… AS type)`, when the whole expression is a cast.
-    pub cast: Option<TypeName>,
+    pub cast: Option<Box<TypeName>>,
+    /// What is cast again by that, the innermost first.
+    pub inner_casts: Vec<TypeName>,
     /// The column that it is, when it is nothing but a column (maybe in parentheses, maybe cast).
     pub bare_column: Option<Ident>,
+}
+
+/// What a rule does.
+#[derive(Clone, Debug, Default)]
+pub struct RuleDefinition {
+    /// What it is ON: `Insert`, `Update`, `Delete`; `None` for SELECT.
+    pub event: Option<Access>,
+    /// It takes the place of what was asked for, in each row: INSTEAD without a WHERE.
+    pub instead: bool,
+    /// What its condition and its actions read and write.
+    pub uses: Vec<RelationUse>,
+    /// How its actions change rows.
+    pub changes: Vec<Change>,
+}
+
+/// What a policy asks of rows.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyExpressions {
+    /// USING.
+    pub using: Option<Box<Expr>>,
+    /// WITH CHECK.
+    pub check: Option<Box<Expr>>,
+}
+
+impl PolicyExpressions {
+    /// Those that are written.
+    pub fn iter(&self) -> impl Iterator<Item = &Expr> {
+        self.using.iter().chain(&self.check).map(Box::as_ref)
+    }
 }
 
 /// A constant.
@@ -350,13 +381,13 @@ pub enum Body {
     /// CREATE TRIGGER, CREATE CONSTRAINT TRIGGER.
     CreateTrigger(Box<CreateTrigger>),
     /// CREATE RULE.
-    CreateRule { name: Ident, table: Name, replace: bool, uses: Vec<RelationUse> },
+    CreateRule { name: Ident, table: Name, replace: bool, rule: RuleDefinition },
     /// CREATE POLICY.
-    CreatePolicy { name: Ident, table: Name, permissive: bool, expressions: Vec<Expr> },
+    CreatePolicy { name: Ident, table: Name, permissive: bool, expressions: PolicyExpressions },
     /// ALTER POLICY (also its RENAME).
-    AlterPolicy { name: Ident, table: Name, rename_to: Option<Ident>, expressions: Vec<Expr> },
+    AlterPolicy { name: Ident, table: Name, rename_to: Option<Ident>, expressions: PolicyExpressions },
     /// CREATE STATISTICS.
-    CreateStatistics { name: Option<Name>, if_not_exists: bool, table: Option<Name> },
+    CreateStatistics { name: Option<Name>, if_not_exists: bool, table: Name, keys: Vec<Expr> },
     /// CREATE SCHEMA. The elements are statements of their own, run inside it.
     CreateSchema { name: Option<Ident>, if_not_exists: bool, elements: Vec<Statement> },
     /// CREATE EXTENSION.

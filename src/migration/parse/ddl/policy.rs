@@ -4,7 +4,7 @@ use super::object::roles;
 use super::{Head, object::address};
 use crate::migration::parse::cursor::{Cursor, Parsed};
 use crate::migration::parse::expression::expr;
-use crate::migration::statement::{Body, Expr, ObjectKind};
+use crate::migration::statement::{Body, ObjectKind, PolicyExpressions};
 
 /// CREATE POLICY, from POLICY on.
 pub fn create_policy(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
@@ -34,26 +34,26 @@ pub fn alter_policy(c: &mut Cursor<'_>) -> Parsed<Body> {
     if if_exists || c.is("rename") {
         c.expect_seq(&["rename", "to"])?;
         let rename_to = Some(c.ident("a policy name")?);
-        return Ok(Body::AlterPolicy { name, table, rename_to, expressions: Vec::new() });
+        return Ok(Body::AlterPolicy { name, table, rename_to, expressions: PolicyExpressions::default() });
     }
     let expressions = roles_and_expressions(c)?;
     Ok(Body::AlterPolicy { name, table, rename_to: None, expressions })
 }
 
 /// `[TO roles] [USING (…)] [WITH CHECK (…)]`.
-fn roles_and_expressions(c: &mut Cursor<'_>) -> Parsed<Vec<Expr>> {
-    let mut expressions = Vec::new();
+fn roles_and_expressions(c: &mut Cursor<'_>) -> Parsed<PolicyExpressions> {
+    let mut expressions = PolicyExpressions::default();
     if c.eat("to") {
         roles(c)?;
     }
     if c.eat("using") {
         c.open()?;
-        expressions.push(expr(c)?);
+        expressions.using = Some(Box::new(expr(c)?));
         c.close()?;
     }
     if c.eat_seq(&["with", "check"]) {
         c.open()?;
-        expressions.push(expr(c)?);
+        expressions.check = Some(Box::new(expr(c)?));
         c.close()?;
     }
     Ok(expressions)

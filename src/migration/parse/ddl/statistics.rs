@@ -16,11 +16,11 @@ pub fn create_statistics(c: &mut Cursor<'_>, _: Head) -> Parsed<Body> {
         c.paren_list(|c| c.ident("a kind of statistics"))?;
     }
     c.expect("on")?;
-    c.list(key_expression)?;
+    let keys = c.list(key_expression)?;
     c.expect("from")?;
     let (table, _) = relation(c, "a table")?;
     if c.eat("as") || c.at_ident() {
         c.ident("an alias")?;
     }
-    Ok(Body::CreateStatistics { name, if_not_exists, table: Some(table) })
+    Ok(Body::CreateStatistics { name, if_not_exists, table, keys })
 }
