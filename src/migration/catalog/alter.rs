@@ -1,6 +1,9 @@
 //! Replay of ALTER TABLE, action by action.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::apply::Replay;
 use super::create::MAX_COLUMNS;
@@ -67,8 +70,8 @@ impl Replay<'_> {
 
     fn on_column(&mut self, table: &QName, only: bool, column: &str, change: impl Fn(&mut super::Column)) {
         for member in self.family(table, only) {
-            if let Some(column) = self.known_mut(&member).and_then(|relation| relation.column_mut(column)) {
-                change(column);
+            if let Some(relation) = self.known_mut(&member) {
+                relation.columns.change(column, &change);
             }
         }
     }
@@ -93,8 +96,8 @@ impl Replay<'_> {
                 self.ensure(table);
                 let family = self.family(table, only);
                 let views: Vec<QName> = if *cascade {
-                    let over = family.iter().flat_map(|member| self.catalog.views_over(member));
-                    over.filter(|view| view.mentions.iter().any(|m| *m == column.value || m == "*"))
+                    let over = family.iter().flat_map(|it| self.catalog.views_naming(it, &column.value));
+                    over.filter(|view| !view.mentions.is_empty())
                         .map(|view| view.name.clone())
                         .collect()
                 } else {
@@ -387,61 +390,85 @@ impl Replay<'_> {
     }
 
     fn rename_column(&mut self, table: &QName, from: &str, to: &str) {
-        let swap = |name: &mut CompactString| {
-            if name == from {
-                *name = to.into();
-            }
-        };
+        let swap = swap(from, to);
         let Some(relation) = self.known_mut(table) else { return };
-        rename_in(relation, &swap, &|text| *text = renamed(text, from, to));
+        rename_in(relation, from, to);
         // A view's query follows, too.
-        for view in self.catalog.views_over.get(table).cloned().unwrap_or_default() {
-            // To be changed, a view that a copy of the catalog shares is copied.
-            let named = |known: &Relation| {
-                known.mentions.iter().any(|word| word == from)
-                    || known.reads_columns.iter().any(|(of, column)| of == table && column == from)
-            };
-            if !self.catalog.relation(&view).is_some_and(named) {
-                continue;
-            }
-            let Some(view) = self.known_mut(&view) else { continue };
-            if view.mentions.iter().any(|word| word == from) {
-                view.mentions.push(to.into());
-            }
-            for (_, column) in view.reads_columns.iter_mut().filter(|(of, _)| of == table) {
-                swap(column);
-            }
+        let views = self.catalog.views_naming(table, from);
+        for view in views.into_iter().map(|view| view.name.clone()).collect::<Vec<_>>() {
+            self.rename_column_read(table, &view, from, to);
         }
-        for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
-            let Some(other) = self.known_mut(&referencing) else { continue };
+        let keys = self.catalog.foreign_keys_to_column(table, from);
+        let referencing: FxHashSet<QName> = keys.into_iter().map(|(table, _)| table.name.clone()).collect();
+        for name in referencing {
+            let Some(other) = self.known_mut(&name) else { continue };
             for constraint in other.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail
                     && target == table
                 {
-                    target_columns.iter_mut().for_each(swap);
+                    target_columns.iter_mut().for_each(&swap);
                 }
             }
+            self.catalog.link_foreign_key(table, &name, &[to.into()]);
+        }
+    }
+
+    /// A view reads a column that has another name now.
+    fn rename_column_read(&mut self, table: &QName, view: &QName, from: &str, to: &str) {
+        let Some(known) = self.catalog.relation(view) else { return };
+        let mentions = |word: &str| known.mentions.iter().any(|mentioned| mentioned == word);
+        let reads = known.reads_columns.iter().any(|(of, column)| of == table && column == from);
+        let new = (mentions(from) && !mentions(to)).then(|| {
+            known.mentions.iter().cloned().chain([to.into()]).collect::<Arc<[CompactString]>>()
+        });
+        if let Some(new) = &new {
+            for read in known.reads.clone() {
+                self.catalog.link_view(&read, view, new);
+            }
+        }
+        // To be changed, a view that a copy of the catalog shares is copied.
+        if !reads && new.is_none() {
+            return;
+        }
+        let Some(view) = self.known_mut(view) else { return };
+        if let Some(new) = new {
+            view.mentions = new;
+        }
+        let swap = swap(from, to);
+        for (_, column) in view.reads_columns.iter_mut().filter(|(of, _)| of == table) {
+            swap(column);
         }
     }
 }
 
-fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword: &impl Fn(&mut String)) {
+/// Puts one name in another's place.
+fn swap(from: &str, to: &str) -> impl Fn(&mut CompactString) {
+    move |name| {
+        if name == from {
+            *name = to.into();
+        }
+    }
+}
+
+fn rename_in(relation: &mut Relation, from: &str, to: &str) {
+    let swap = &swap(from, to);
+    let reword = &|text: &mut String| *text = renamed(text, from, to);
     let in_expr = |expr: &mut Expr| {
         expr.columns.iter_mut().chain(&mut expr.bare_column).for_each(|column| swap(&mut column.value));
     };
-    for column in &mut relation.columns {
-        swap(&mut column.name);
+    relation.columns.rename(from, |column| column.name = to.into());
+    relation.columns.rename_column(from, to, |column| {
         if let Some(generated) = &mut column.generated {
             generated.columns.iter_mut().for_each(swap);
             reword(&mut generated.text);
         }
-    }
+    });
     for key in relation.partition_by.iter_mut().flat_map(|by| &mut by.keys) {
         in_expr(key);
     }
-    relation.triggers.iter_mut().flat_map(|trigger| &mut trigger.columns).for_each(swap);
-    relation.policies.iter_mut().flat_map(|policy| &mut policy.columns).for_each(swap);
-    relation.indexes.change_all(|index| {
+    relation.triggers.rename_column(from, to, |trigger| trigger.columns.iter_mut().for_each(swap));
+    relation.policies.rename_column(from, to, |policy| policy.columns.iter_mut().for_each(swap));
+    relation.indexes.rename_column(from, to, |index| {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);
             key.columns.iter_mut().for_each(swap);
@@ -450,7 +477,7 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
         index.include.iter_mut().for_each(swap);
         index.predicate.iter_mut().for_each(reword);
     });
-    relation.constraints.change_all(|constraint| match &mut constraint.detail {
+    relation.constraints.rename_column(from, to, |constraint| match &mut constraint.detail {
         ConstraintDetail::Check { expr, text } => {
             in_expr(expr);
             reword(text);

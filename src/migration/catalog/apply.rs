@@ -60,7 +60,7 @@ impl Replay<'_> {
                 }
                 let relation = Relation {
                     kind,
-                    columns,
+                    columns: columns.into_iter().collect(),
                     columns_known: known,
                     persistence: create.persistence,
                     born: self.born_if(create.if_not_exists),
@@ -81,7 +81,7 @@ impl Replay<'_> {
                 };
                 let relation = Relation {
                     kind: RelationKind::View,
-                    columns,
+                    columns: columns.into_iter().collect(),
                     columns_known: known,
                     born,
                     ..Relation::default()
@@ -132,7 +132,7 @@ impl Replay<'_> {
                     born: self.born_if(create.replace),
                     migration: self.catalog.migration,
                 };
-                let overloads = self.catalog.functions.get_or_default(&name);
+                let overloads = self.catalog.functions.get_or_insert_with(&name, Vec::new);
                 match overloads.iter_mut().find(|known| known.takes(&create.arguments)) {
                     Some(known) => *known = Function { born: known.born, ..function },
                     None => overloads.push(function),
@@ -322,13 +322,13 @@ impl Replay<'_> {
         let mut reads: Vec<QName> = query.uses.iter().map(|used| self.resolve(&used.name)).collect();
         reads.sort();
         reads.dedup();
-        for relation in &reads {
-            self.catalog.views_over.get_or_default(relation).push(view.clone());
-        }
         let words = Words::of(self.text, query.span);
         let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();
         let columns = known.map_or_else(Vec::new, |known| words.columns_read(&known));
-        let mentions = words.mentions();
+        let mentions: Arc<[CompactString]> = words.mentions().into();
+        for relation in &reads {
+            self.catalog.link_view(relation, view, &mentions);
+        }
         let calls = self.called(query.calls.iter());
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;

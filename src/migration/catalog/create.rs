@@ -90,7 +90,7 @@ impl Replay<'_> {
         if let Some(of_type) = &create.of_type {
             let of_type = self.catalog.resolve_type(of_type, self.path);
             match self.catalog.type_named(&of_type).map(|found| found.kind.clone()) {
-                Some(TypeKind::Composite(columns)) => relation.columns = columns,
+                Some(TypeKind::Composite(columns)) => relation.columns = columns.into_iter().collect(),
                 _ => relation.columns_known = false,
             }
         }
@@ -183,8 +183,8 @@ impl Replay<'_> {
             {
                 continue;
             }
-            if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
-                self.catalog.referencing.get_or_default(target).push(partition.clone());
+            if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &foreign_key.detail {
+                self.catalog.link_foreign_key(target, partition, target_columns);
             }
             self.ensure(partition).constraints.push(Constraint { born, ..foreign_key });
         }
@@ -323,9 +323,9 @@ impl Replay<'_> {
         let name = column.name.clone();
         let owns_sequence = serial.is_some() || column.identity.is_some();
         let relation = self.ensure(table);
-        match relation.column_mut(&name) {
-            Some(known) => *known = column,
-            None => relation.columns.push(column),
+        match existing {
+            true => relation.columns.change(&name, |known| known.clone_from(&column)),
+            false => relation.columns.push(column),
         }
         if owns_sequence && !existing {
             self.own_sequence(table, &name, None, born);
@@ -423,7 +423,7 @@ impl Replay<'_> {
                 {
                     target_columns = columns.clone();
                 }
-                self.catalog.referencing.get_or_default(&target).push(table.clone());
+                self.catalog.link_foreign_key(&target, table, &target_columns);
                 validated &= constraint.enforced != Some(false);
                 (
                     ConstraintDetail::ForeignKey {

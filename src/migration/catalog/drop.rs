@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::callers::{self, Caller};
 use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind};
@@ -128,13 +129,15 @@ impl Replay<'_> {
 
     pub(super) fn drop_schema(&mut self, schema: &str) {
         self.catalog.schemas.remove(schema);
-        let inside: Vec<QName> =
-            self.catalog.relations.keys().filter(|name| name.schema == schema).cloned().collect();
-        for name in inside {
+        for name in self.catalog.relations.in_schema(schema) {
             self.drop_relation(&name, true);
         }
-        self.catalog.types.retain(|name, _| name.schema != schema);
-        self.catalog.functions.retain(|name, _| name.schema != schema);
+        for name in self.catalog.types.in_schema(schema) {
+            self.catalog.types.remove(&name);
+        }
+        for name in self.catalog.functions.in_schema(schema) {
+            self.catalog.functions.remove(&name);
+        }
     }
 
     /// Drops a relation with its partitions and, as CASCADE would, the foreign keys and views that need it.
@@ -148,14 +151,15 @@ impl Replay<'_> {
             if relation.is_partitioned() || cascade {
                 open.extend(children);
             }
-            for referencing in self.catalog.referencing.remove(&name).unwrap_or_default() {
-                if let Some(other) = self.known_mut(&referencing) {
+            for link in self.catalog.referencing.remove(&name).unwrap_or_default() {
+                if let Some(other) = self.known_mut(&link.from) {
                     other.constraints.retain(|constraint| {
                         !matches!(&constraint.detail, ConstraintDetail::ForeignKey { target, .. } if *target == name)
                     });
                 }
             }
-            open.extend(self.catalog.views_over.remove(&name).unwrap_or_default());
+            let views = self.catalog.views_over.remove(&name).unwrap_or_default();
+            open.extend(views.into_iter().map(|link| link.from));
             let owned = self.catalog.sequences_of(&name).filter(|it| it.kind == RelationKind::Sequence);
             for sequence in owned.map(|it| it.name.clone()).collect::<Vec<_>>() {
                 self.catalog.relations.remove(&sequence);
@@ -316,29 +320,23 @@ impl Replay<'_> {
             self.drop_column(table, &column);
         }
         let Some(relation) = self.known_mut(table) else { return };
-        relation.columns.retain(|known| known.name != column);
-        let mut gone: Vec<CompactString> = Vec::new();
-        let is_indexed = relation.indexes.about(column).next().is_some();
-        relation.indexes.retain_if(is_indexed, |index| {
-            let uses = index.include.iter().any(|name| name == column)
+        relation.columns.remove(column);
+        let gone = relation.indexes.take_about(&[column], |index| {
+            index.include.iter().any(|name| name == column)
                 || index.keys.iter().any(|key| key.columns.iter().any(|name| name == column))
-                || index.keys.iter().any(|key| key.column.as_deref() == Some(column));
-            if uses {
-                gone.push(index.name.clone());
-            }
-            !uses
+                || index.keys.iter().any(|key| key.column.as_deref() == Some(column))
         });
-        let is_constrained = !gone.is_empty() || relation.constraints.about(column).next().is_some();
-        relation.constraints.retain_if(is_constrained, |constraint| match &constraint.detail {
-            ConstraintDetail::Check { expr, .. } => !expr.columns.iter().any(|name| name.value == column),
-            ConstraintDetail::NotNull { column: name } => name != column,
+        let gone: FxHashSet<CompactString> = gone.into_iter().map(|index| index.name).collect();
+        relation.constraints.take_about(&[column, ""], |constraint| match &constraint.detail {
+            ConstraintDetail::Check { expr, .. } => expr.columns.iter().any(|name| name.value == column),
+            ConstraintDetail::NotNull { column: name } => name == column,
             ConstraintDetail::PrimaryKey { columns, .. }
             | ConstraintDetail::Unique { columns, .. }
-            | ConstraintDetail::ForeignKey { columns, .. } => !columns.iter().any(|name| name == column),
-            ConstraintDetail::Exclude { index } => !gone.contains(index),
+            | ConstraintDetail::ForeignKey { columns, .. } => columns.iter().any(|name| name == column),
+            ConstraintDetail::Exclude { index } => gone.contains(index),
         });
-        relation.triggers.retain(|trigger| !trigger.columns.iter().any(|name| name == column));
-        relation.policies.retain(|policy| !policy.columns.iter().any(|name| name == column));
+        relation.triggers.take_about(&[column], |it| it.columns.iter().any(|name| name == column));
+        relation.policies.take_about(&[column], |it| it.columns.iter().any(|name| name == column));
         let schema = table.schema.clone();
         for index in gone {
             self.catalog.indexes.remove(&QName { schema: schema.clone(), name: index });

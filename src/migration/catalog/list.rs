@@ -4,50 +4,82 @@
 //! a long list keeps where each name is, and what is taken out of it leaves a gap, lest all that is behind it be moved.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::Hash;
 
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 
-use super::relation::{Born, Constraint, ConstraintDetail, Index, Policy, Trigger};
+use super::relation::{Born, Column, Constraint, ConstraintDetail, Index, Policy, Trigger};
 use super::{Expr, QName};
-
-/// Up to this many are looked through, which is faster than to look them up.
-const FEW: usize = 16;
 
 /// What is found by a name.
 pub trait Named {
     /// What it is found by.
     type Name: Eq + Hash + Clone;
 
+    /// Up to this many are looked through, which is faster than to look them up.
+    const FEW: usize = 16;
+
     /// The name.
     fn name(&self) -> &Self::Name;
 
-    /// Calls `note` for each column that it is about; for the empty name where it can't tell, or is the primary key.
+    /// Calls `note` for each column that it is about, besides its name; for the empty name where it can't tell, or is the
+    /// primary key.
     fn columns(&self, _note: &mut dyn FnMut(&str)) {}
 }
+
+/// Where in a list what is about a column, in order; what was taken out, or is no more about it, may still be in it.
+type About = FxHashMap<CompactString, Vec<u32>>;
 
 /// Where in a list what is.
 #[derive(Clone, Debug)]
 struct Places<N> {
     /// By name, in order.
     named: FxHashMap<N, Vec<u32>>,
-    /// By column that they are about, in order; what was taken out may still be in it.
-    about: FxHashMap<CompactString, Vec<u32>>,
+    /// By column that they are about.
+    about: About,
+}
+
+/// The places of what is about one of these columns, in order.
+fn merged<'a>(about: &'a About, columns: &[&str]) -> impl Iterator<Item = u32> + use<'a> {
+    let lists = columns.iter().filter_map(|column| about.get(*column)?.split_first());
+    let mut open: BinaryHeap<Reverse<(&u32, &[u32])>> = lists.map(Reverse).collect();
+    let mut last = None;
+    std::iter::from_fn(move || {
+        loop {
+            let Reverse((&place, behind)) = open.pop()?;
+            open.extend(behind.split_first().map(Reverse));
+            if last.replace(place) != Some(place) {
+                return Some(place);
+            }
+        }
+    })
+}
+
+fn note_columns<T: Named>(about: &mut About, one: &T, place: u32) {
+    one.columns(&mut |column| {
+        let places = match about.get_mut(column) {
+            Some(places) => places,
+            None => about.entry(column.into()).or_default(),
+        };
+        // Mostly it is the last one of the list.
+        match places.last() {
+            Some(last) if *last >= place => {
+                if let Err(at) = places.binary_search(&place) {
+                    places.insert(at, place);
+                }
+            }
+            _ => places.push(place),
+        }
+    });
 }
 
 impl<N: Eq + Hash + Clone> Places<N> {
     fn add<T: Named<Name = N>>(&mut self, one: &T, place: u32) {
         self.named.entry(one.name().clone()).or_default().push(place);
-        one.columns(&mut |column| {
-            let about = match self.about.get_mut(column) {
-                Some(about) => about,
-                None => self.about.entry(column.into()).or_default(),
-            };
-            if about.last() != Some(&place) {
-                about.push(place);
-            }
-        });
+        note_columns(&mut self.about, one, place);
     }
 }
 
@@ -58,8 +90,8 @@ pub struct List<T: Named> {
     slots: Vec<Option<T>>,
     /// How many there are.
     len: usize,
-    /// Where in `slots` what is. Kept once there are more than [`FEW`] slots.
-    places: Option<Places<T::Name>>,
+    /// Where in `slots` what is. Kept once there are more than [`Named::FEW`] slots; most lists are short, and there are many.
+    places: Option<Box<Places<T::Name>>>,
 }
 
 impl<T: Named> Default for List<T> {
@@ -84,11 +116,22 @@ impl<T: Named> List<T> {
         self.slots.iter().flatten()
     }
 
-    /// Calls `change` for all, which changes anything but their names.
-    pub fn change_all(&mut self, change: impl FnMut(&mut T)) {
-        self.slots.iter_mut().flatten().for_each(change);
-        if self.places.is_some() {
-            self.index();
+    /// A column that members are about has another name: calls `change` for some, among them all that are about it or can't
+    /// tell, which changes anything but their names.
+    pub fn rename_column(&mut self, from: &str, to: &str, mut change: impl FnMut(&mut T)) {
+        let Some(places) = &mut self.places else {
+            return self.slots.iter_mut().flatten().for_each(change);
+        };
+        let about = places.about.remove(from).unwrap_or_default();
+        let unsure = places.about.get("").into_iter().flatten();
+        for &place in about.iter().chain(unsure.filter(|place| about.binary_search(place).is_err())) {
+            self.slots.get_mut(place as usize).into_iter().flatten().for_each(&mut change);
+        }
+        if !about.is_empty() {
+            let now = places.about.entry(to.into()).or_default();
+            now.extend(about);
+            now.sort_unstable();
+            now.dedup();
         }
     }
 
@@ -105,6 +148,17 @@ impl<T: Named> List<T> {
         match &self.places {
             Some(places) => self.slots.get(*places.named.get(name)?.first()? as usize)?.as_ref(),
             None => self.iter().find(|one| one.name().borrow() == name),
+        }
+    }
+
+    /// The same, to change anything but its name and what columns it is about.
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, name: &Q) -> Option<&mut T>
+    where
+        T::Name: Borrow<Q>,
+    {
+        match &self.places {
+            Some(places) => self.slots.get_mut(*places.named.get(name)?.first()? as usize)?.as_mut(),
+            None => self.iter_mut().find(|one| one.name().borrow() == name),
         }
     }
 
@@ -131,14 +185,15 @@ impl<T: Named> List<T> {
         found.chain(rest.iter().flatten())
     }
 
-    /// As [`List::about`], for several columns.
-    pub fn about_any(&self, columns: &[&str]) -> Vec<&T> {
-        let Some(places) = &self.places else { return self.iter().collect() };
-        let about = columns.iter().filter_map(|column| places.about.get(*column));
-        let mut found: Vec<u32> = about.flatten().copied().collect();
-        found.sort_unstable();
-        found.dedup();
-        found.into_iter().filter_map(|place| self.slots.get(place as usize)?.as_ref()).collect()
+    /// As [`List::about`], for several columns. Those who ask mostly want the first that is of a kind, and thousands may be
+    /// about one column: they are looked for one by one.
+    pub fn about_any(&self, columns: &[&str]) -> impl Iterator<Item = &T> {
+        let (found, rest) = match &self.places {
+            Some(places) => (Some(merged(&places.about, columns)), &[][..]),
+            None => (None, self.slots.as_slice()),
+        };
+        let found = found.into_iter().flatten();
+        found.filter_map(|place| self.slots.get(place as usize)?.as_ref()).chain(rest.iter().flatten())
     }
 
     /// Whether one has that name.
@@ -149,15 +204,19 @@ impl<T: Named> List<T> {
         self.get(name).is_some()
     }
 
-    /// Calls `change` for all of that name; it changes anything but the name.
+    /// Calls `change` for all of that name; it changes anything but the name, what columns they are about too.
     pub fn change<Q: Eq + Hash + ?Sized>(&mut self, name: &Q, mut change: impl FnMut(&mut T))
     where
         T::Name: Borrow<Q>,
     {
-        match &self.places {
+        match &mut self.places {
             Some(places) => {
-                for &place in places.named.get(name).into_iter().flatten() {
-                    self.slots.get_mut(place as usize).into_iter().flatten().for_each(&mut change);
+                let Places { named, about } = &mut **places;
+                for &place in named.get(name).into_iter().flatten() {
+                    if let Some(Some(one)) = self.slots.get_mut(place as usize) {
+                        change(one);
+                        note_columns(about, one, place);
+                    }
                 }
             }
             None => self.iter_mut().filter(|one| one.name().borrow() == name).for_each(change),
@@ -189,7 +248,7 @@ impl<T: Named> List<T> {
             places.add(&one, place);
         }
         self.slots.push(Some(one));
-        if self.places.is_none() && self.slots.len() > FEW {
+        if self.places.is_none() && self.slots.len() > T::FEW {
             self.index();
         }
     }
@@ -204,7 +263,7 @@ impl<T: Named> List<T> {
         self.slots.get(end..).unwrap_or_default().iter().flatten()
     }
 
-    /// Takes out all of that name; gives whether there were any.
+    /// Takes out all of that name: gives whether there were any.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, name: &Q) -> bool
     where
         T::Name: Borrow<Q>,
@@ -220,9 +279,7 @@ impl<T: Named> List<T> {
                 self.len -= 1;
             }
         }
-        if self.len < self.slots.len() / 2 {
-            self.close_gaps();
-        }
+        self.close_some_gaps();
         true
     }
 
@@ -240,17 +297,45 @@ impl<T: Named> List<T> {
         }
     }
 
-    /// The same, where it isn't known already that none goes.
-    pub fn retain_if(&mut self, may_go: bool, keep: impl FnMut(&T) -> bool) {
-        if may_go {
-            self.retain(keep);
+    /// Takes out those that are about one of these columns, or can't tell where the empty name is among them, and of which
+    /// `goes` says yes; gives them, in order. Where not all are looked at, it has to say no of all others.
+    pub fn take_about(&mut self, columns: &[&str], mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+        let found: Vec<u32> = match &self.places {
+            Some(places) => merged(&places.about, columns).collect(),
+            None => (0..self.slots.len() as u32).collect(), // files over 4 GiB are refused
+        };
+        let mut taken = Vec::new();
+        for place in found {
+            let Some(slot) = self.slots.get_mut(place as usize) else { continue };
+            let Some(one) = slot.take_if(|one| goes(one)) else { continue };
+            self.len -= 1;
+            if let Some(places) = &mut self.places
+                && let Some(named) = places.named.get_mut(one.name())
+            {
+                named.retain(|&other| other != place);
+                if named.is_empty() {
+                    places.named.remove(one.name());
+                }
+            }
+            taken.push(one);
+        }
+        if !taken.is_empty() {
+            self.close_some_gaps();
+        }
+        taken
+    }
+
+    /// Closes the gaps where they are many, or where nothing would be found by its place.
+    fn close_some_gaps(&mut self) {
+        if self.places.is_none() || self.len < self.slots.len() / 2 {
+            self.close_gaps();
         }
     }
 
     fn close_gaps(&mut self) {
         self.slots.retain(Option::is_some);
         self.places = None;
-        if self.slots.len() > FEW {
+        if self.slots.len() > T::FEW {
             self.index();
         }
     }
@@ -262,7 +347,7 @@ impl<T: Named> List<T> {
                 places.add(one, place);
             }
         }
-        self.places = Some(places);
+        self.places = Some(Box::new(places));
     }
 }
 
@@ -348,12 +433,31 @@ impl Named for Trigger {
     fn name(&self) -> &CompactString {
         &self.name
     }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.columns.iter().for_each(|column| note(column));
+    }
 }
 
 impl Named for Policy {
     type Name = CompactString;
     fn name(&self) -> &CompactString {
         &self.name
+    }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.columns.iter().for_each(|column| note(column));
+    }
+}
+
+/// About the columns that it is generated from.
+impl Named for Column {
+    type Name = CompactString;
+    // Most tables have more than a few columns, and are looked into seldom.
+    const FEW: usize = 64;
+    fn name(&self) -> &CompactString {
+        &self.name
+    }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.generated.iter().flat_map(|from| &from.columns).for_each(|column| note(column));
     }
 }
 
@@ -398,6 +502,7 @@ mod tests {
     /// A list and a plain vector that is told the same.
     #[test]
     fn a_long_list_does_what_a_short_one_does() {
+        const FEW: usize = <CompactString as Named>::FEW;
         for many in [3, FEW, FEW + 1, 200] {
             let mut list: List<CompactString> = List::default();
             let mut plain: Vec<CompactString> = Vec::new();

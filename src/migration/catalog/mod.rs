@@ -13,12 +13,14 @@ mod drop;
 mod families;
 mod index_columns;
 mod keys;
+mod links;
 mod list;
 mod map;
 pub mod naming;
 mod reads;
 mod relation;
 mod rename;
+mod schemas;
 mod snapshot;
 mod types;
 
@@ -30,7 +32,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::statement::{CreateRoutine, Expr, Name, PartitionBound, TypeName, has_placeholder, quote_ident};
 
+use links::Link;
 use map::SharedMap;
+use schemas::BySchema;
 
 pub use apply::Applied;
 pub use callers::Caller;
@@ -198,11 +202,11 @@ impl Unnamed {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     schemas: SharedMap<CompactString, Born>,
-    relations: SharedMap<QName, Arc<Relation>>,
+    relations: BySchema<Arc<Relation>>,
     /// Index → its table. Indexes share the relations' name space.
     indexes: SharedMap<QName, QName>,
-    types: SharedMap<QName, Arc<Type>>,
-    functions: SharedMap<QName, Vec<Function>>,
+    types: BySchema<Arc<Type>>,
+    functions: BySchema<Vec<Function>>,
     extensions: SharedMap<CompactString, Born>,
     /// Publication → (all tables, tables).
     publications: SharedMap<CompactString, (bool, List<QName>)>,
@@ -211,9 +215,9 @@ pub struct Catalog {
     /// Parent → partitions, among them its DEFAULT; the partitions themselves say which is.
     defaults: SharedMap<QName, List<QName>>,
     /// Target → tables with a foreign key to it.
-    referencing: SharedMap<QName, List<QName>>,
+    referencing: SharedMap<QName, List<Link>>,
     /// Used relation → views and materialized views over it.
-    views_over: SharedMap<QName, List<QName>>,
+    views_over: SharedMap<QName, List<Link>>,
     /// Relation → what has named it in a policy or in a body that is written as SQL, and may have gone since.
     read_by: SharedMap<QName, Vec<Reader>>,
     /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
@@ -310,7 +314,7 @@ impl Catalog {
         let mut bare = self.clone();
         for relation in bare.relations.values_mut() {
             let relation = Arc::make_mut(relation);
-            for column in &mut relation.columns {
+            for column in relation.columns.iter_mut() {
                 column.default.iter_mut().for_each(|default| default.text.clear());
                 column.generated.iter_mut().for_each(|generated| generated.text.clear());
             }
@@ -396,9 +400,15 @@ impl Catalog {
         self.touched.clear();
         // Another migration may be another session: what is temporary is gone.
         if std::mem::take(&mut self.has_temporary) {
-            self.relations.retain(|name, _| name.schema != TEMPORARY);
-            self.indexes.retain(|name, _| name.schema != TEMPORARY);
-            self.functions.retain(|name, _| name.schema != TEMPORARY);
+            for name in self.relations.in_schema(TEMPORARY) {
+                let Some(relation) = self.relations.remove(&name) else { continue };
+                for index in &relation.indexes {
+                    self.indexes.remove(&QName::new(TEMPORARY, &index.name));
+                }
+            }
+            for name in self.functions.in_schema(TEMPORARY) {
+                self.functions.remove(&name);
+            }
         }
     }
 
@@ -485,6 +495,14 @@ impl Catalog {
         all
     }
 
+    /// The relations in a schema, in the order of their names.
+    pub fn relations_in(&self, schema: &str) -> Vec<&Relation> {
+        let names = self.relations.in_schema(schema);
+        let mut found: Vec<&Relation> = names.iter().filter_map(|name| self.relation(name)).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
     /// All relations, for those who sort what they find.
     pub fn relations_unsorted(&self) -> impl Iterator<Item = &Relation> {
         self.relations.values().map(Arc::as_ref)
@@ -506,6 +524,14 @@ impl Catalog {
         let mut all: Vec<&Type> = self.types.values().map(Arc::as_ref).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Those of them in a schema, in the order of their names.
+    pub fn types_in(&self, schema: &str) -> Vec<&Type> {
+        let names = self.types.in_schema(schema);
+        let mut found: Vec<&Type> = names.iter().filter_map(|name| self.type_named(name)).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found
     }
 
     /// The overloads of a function.
@@ -608,59 +634,6 @@ impl Catalog {
         found
     }
 
-    /// Foreign keys that point to `target`: (table, constraint), in the order of tables.
-    pub fn foreign_keys_to(&self, target: &QName) -> Vec<(&Relation, &Constraint)> {
-        let mut tables: Vec<&QName> = self.referencing.get(target).into_iter().flatten().collect();
-        tables.sort();
-        tables.dedup();
-        tables
-            .into_iter()
-            .filter_map(|table| self.relation(table))
-            .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
-            .filter(|(_, constraint)| {
-                matches!(&constraint.detail, ConstraintDetail::ForeignKey { target: to, .. } if to == target)
-            })
-            .collect()
-    }
-
-    /// Of the foreign keys that point to the table of an index, those that stand on this index: on the first of the
-    /// table's that has their columns.
-    pub fn foreign_keys_on(&self, table: &QName, index: &str) -> Vec<(&Relation, &Constraint)> {
-        let Some(relation) = self.relation(table) else { return Vec::new() };
-        let mut keys = self.foreign_keys_to(table);
-        keys.retain(|(_, key)| {
-            let ConstraintDetail::ForeignKey { target_columns, .. } = &key.detail else { return false };
-            relation.key_index(target_columns).is_some_and(|found| found.name == index)
-        });
-        keys
-    }
-
-    /// Foreign keys that point to a column.
-    pub fn foreign_keys_to_column(&self, table: &QName, column: &str) -> Vec<(&Relation, &Constraint)> {
-        let mut keys = self.foreign_keys_to(table);
-        keys.retain(|(_, key)| {
-            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
-                if target_columns.iter().any(|target| target == column))
-        });
-        keys
-    }
-
-    /// Views and materialized views directly over a relation, sorted.
-    pub fn views_over(&self, relation: &QName) -> Vec<&Relation> {
-        let mut names: Vec<&QName> = self.views_over.get(relation).into_iter().flatten().collect();
-        names.sort();
-        names.dedup();
-        names.into_iter().filter_map(|name| self.relation(name)).collect()
-    }
-
-    /// Of those, the ones that certainly read a column.
-    pub fn views_reading<'a>(&'a self, relation: &QName, column: &str) -> impl Iterator<Item = &'a Relation> {
-        let reads = move |view: &&Relation| {
-            view.reads_columns.iter().any(|(of, read)| of == relation && read == column)
-        };
-        self.views_over(relation).into_iter().filter(reads)
-    }
-
     /// Policies that name a relation in a subquery: (table, policy).
     pub fn policies_over(&self, relation: &QName) -> Vec<(&Relation, &Policy)> {
         let tables = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
@@ -686,22 +659,6 @@ impl Catalog {
         names.dedup();
         let functions = names.into_iter().flat_map(|name| self.functions(name));
         functions.filter(|function| function.needs.relations.contains(relation)).collect()
-    }
-
-    /// Views and materialized views over a relation at any depth, nearest first.
-    pub fn all_views_over<'a>(&'a self, relation: &'a QName) -> Vec<&'a Relation> {
-        let mut found: Vec<&Relation> = Vec::new();
-        let mut known: FxHashSet<&QName> = FxHashSet::default();
-        let mut open = vec![relation];
-        while let Some(next) = open.pop() {
-            for view in self.views_over(next) {
-                if known.insert(&view.name) {
-                    found.push(view);
-                    open.push(&view.name);
-                }
-            }
-        }
-        found
     }
 
     /// Takes note of the name of a type that something has.

@@ -1,5 +1,7 @@
 //! A relation as the catalog knows it: columns, constraints, indexes and what hangs on them.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
 use super::{ColumnOf, List, QName};
@@ -81,7 +83,7 @@ pub struct Relation {
     /// What it is.
     pub kind: RelationKind,
     /// Columns, in order; dropped ones are gone.
-    pub columns: Vec<Column>,
+    pub columns: List<Column>,
     /// Whether `columns` is all there is: false for CREATE TABLE AS with `*`, a typed table of an unknown
     /// type, a relation of which only parts have been seen.
     pub columns_known: bool,
@@ -106,7 +108,7 @@ pub struct Relation {
     /// Views: relations read, and columns named.
     pub reads: Vec<QName>,
     /// Views: every identifier in the query, to tell whether a column may be used.
-    pub mentions: Vec<CompactString>,
+    pub mentions: Arc<[CompactString]>,
     /// Views: columns that the query certainly reads.
     pub reads_columns: Vec<ColumnOf>,
     /// Views: functions of the migrations that the query calls.
@@ -128,17 +130,18 @@ pub struct Relation {
 impl Relation {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
+        self.columns.get(name)
     }
 
     /// The columns that are generated from a column.
-    pub fn generated_from(&self, column: &str) -> impl Iterator<Item = &Column> {
+    pub fn generated_from<'a>(&'a self, column: &'a str) -> impl Iterator<Item = &'a Column> {
         let reads = move |generated: &Generated| generated.columns.iter().any(|from| from == column);
-        self.columns.iter().filter(move |known| known.generated.as_ref().is_some_and(reads))
+        self.columns.about(column).filter(move |known| known.generated.as_ref().is_some_and(reads))
     }
 
+    /// To change anything but what it is generated from.
     pub(super) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
-        self.columns.iter_mut().find(|column| column.name == name)
+        self.columns.get_mut(name)
     }
 
     /// The constraint of that name.
@@ -155,7 +158,7 @@ impl Relation {
     pub fn indexes_about(&self, columns: &[&str]) -> Vec<&Index> {
         // Which columns a predicate names isn't kept.
         let or_unknown: Vec<&str> = columns.iter().copied().chain([""]).collect();
-        self.indexes.about_any(&or_unknown)
+        self.indexes.about_any(&or_unknown).collect()
     }
 
     /// The primary key.

@@ -225,26 +225,12 @@ impl Computation<'_> {
             return;
         }
         self.effects.reversible = false;
-        let mut inside: Vec<(QName, ObjectKind)> = self
-            .catalog
-            .relations_unsorted()
-            .filter(|relation| relation.name.schema == schema)
-            .map(|relation| (relation.name.clone(), object_kind(relation)))
-            .collect();
-        inside.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (relation, kind) in inside {
+        for relation in self.catalog.relations_in(&schema) {
             let why = format!("in schema {schema}");
-            self.drop_relation(&relation, kind, true, Some(why));
+            self.drop_relation(&relation.name, object_kind(relation), true, Some(why));
         }
-        let types: Vec<QName> = self
-            .catalog
-            .types()
-            .into_iter()
-            .filter(|found| found.name.schema == schema)
-            .map(|found| found.name.clone())
-            .collect();
-        for name in types {
-            self.drop_columns_of_type(&name);
+        for found in self.catalog.types_in(&schema) {
+            self.drop_columns_of_type(&found.name);
         }
     }
 

@@ -185,12 +185,12 @@ pub fn types_of(arguments: &[TypeName]) -> String {
 
 /// What a schema holds: relations and types, but for those that went with something else unseen.
 pub fn in_schema(catalog: &Catalog, schema: &str) -> Vec<String> {
-    let relations = catalog.relations().into_iter().filter(|relation| relation.owned_by.is_none());
+    let relations = catalog.relations_in(schema).into_iter();
     let relations = relations
-        .filter(|relation| relation.name.schema == schema)
+        .filter(|relation| relation.owned_by.is_none())
         .map(|relation| format!("{} {}", relation.kind.noun(), relation.name));
     let stays = |kind: &TypeKind| matches!(kind, TypeKind::Enum(_) | TypeKind::Composite(_));
-    let types = catalog.types().into_iter().filter(|known| known.name.schema == schema && stays(&known.kind));
+    let types = catalog.types_in(schema).into_iter().filter(|known| stays(&known.kind));
     relations.chain(types.map(|known| format!("type {}", known.name))).collect()
 }
 

@@ -151,7 +151,7 @@ fn over_relation(catalog: &Catalog, relation: &QName, named: &FxHashSet<QName>) 
 /// Views that may use the column, foreign keys that point to it, columns generated from it.
 fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for view in catalog.views_over(table) {
+    for view in catalog.views_naming(table, column) {
         if view.mentions.iter().any(|word| word == column) {
             found.push(format!("{} {}", view.kind.noun(), view.name));
             found.extend(over_relation(catalog, &view.name, &FxHashSet::default()));

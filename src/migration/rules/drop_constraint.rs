@@ -146,7 +146,7 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
     }
     let columns = dropped.detail.columns();
     let columns: Vec<&str> = columns.iter().map(|column| column.as_str()).chain([""]).collect();
-    table.constraints.about_any(&columns).into_iter().any(|other| {
+    table.constraints.about_any(&columns).any(|other| {
         other.name != dropped.name
             && other.validated
             && other.enforced
