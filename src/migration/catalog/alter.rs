@@ -97,9 +97,7 @@ impl Replay<'_> {
                 let family = self.family(table, only);
                 let views: Vec<QName> = if *cascade {
                     let over = family.iter().flat_map(|it| self.catalog.views_naming(it, &column.value));
-                    over.filter(|view| !view.mentions.is_empty())
-                        .map(|view| view.name.clone())
-                        .collect()
+                    over.filter(|view| !view.mentions.is_empty()).map(|view| view.name.clone()).collect()
                 } else {
                     Vec::new()
                 };
@@ -118,6 +116,9 @@ impl Replay<'_> {
                     let stub = super::Column { name: column.value.clone(), ..super::Column::default() };
                     self.ensure(table).columns.push(stub);
                 }
+                for member in self.family(table, only) {
+                    self.catalog.note_type(&stored, &member);
+                }
                 let collation: Option<CompactString> = collation.as_ref().map(|c| c.name.value.clone());
                 self.on_column(table, only, &column.value, |known| {
                     known.type_name = stored.clone();
@@ -126,6 +127,9 @@ impl Replay<'_> {
             }
             ActionKind::SetDefault { column, default } => {
                 let value = self.default_at(default.span);
+                for member in self.family(table, only) {
+                    self.catalog.note_text(default.span.of(self.text), &member);
+                }
                 self.on_column(table, only, &column.value, |known| known.default = value.clone());
             }
             ActionKind::DropDefault { column } => {
@@ -140,6 +144,9 @@ impl Replay<'_> {
             ActionKind::SetExpression { column, expr } => {
                 let text = self.slice(expr.span);
                 let columns: Vec<CompactString> = expr.columns.iter().map(|c| c.value.clone()).collect();
+                for member in self.family(table, only) {
+                    self.catalog.note_text(&text, &member);
+                }
                 self.on_column(table, only, &column.value, |known| {
                     let stored = known.generated.as_ref().is_none_or(|generated| generated.stored);
                     known.generated =
@@ -418,9 +425,8 @@ impl Replay<'_> {
         let Some(known) = self.catalog.relation(view) else { return };
         let mentions = |word: &str| known.mentions.iter().any(|mentioned| mentioned == word);
         let reads = known.reads_columns.iter().any(|(of, column)| of == table && column == from);
-        let new = (mentions(from) && !mentions(to)).then(|| {
-            known.mentions.iter().cloned().chain([to.into()]).collect::<Arc<[CompactString]>>()
-        });
+        let new = (mentions(from) && !mentions(to))
+            .then(|| known.mentions.iter().cloned().chain([to.into()]).collect::<Arc<[CompactString]>>());
         if let Some(new) = &new {
             for read in known.reads.clone() {
                 self.catalog.link_view(&read, view, new);

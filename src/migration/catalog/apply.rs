@@ -132,6 +132,7 @@ impl Replay<'_> {
                     born: self.born_if(create.replace),
                     migration: self.catalog.migration,
                 };
+                self.catalog.note_function(&function);
                 let overloads = self.catalog.functions.get_or_insert_with(&name, Vec::new);
                 match overloads.iter_mut().find(|known| known.takes(&create.arguments)) {
                     Some(known) => *known = Function { born: known.born, ..function },
@@ -161,6 +162,7 @@ impl Replay<'_> {
                     columns: create.columns.iter().map(|column| column.value.clone()).collect(),
                     for_each_row: create.for_each_row,
                 };
+                self.catalog.note_word(&trigger.function.name, &table);
                 let relation = self.ensure(&table);
                 relation.triggers.remove(&trigger.name);
                 relation.triggers.push(trigger);
@@ -176,6 +178,9 @@ impl Replay<'_> {
             Body::CreatePolicy { name, table, expressions, .. } => {
                 let table = self.resolve(table);
                 let needs = self.needs_of_policy(&table, expressions);
+                for called in &needs.calls {
+                    self.catalog.note_word(&called.function.name, &table);
+                }
                 let policy = Policy { name: name.value.clone(), columns: columns_in(expressions), needs };
                 self.ensure(&table).policies.push(policy);
             }
@@ -330,6 +335,9 @@ impl Replay<'_> {
             self.catalog.link_view(relation, view, &mentions);
         }
         let calls = self.called(query.calls.iter());
+        for called in &calls {
+            self.catalog.note_word(&called.function.name, view);
+        }
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;
             relation.mentions = mentions;

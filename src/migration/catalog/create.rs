@@ -98,7 +98,11 @@ impl Replay<'_> {
             self.copy_like(&mut relation, like);
         }
         let made_before = relation.constraints.end();
+        let is_copied = !relation.columns.is_empty();
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
+        if is_copied {
+            self.catalog.note_relation(&name);
+        }
         for parent in parents {
             self.catalog.children.get_or_default(&parent).push(name.clone());
         }
@@ -162,6 +166,7 @@ impl Replay<'_> {
                     relation.constraints.push(Constraint { name, detail, born, ..owner });
                 }
             }
+            self.catalog.note_index(index, partition);
             self.catalog
                 .indexes
                 .insert(QName { schema: partition.schema.clone(), name: chosen }, partition.clone());
@@ -320,6 +325,7 @@ impl Replay<'_> {
                 _ => {}
             }
         }
+        self.catalog.note_column(&column, table);
         let name = column.name.clone();
         let owns_sequence = serial.is_some() || column.identity.is_some();
         let relation = self.ensure(table);
@@ -358,7 +364,6 @@ impl Replay<'_> {
         if self.catalog.types.contains_key(&resolved) {
             stored.name = Name::made(Some(&resolved.schema), &resolved.name);
         }
-        self.catalog.note_type(&stored.name.name.value);
         stored
     }
 
@@ -504,6 +509,9 @@ impl Replay<'_> {
             span: constraint.span,
             name,
         };
+        if let ConstraintDetail::Check { expr, .. } = &made.detail {
+            self.catalog.note_calls(&expr.calls, table);
+        }
         self.ensure(table).constraints.push(made);
     }
 
@@ -580,6 +588,7 @@ impl Replay<'_> {
         self.catalog
             .indexes
             .insert(QName { schema: table.schema.clone(), name: index.name.clone() }, table.clone());
+        self.catalog.note_index(&index, table);
         self.ensure(table).indexes.push(index);
     }
 

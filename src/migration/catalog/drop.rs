@@ -110,6 +110,7 @@ impl Replay<'_> {
     /// Triggers call a function by its identity: they follow when it is renamed.
     pub(super) fn rename_called(&mut self, old: &QName, new: &QName) {
         for table in self.tables_calling(old) {
+            self.catalog.note_word(&new.name, &table);
             if let Some(relation) = self.known_mut(&table) {
                 for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.function == *old) {
                     trigger.function = new.clone();
@@ -119,12 +120,9 @@ impl Replay<'_> {
     }
 
     pub(super) fn tables_calling(&self, function: &QName) -> Vec<QName> {
-        self.catalog
-            .relations
-            .values()
-            .filter(|relation| relation.triggers.iter().any(|trigger| trigger.function == *function))
-            .map(|relation| relation.name.clone())
-            .collect()
+        let relations = self.catalog.relations_with(&function.name).into_iter();
+        let calls = |relation: &&Relation| relation.triggers.iter().any(|it| it.function == *function);
+        relations.filter(calls).map(|relation| relation.name.clone()).collect()
     }
 
     pub(super) fn drop_schema(&mut self, schema: &str) {

@@ -7,6 +7,7 @@
 mod alter;
 mod apply;
 pub(super) mod callers;
+mod chunks;
 mod create;
 mod difference;
 mod drop;
@@ -23,7 +24,9 @@ mod rename;
 mod schemas;
 mod snapshot;
 mod types;
+mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -222,9 +225,8 @@ pub struct Catalog {
     read_by: SharedMap<QName, Vec<Reader>>,
     /// Table → sequences, among them all that belong to it; the sequences themselves say which do.
     sequences: SharedMap<QName, List<QName>>,
-    /// The names, schemas left out, of all types that columns, domains and attributes ever had: of most relations nobody asks
-    /// in vain whether something has their row type.
-    type_names: SharedMap<CompactString, ()>,
+    /// Word → relations, types and functions that have it somewhere, or had: see `words`.
+    users: SharedMap<CompactString, List<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
     /// What was made and dropped under names that are known only at run time.
@@ -546,7 +548,12 @@ impl Catalog {
 
     /// Whether a schema is known to exist.
     pub fn has_schema(&self, name: &str) -> bool {
-        self.schemas.contains_key(name) || name.starts_with("pg_") || name == "information_schema"
+        self.made_schema(name) || name.starts_with("pg_") || name == "information_schema"
+    }
+
+    /// Whether one is known to exist that isn't the server's own.
+    pub fn made_schema(&self, name: &str) -> bool {
+        self.schemas.contains_key(name)
     }
 
     /// All known schemas, sorted.
@@ -661,63 +668,35 @@ impl Catalog {
         functions.filter(|function| function.needs.relations.contains(relation)).collect()
     }
 
-    /// Takes note of the name of a type that something has.
-    fn note_type(&mut self, name: &CompactString) {
-        if !self.type_names.contains_key(name) {
-            self.type_names.insert(name.clone(), ());
-        }
-    }
-
     /// Tables, partitioned tables and materialized views with a column of this type (domain, enum,
     /// composite; arrays of it and domains over it count), with the columns.
     pub fn relations_using_type(&self, name: &QName) -> Vec<(&Relation, Vec<&Column>)> {
-        if !self.type_names.contains_key(&name.name) {
-            return Vec::new();
-        }
-        // By name, so that neither each type nor each column is compared with all of them.
-        let mut users: FxHashMap<&str, Vec<(&TypeName, &QName)>> = FxHashMap::default();
-        for (user, definition) in self.types.iter() {
-            match &definition.kind {
-                TypeKind::Domain(domain) => {
-                    users.entry(&domain.base.name.name.value).or_default().push((&domain.base, user));
-                }
-                TypeKind::Composite(attributes) => {
-                    for attribute in attributes {
-                        let written = &attribute.type_name;
-                        users.entry(&written.name.name.value).or_default().push((written, user));
-                    }
-                }
-                _ => {}
-            }
-        }
         let mut names: FxHashMap<&str, Vec<&QName>> = FxHashMap::default();
         let mut known: FxHashSet<&QName> = FxHashSet::from_iter([name]);
+        let mut holders: BTreeMap<&QName, &Relation> = BTreeMap::new();
         let mut open = vec![name];
         while let Some(over) = open.pop() {
             names.entry(&over.name).or_default().push(over);
-            for (written, user) in users.get(over.name.as_str()).into_iter().flatten() {
-                if self.is_type(written, over) && known.insert(user) {
-                    open.push(user);
+            let is_over = |user: &&Type| match &user.kind {
+                TypeKind::Domain(domain) => self.is_type(&domain.base, over),
+                TypeKind::Composite(attributes) => {
+                    attributes.iter().any(|attribute| self.is_type(&attribute.type_name, over))
                 }
-            }
+                _ => false,
+            };
+            let users = self.types_with(&over.name).into_iter().filter(is_over);
+            open.extend(users.map(|user| &user.name).filter(|user| known.insert(user)));
+            holders.extend(self.relations_with(&over.name).into_iter().map(|it| (&it.name, it)));
         }
         let is_one = |written: &TypeName| {
             let same_name = names.get(written.name.name.as_str()).into_iter().flatten();
             same_name.into_iter().any(|name| self.is_type(written, name))
         };
-        let mut found: Vec<(&Relation, Vec<&Column>)> = self
-            .relations
-            .values()
-            .filter(|relation| relation.kind.has_storage())
-            .map(|relation| {
-                let columns: Vec<&Column> =
-                    relation.columns.iter().filter(|column| is_one(&column.type_name)).collect();
-                (relation.as_ref(), columns)
-            })
-            .filter(|(_, columns)| !columns.is_empty())
-            .collect();
-        found.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-        found
+        let columns = holders.into_values().filter(|relation| relation.kind.has_storage()).map(|relation| {
+            let having = relation.columns.iter().filter(|column| is_one(&column.type_name));
+            (relation, having.collect::<Vec<&Column>>())
+        });
+        columns.filter(|(_, columns)| !columns.is_empty()).collect()
     }
 
     /// Whether a column's written type is the type `name`. Columns' type names are resolved when they

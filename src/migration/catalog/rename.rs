@@ -96,6 +96,7 @@ impl Replay<'_> {
                 }
                 for function in &mut moved {
                     function.name = new.clone();
+                    self.catalog.note_function(function);
                 }
                 if !stays.is_empty() {
                     self.catalog.functions.insert(old, stays);
@@ -117,6 +118,7 @@ impl Replay<'_> {
             .map(|(relation, _)| relation.name.clone())
             .collect();
         for relation in using {
+            self.catalog.note_word(&new.name, &relation);
             let Some(relation) = self.known_mut(&relation) else { continue };
             for column in relation.columns.iter_mut() {
                 let written = &mut column.type_name.name;
@@ -126,9 +128,9 @@ impl Replay<'_> {
                 }
             }
         }
-        self.catalog.note_type(&new.name);
         let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
-        self.catalog.types.insert(new, Arc::new(renamed));
+        self.catalog.types.insert(new.clone(), Arc::new(renamed));
+        self.catalog.note_type_itself(&new);
     }
 
     /// What policies and bodies name follows.
@@ -220,6 +222,7 @@ impl Replay<'_> {
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.touch(&new);
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
+        self.catalog.note_relation(&new);
         let replace = |list: &mut Vec<QName>| {
             for name in list.iter_mut().filter(|name| *name == old) {
                 *name = new.clone();

@@ -57,9 +57,7 @@ impl<V: Clone> BySchema<V> {
             Some(Members::Few(names)) => {
                 names.iter().map(|name| QName { schema: schema.into(), name: name.clone() }).collect()
             }
-            Some(Members::Many(_)) => {
-                self.all.keys().filter(|name| name.schema == schema).cloned().collect()
-            }
+            Some(Members::Many(_)) => self.all.keys().filter(|name| name.schema == schema).cloned().collect(),
         }
     }
 
@@ -130,7 +128,8 @@ mod tests {
     #[test]
     fn what_is_in_a_schema_is_found_however_much_it_is() {
         let mut map: BySchema<usize> = BySchema::default();
-        let named = |number: usize| QName::new(if number % 3 == 0 { "a" } else { "b" }, &format!("n{number}"));
+        let named =
+            |number: usize| QName::new(if number % 3 == 0 { "a" } else { "b" }, &format!("n{number}"));
         let numbers = |map: &BySchema<usize>, schema: &str| {
             let mut names = map.in_schema(schema);
             names.sort();

@@ -275,7 +275,7 @@ impl Computation<'_> {
     /// Column defaults that name a sequence or function: their tables are locked.
     fn drop_defaults(&mut self, named: &str) {
         let mut found: Vec<(QName, CompactString)> = Vec::new();
-        for relation in self.catalog.relations_unsorted() {
+        for relation in self.catalog.relations_with(named) {
             for column in &relation.columns {
                 if column.default.as_ref().is_some_and(|default| names_word(&default.text, named)) {
                     found.push((relation.name.clone(), column.name.clone()));
@@ -291,7 +291,7 @@ impl Computation<'_> {
     fn drop_uses_of_function(&mut self, name: &Name, arguments: Option<&[TypeName]>) {
         let function = self.catalog.resolve_function(name, &self.session.search_path);
         let mut found: Vec<(QName, String)> = Vec::new();
-        for relation in self.catalog.relations_unsorted() {
+        for relation in self.catalog.relations_with(&function.name) {
             for trigger in relation.triggers.iter().filter(|trigger| trigger.function == function) {
                 found.push((relation.name.clone(), format!("its trigger {} goes", trigger.name)));
             }
