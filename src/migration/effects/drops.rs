@@ -2,9 +2,9 @@
 
 use compact_str::CompactString;
 
+use super::DestroyedKind;
 use super::columns::{member, names_word};
 use super::computation::{Computation, object_kind};
-use super::{Destroyed, DestroyedKind};
 use crate::migration::catalog::{Caller, ConstraintDetail, QName, Relation, RelationKind, callers};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{Drop, DropName, Name, ObjectKind, TypeName};
@@ -350,8 +350,7 @@ impl Computation<'_> {
     /// A function goes with something that its body names, and what calls it goes with it.
     fn drop_dependent_function(&mut self, name: &QName, arguments: &[TypeName]) {
         let shown = name.to_string();
-        let is_it = |d: &Destroyed| d.what == DestroyedKind::Object(ObjectKind::Function) && d.name == shown;
-        if !self.effects.destroys.iter().any(is_it) {
+        if !self.is_destroyed(DestroyedKind::Object(ObjectKind::Function), &shown) {
             self.destroy_object(ObjectKind::Function, shown, None, true);
             self.drop_callers(name, Some(arguments));
         }
