@@ -97,3 +97,33 @@ impl<'s> Returns<'s> {
         self.savepoints.iter().rposition(|savepoint| savepoint.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::migration::lint::replay;
+    use crate::migration::migration::Migration;
+
+    #[test]
+    fn what_is_come_back_to_is_as_it_was() {
+        let cases = [
+            ("SAVEPOINT a; CREATE TABLE x (); ROLLBACK TO a; CREATE TABLE y (); COMMIT;", "y"),
+            ("SAVEPOINT a; CREATE TABLE x (); SAVEPOINT b; CREATE TABLE y (); ROLLBACK TO a; COMMIT;", ""),
+            ("SAVEPOINT a; CREATE TABLE x (); ROLLBACK TO a; CREATE TABLE y (); ROLLBACK TO a; COMMIT;", ""),
+            ("CREATE TABLE x (); SAVEPOINT b; CREATE TABLE y (); ROLLBACK TO b; ROLLBACK;", ""),
+            // A released savepoint is none, nor are those that were set after it.
+            ("SAVEPOINT a; CREATE TABLE x (); RELEASE a; CREATE TABLE y (); ROLLBACK TO a; COMMIT;", "x y"),
+            ("SAVEPOINT b; SAVEPOINT a; CREATE TABLE x (); RELEASE b; ROLLBACK TO a; COMMIT;", "x"),
+            // The latest of a name is meant, and then the one before.
+            ("SAVEPOINT a; CREATE TABLE x (); SAVEPOINT a; CREATE TABLE y (); ROLLBACK TO a; COMMIT;", "x"),
+            (
+                "SAVEPOINT a; CREATE TABLE x (); SAVEPOINT a; CREATE TABLE y (); RELEASE a; ROLLBACK TO a; COMMIT;",
+                "",
+            ),
+        ];
+        for (sql, expected) in cases {
+            let catalog = replay(&[Migration::whole("1.sql".into(), format!("BEGIN; {sql}").into())]);
+            let names: Vec<&str> = catalog.relations().iter().map(|it| it.name.name.as_str()).collect();
+            assert_eq!(names.join(" "), expected, "{sql}");
+        }
+    }
+}

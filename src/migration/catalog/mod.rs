@@ -26,7 +26,6 @@ mod snapshot;
 mod types;
 mod words;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -235,6 +234,8 @@ pub struct Catalog {
     migration: u32,
     /// What it has made or changed so far: see [`Catalog::touched`].
     touched: Vec<QName>,
+    /// How many names there may be in it before each is kept only once.
+    touched_at_most: usize,
     /// Temporary relations or functions are there.
     has_temporary: bool,
     /// Relations that migrations of other folders make: perhaps in the same database.
@@ -391,8 +392,15 @@ impl Catalog {
     }
 
     fn touch(&mut self, name: &QName) {
-        if self.touched.last() != Some(name) {
-            self.touched.push(name.clone());
+        if self.touched.last() == Some(name) {
+            return;
+        }
+        self.touched.push(name.clone());
+        // A migration may change the same ones over and over.
+        if self.touched.len() > self.touched_at_most {
+            self.touched.sort_unstable();
+            self.touched.dedup();
+            self.touched_at_most = 2 * self.touched.len() + 64;
         }
     }
 
@@ -673,7 +681,8 @@ impl Catalog {
     pub fn relations_using_type(&self, name: &QName) -> Vec<(&Relation, Vec<&Column>)> {
         let mut names: FxHashMap<&str, Vec<&QName>> = FxHashMap::default();
         let mut known: FxHashSet<&QName> = FxHashSet::from_iter([name]);
-        let mut holders: BTreeMap<&QName, &Relation> = BTreeMap::new();
+        let mut holders: Vec<&QName> = Vec::new();
+        let mut in_any = false;
         let mut open = vec![name];
         while let Some(over) = open.pop() {
             names.entry(&over.name).or_default().push(over);
@@ -684,15 +693,35 @@ impl Catalog {
                 }
                 _ => false,
             };
-            let users = self.types_with(&over.name).into_iter().filter(is_over);
-            open.extend(users.map(|user| &user.name).filter(|user| known.insert(user)));
-            holders.extend(self.relations_with(&over.name).into_iter().map(|it| (&it.name, it)));
+            match self.users_of(&over.name) {
+                Some(users) => {
+                    for user in users {
+                        holders.push(user);
+                        let is_over = self.type_named(user).is_some_and(|user| is_over(&user));
+                        if is_over && known.insert(user) {
+                            open.push(user);
+                        }
+                    }
+                }
+                None => {
+                    in_any = true;
+                    let users = self.types().into_iter().filter(is_over);
+                    open.extend(users.map(|user| &user.name).filter(|user| known.insert(user)));
+                }
+            }
         }
         let is_one = |written: &TypeName| {
             let same_name = names.get(written.name.name.as_str()).into_iter().flatten();
             same_name.into_iter().any(|name| self.is_type(written, name))
         };
-        let columns = holders.into_values().filter(|relation| relation.kind.has_storage()).map(|relation| {
+        let mut relations: Vec<&Relation> = match in_any {
+            true => self.relations_unsorted().collect(),
+            false => holders.into_iter().filter_map(|name| self.relation(name)).collect(),
+        };
+        relations.retain(|relation| relation.kind.has_storage());
+        relations.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        relations.dedup_by(|a, b| a.name == b.name);
+        let columns = relations.into_iter().map(|relation| {
             let having = relation.columns.iter().filter(|column| is_one(&column.type_name));
             (relation, having.collect::<Vec<&Column>>())
         });

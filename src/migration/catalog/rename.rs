@@ -111,6 +111,7 @@ impl Replay<'_> {
 
     pub(super) fn rename_type(&mut self, old: &QName, new: QName) {
         let Some(found) = self.catalog.types.remove(old) else { return };
+        self.catalog.note_new_word(&old.name, &new.name);
         let using: Vec<QName> = self
             .catalog
             .relations_using_type(old)
@@ -118,7 +119,6 @@ impl Replay<'_> {
             .map(|(relation, _)| relation.name.clone())
             .collect();
         for relation in using {
-            self.catalog.note_word(&new.name, &relation);
             let Some(relation) = self.known_mut(&relation) else { continue };
             for column in relation.columns.iter_mut() {
                 let written = &mut column.type_name.name;

@@ -12,19 +12,23 @@ use crate::migration::statement::{Call, TypeName};
 
 impl Catalog {
     /// Some relations, types and functions, among them all that have a word in an expression of their own, a type or a
-    /// function's name; sorted, each once. `None`: it is such a word that nobody can tell.
-    pub(super) fn users_of(&self, word: &str) -> Option<Vec<&QName>> {
-        if is_common(word) || !word.chars().all(is_part) {
-            return None;
-        }
-        let mut users: Vec<&QName> = self.users.get(word).into_iter().flatten().collect();
+    /// function's name; each once. `None`: it is such a word that nobody can tell.
+    pub(super) fn users_of(&self, word: &str) -> Option<impl Iterator<Item = &QName>> {
+        let users = self.users.get(word);
+        // Of a common word none are kept.
+        let is_known = users.is_some() || !is_common(word) && word.chars().all(is_part);
+        is_known.then(|| users.into_iter().flatten())
+    }
+
+    fn sorted_users_of(&self, word: &str) -> Option<Vec<&QName>> {
+        let mut users: Vec<&QName> = self.users_of(word)?.collect();
         users.sort_unstable();
         Some(users)
     }
 
     /// Those of them that are relations, in the order of their names; where nobody can tell, all.
     pub fn relations_with(&self, word: &str) -> Vec<&Relation> {
-        match self.users_of(word) {
+        match self.sorted_users_of(word) {
             Some(users) => users.into_iter().filter_map(|name| self.relation(name)).collect(),
             None => self.relations(),
         }
@@ -32,7 +36,7 @@ impl Catalog {
 
     /// Those that are types.
     pub fn types_with(&self, word: &str) -> Vec<&Type> {
-        match self.users_of(word) {
+        match self.sorted_users_of(word) {
             Some(users) => users.into_iter().filter_map(|name| self.type_named(name)).collect(),
             None => self.types(),
         }
@@ -40,7 +44,7 @@ impl Catalog {
 
     /// Those that are functions, or have the name themselves or had it when they were made.
     pub fn functions_with(&self, word: &str) -> Vec<&Function> {
-        match self.users_of(word) {
+        match self.sorted_users_of(word) {
             Some(users) => users.into_iter().flat_map(|name| self.functions(name)).collect(),
             None => {
                 let mut all: Vec<&Function> = self.all_functions().collect();
@@ -52,12 +56,21 @@ impl Catalog {
 
     /// Notes that it has a word.
     pub(super) fn note_word(&mut self, word: &CompactString, user: &QName) {
-        if is_common(word) {
-            return;
+        match self.users.get(word) {
+            Some(users) if users.has(user) => return,
+            None if is_common(word) => return,
+            _ => {}
         }
-        let users = self.users.get_or_default(word);
-        if !users.has(user) {
-            users.push(user.clone());
+        self.users.get_or_default(word).push(user.clone());
+    }
+
+    /// Notes that all that have a word have another one as well.
+    pub(super) fn note_new_word(&mut self, old: &CompactString, new: &CompactString) {
+        let Some(users) = self.users.get(old).cloned() else { return };
+        if self.users.contains_key(new) || is_common(new) {
+            users.iter().for_each(|user| self.note_word(new, user));
+        } else {
+            self.users.insert(new.clone(), users);
         }
     }
 
@@ -206,4 +219,87 @@ fn is_common(word: &str) -> bool {
             | "true"
             | "false"
     ) || of_builtin(word).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::migration::catalog::{Catalog, QName};
+    use crate::migration::lint::replay;
+    use crate::migration::migration::Migration;
+
+    fn after(sql: &str) -> Catalog {
+        replay(&[Migration::whole("1.sql".into(), Arc::from(sql))])
+    }
+
+    #[test]
+    fn whoever_has_a_word_is_found_by_it_under_any_name() {
+        let catalog = after(
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+             CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE SEQUENCE s;
+             CREATE TABLE def (a int DEFAULT f());
+             CREATE TABLE gen (a int, b int GENERATED ALWAYS AS (a + f()) STORED);
+             CREATE TABLE con (a int CHECK (a > f()));
+             CREATE TABLE idx (a int);
+             CREATE INDEX ON idx ((a + f()));
+             CREATE TABLE pred (a int);
+             CREATE INDEX ON pred (a) WHERE a > f();
+             CREATE TABLE later (a int);
+             ALTER TABLE later ALTER COLUMN a SET DEFAULT f();
+             CREATE TABLE child () INHERITS (def);
+             CREATE TABLE alike (LIKE def INCLUDING ALL);
+             CREATE VIEW seen AS SELECT f() AS a;
+             CREATE TABLE none (a int DEFAULT 1);
+             CREATE TABLE trig (a int DEFAULT nextval('public.s'::regclass));
+             CREATE TRIGGER t BEFORE INSERT ON trig FOR EACH ROW EXECUTE FUNCTION g();
+             ALTER TABLE def RENAME TO defined;
+             ALTER TABLE trig SET SCHEMA other;",
+        );
+        let with = |word: &str| -> Vec<String> {
+            catalog.relations_with(word).iter().map(|relation| relation.name.to_string()).collect()
+        };
+        assert_eq!(with("f"), ["alike", "child", "con", "defined", "gen", "idx", "later", "pred", "seen"]);
+        assert_eq!((with("g"), with("s")), (vec!["other.trig".to_owned()], vec!["other.trig".to_owned()]));
+        assert!(with("h").is_empty());
+        let all = catalog.relations().len();
+        assert_eq!((with("nextval").len(), with("a-b").len()), (all, all), "nobody can tell");
+        let functions: Vec<String> =
+            catalog.functions_with("f").iter().map(|it| it.name.to_string()).collect();
+        assert_eq!(functions, ["f"]);
+    }
+
+    #[test]
+    fn what_has_a_type_is_found_by_the_names_that_both_have_now() {
+        let catalog = after(
+            "CREATE TYPE e AS ENUM ('a');
+             CREATE DOMAIN d AS int;
+             CREATE TYPE c AS (x d);
+             CREATE TABLE one (a e);
+             CREATE TABLE two (a int, b text, v d);
+             CREATE TABLE three (c c[]);
+             CREATE TABLE four (a int);
+             ALTER TABLE four ALTER COLUMN a TYPE e USING NULL;
+             CREATE TABLE five (a e);
+             ALTER TABLE five ALTER COLUMN a TYPE text;
+             ALTER TABLE one RENAME TO uno;
+             ALTER TYPE e RENAME TO f;
+             ALTER TYPE f RENAME TO g;",
+        );
+        let using = |name: &str| -> Vec<String> {
+            let using = catalog.relations_using_type(&QName::new("public", name));
+            let columns = |(relation, columns): (&super::Relation, Vec<&super::Column>)| {
+                let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                format!("{}.{}", relation.name, names.join(","))
+            };
+            using.into_iter().map(columns).collect()
+        };
+        assert_eq!(using("g"), ["four.a", "uno.a"]);
+        assert_eq!(
+            (using("d"), using("c")),
+            (vec!["three.c".into(), "two.v".into()], vec!["three.c".to_owned()])
+        );
+        assert!(using("e").is_empty() && using("f").is_empty() && using("uno").is_empty());
+    }
 }
