@@ -128,8 +128,9 @@ mod tests {
     #[test]
     fn what_is_in_a_schema_is_found_however_much_it_is() {
         let mut map: BySchema<usize> = BySchema::default();
-        let named =
-            |number: usize| QName::new(if number % 3 == 0 { "a" } else { "b" }, &format!("n{number}"));
+        let named = |number: usize| {
+            QName::new(if number.is_multiple_of(3) { "a" } else { "b" }, &format!("n{number}"))
+        };
         let numbers = |map: &BySchema<usize>, schema: &str| {
             let mut names = map.in_schema(schema);
             names.sort();
