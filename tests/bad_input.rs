@@ -196,6 +196,48 @@ fn a_large_file_is_linear() {
 }
 
 #[test]
+fn what_hangs_together_is_linear() {
+    // Thousands of each, and a statement for each: whoever looked through all of them each time would take minutes.
+    const MANY: usize = 2_000;
+    let shapes: [(&str, &dyn Fn(usize) -> String); 8] = [
+        ("", &|n| {
+            format!("CREATE SCHEMA s{n};CREATE TABLE s{n}.t (id int PRIMARY KEY);DROP SCHEMA s{n} CASCADE;")
+        }),
+        ("", &|n| {
+            format!(
+                "CREATE FUNCTION f{n}() RETURNS int LANGUAGE sql AS 'SELECT 1';DROP FUNCTION f{n}() CASCADE;"
+            )
+        }),
+        ("CREATE TABLE t (a int);", &|n| {
+            format!("CREATE SEQUENCE q{n} OWNED BY t.a;DROP SEQUENCE q{n} CASCADE;")
+        }),
+        ("CREATE TABLE t (a int);", &|n| {
+            format!("ALTER TABLE t ADD CONSTRAINT k{n} CHECK (a > {n});")
+                + &format!("ALTER TABLE t DROP CONSTRAINT k{}, ADD CHECK (a > 1);", n / 2)
+        }),
+        ("CREATE TABLE t (a int);", &|n| {
+            format!(
+                "CREATE VIEW v{n} AS SELECT a FROM t;ALTER TABLE t ADD b{n} int;ALTER TABLE t RENAME b{n} TO c{n};"
+            )
+        }),
+        ("CREATE TABLE t (id int PRIMARY KEY, b text);", &|n| {
+            format!("CREATE TABLE t{n} (t int REFERENCES t);ALTER TABLE t ALTER b TYPE varchar({});", n + 1)
+        }),
+        ("CREATE TABLE t (a int);", &|n| {
+            format!("CREATE TYPE e{n} AS ENUM ('a');CREATE TABLE t{n} (a e{n});DROP TYPE e{n} CASCADE;")
+        }),
+        ("CREATE TABLE t (a int);BEGIN;", &|n| {
+            format!("SAVEPOINT s{n};ALTER TABLE t ADD c{n} int;ROLLBACK TO s{n};")
+        }),
+    ];
+    for (first, of) in shapes {
+        let text: String = std::iter::once(first.to_owned()).chain((0..MANY).map(of)).collect();
+        let (report, _) = report(text.as_bytes());
+        assert!(report["summary"]["statements"].as_u64().unwrap() as usize >= 2 * MANY, "{}", of(1));
+    }
+}
+
+#[test]
 fn what_could_not_be_looked_at_never_passes() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = lint(folder.path(), &["nothing.sql"]);

@@ -14,6 +14,7 @@ pub mod lock_mode;
 pub mod migration;
 pub mod parse;
 pub mod project;
+mod returns;
 pub mod rules;
 pub mod session;
 pub mod squawk;

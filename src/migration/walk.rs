@@ -12,6 +12,7 @@ use super::lint::ActiveRule;
 use super::lock_mode::LockMode;
 use super::migration::{Direction, Migration};
 use super::parse::{self, Script};
+use super::returns::Returns;
 use super::rules::standstill::ends_waiting;
 use super::rules::{
     Check, Kept, KeptOfAll, MigrationContext, Record, RuleOptions, Said, Sink, SlowUnderLock,
@@ -19,7 +20,7 @@ use super::rules::{
 };
 use super::session::{HeldLock, Opened, Session, Timeout};
 use super::statement::{
-    ActionKind, Body, Call, CreateRoutine, Ident, Inner, Name, Problem, Query, Routine, Statement,
+    ActionKind, Body, Call, CreateRoutine, Inner, Name, Problem, Query, Routine, Statement,
     TransactionControl,
 };
 use crate::source::Span;
@@ -78,13 +79,6 @@ enum Met<'r> {
 
 /// What follows what a statement runs inside itself.
 type Visit<'v, 'a> = &'v mut dyn FnMut(&mut Walk<'a>, Met<'_>, &mut Catalog, &InnerSource);
-
-/// Catalogs to come back to.
-#[derive(Default)]
-struct Returns {
-    begin: Option<Catalog>,
-    savepoints: Vec<(Ident, Catalog, usize)>,
-}
 
 impl<'a> Walk<'a> {
     pub fn new(migrations: &'a [Migration], rules: &'a [ActiveRule], options: &'a RuleOptions) -> Self {
@@ -219,8 +213,7 @@ impl<'a> Walk<'a> {
         catalog.set_migration(index as u32);
         let aside = self.set_aside(migration);
         let units = self.open(migration, script);
-        let mut returns = Returns::default();
-        let rolls_back = rolls_back(script);
+        let mut returns = Returns::of(script);
         for (place, statement) in script.statements.iter().enumerate() {
             self.enter(migration, statement, place, &units);
             self.run_inner(statement, catalog, index, &mut |walk, met, catalog, source| match met {
@@ -233,7 +226,6 @@ impl<'a> Walk<'a> {
                 catalog,
                 Born::Before,
                 &mut returns,
-                rolls_back,
                 migration.run.export.is_some(),
             );
             self.leave(migration, statement, place, &units);
@@ -249,8 +241,8 @@ impl<'a> Walk<'a> {
         let aside = self.set_aside(migration);
         let units = self.open(migration, script);
         let mut walked = Walked { records: Vec::with_capacity(script.statements.len()), ..Walked::default() };
-        let mut returns = Returns::default();
-        let rolls_back = rolls_back(script);
+        let mut returns = Returns::of(script);
+        let rolls_back = returns.rolls_back();
         let mut slow_in = None;
         let kept_of_all = KeptOfAll::default();
         let path =
@@ -334,7 +326,6 @@ impl<'a> Walk<'a> {
                 catalog,
                 born,
                 &mut returns,
-                rolls_back,
                 migration.run.export.is_some(),
             );
             if let Some((noted, effects, session)) = noted {
@@ -621,40 +612,12 @@ impl<'a> Walk<'a> {
         text: &str,
         catalog: &mut Catalog,
         born: Born,
-        returns: &mut Returns,
-        rolls_back: bool,
+        returns: &mut Returns<'_>,
         exported: bool,
     ) {
         match &statement.body {
             Body::Transaction(control) => {
-                match control {
-                    TransactionControl::Begin if rolls_back && returns.begin.is_none() => {
-                        returns.begin = Some(catalog.clone());
-                    }
-                    TransactionControl::Savepoint(name) if rolls_back => {
-                        returns.savepoints.push((name.clone(), catalog.clone(), self.session.held.len()));
-                    }
-                    TransactionControl::RollbackTo(name) => {
-                        if let Some(at) = returns.savepoints.iter().rposition(|(known, ..)| known == name) {
-                            if let Some((_, before, held)) = returns.savepoints.get(at) {
-                                *catalog = before.clone();
-                                self.session.held.truncate(*held);
-                            }
-                            returns.savepoints.truncate(at + 1);
-                        }
-                    }
-                    TransactionControl::Rollback { .. } => {
-                        if let Some(before) = returns.begin.take() {
-                            *catalog = before;
-                        }
-                        returns.savepoints.clear();
-                    }
-                    TransactionControl::Commit { .. } | TransactionControl::Prepare => {
-                        returns.begin = None;
-                        returns.savepoints.clear();
-                    }
-                    _ => {}
-                }
+                returns.follow(control, catalog, &mut self.session.held);
                 match control {
                     // Printed where the tool sends it: the tool's own.
                     TransactionControl::Begin if exported && self.session.opened().is_none() => {
@@ -755,15 +718,6 @@ impl Inside {
             self.lock_timeout = Some(timeout);
         }
     }
-}
-
-fn rolls_back(script: &Script) -> bool {
-    script.statements.iter().any(|statement| {
-        matches!(
-            statement.body,
-            Body::Transaction(TransactionControl::Rollback { .. } | TransactionControl::RollbackTo(_))
-        )
-    })
 }
 
 /// Whether what a statement does is done by statements inside it.

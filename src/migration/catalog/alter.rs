@@ -1,6 +1,9 @@
 //! Replay of ALTER TABLE, action by action.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::apply::Replay;
 use super::create::MAX_COLUMNS;
@@ -73,8 +76,8 @@ impl Replay<'_> {
         change: impl Fn(&mut super::Column),
     ) {
         for member in self.family(table, only) {
-            if let Some(column) = self.known_mut(&member).and_then(|relation| relation.column_mut(column)) {
-                change(column);
+            if let Some(relation) = self.known_mut(&member) {
+                relation.columns.change(column, &change);
             }
         }
     }
@@ -99,10 +102,8 @@ impl Replay<'_> {
                 self.ensure(table);
                 let family = self.family(table, only);
                 let views: Vec<QName> = if *cascade {
-                    let over = family.iter().flat_map(|member| self.catalog.views_over(member));
-                    over.filter(|view| view.mentions.iter().any(|m| *m == column.value || m == "*"))
-                        .map(|view| view.name.clone())
-                        .collect()
+                    let over = family.iter().flat_map(|it| self.catalog.views_naming(it, &column.value));
+                    over.filter(|view| !view.mentions.is_empty()).map(|view| view.name.clone()).collect()
                 } else {
                     Vec::new()
                 };
@@ -121,6 +122,9 @@ impl Replay<'_> {
                     let stub = super::Column { name: column.value.clone(), ..super::Column::default() };
                     self.ensure(table).columns.push(stub);
                 }
+                for member in self.family(table, only) {
+                    self.catalog.note_type(&stored, &member);
+                }
                 let collation: Option<CompactString> = collation.as_ref().map(|c| c.name.value.clone());
                 self.on_column(table, only, &column.value, |known| {
                     known.type_name = stored.clone();
@@ -129,6 +133,9 @@ impl Replay<'_> {
             }
             ActionKind::SetDefault { column, default } => {
                 let value = self.default_at(default.span);
+                for member in self.family(table, only) {
+                    self.catalog.note_text(default.span.of(self.text), &member);
+                }
                 self.on_column(table, only, &column.value, |known| known.default = value.clone());
             }
             ActionKind::DropDefault { column } => {
@@ -143,6 +150,9 @@ impl Replay<'_> {
             ActionKind::SetExpression { column, expr } => {
                 let text = self.slice(expr.span);
                 let columns: Vec<CompactString> = expr.columns.iter().map(|c| c.value.clone()).collect();
+                for member in self.family(table, only) {
+                    self.catalog.note_text(&text, &member);
+                }
                 self.on_column(table, only, &column.value, |known| {
                     let stored = known.generated.as_ref().is_none_or(|generated| generated.stored);
                     known.generated =
@@ -414,63 +424,87 @@ impl Replay<'_> {
     }
 
     fn rename_column(&mut self, table: &QName, from: &str, to: &str) {
-        let swap = |name: &mut CompactString| {
-            if name == from {
-                *name = to.into();
-            }
-        };
+        let swap = swap(from, to);
         let Some(relation) = self.known_mut(table) else { return };
-        rename_in(relation, &swap, &|text| *text = renamed(text, from, to));
+        rename_in(relation, from, to);
         // A view's query follows, too.
-        for view in self.catalog.views_over.get(table).cloned().unwrap_or_default() {
-            // To be changed, a view that a copy of the catalog shares is copied.
-            let named = |known: &Relation| {
-                known.mentions.iter().any(|word| word == from)
-                    || known.reads_columns.iter().any(|(of, column)| of == table && column == from)
-            };
-            if !self.catalog.relation(&view).is_some_and(named) {
-                continue;
-            }
-            let Some(view) = self.known_mut(&view) else { continue };
-            if view.mentions.iter().any(|word| word == from) {
-                view.mentions.push(to.into());
-            }
-            for (_, column) in view.reads_columns.iter_mut().filter(|(of, _)| of == table) {
-                swap(column);
-            }
+        let views = self.catalog.views_naming(table, from);
+        for view in views.into_iter().map(|view| view.name.clone()).collect::<Vec<_>>() {
+            self.rename_column_read(table, &view, from, to);
         }
-        for referencing in self.catalog.referencing.get(table).cloned().unwrap_or_default() {
-            let Some(other) = self.known_mut(&referencing) else { continue };
+        let keys = self.catalog.foreign_keys_to_column(table, from);
+        let referencing: FxHashSet<QName> = keys.into_iter().map(|(table, _)| table.name.clone()).collect();
+        for name in referencing {
+            let Some(other) = self.known_mut(&name) else { continue };
             for constraint in other.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &mut constraint.detail
                     && target == table
                 {
-                    target_columns.iter_mut().for_each(swap);
+                    target_columns.iter_mut().for_each(&swap);
                 }
             }
+            self.catalog.link_foreign_key(table, &name, &[to.into()]);
+        }
+    }
+
+    /// A view reads a column that has another name now.
+    fn rename_column_read(&mut self, table: &QName, view: &QName, from: &str, to: &str) {
+        let Some(known) = self.catalog.relation(view) else { return };
+        let mentions = |word: &str| known.mentions.iter().any(|mentioned| mentioned == word);
+        let reads = known.reads_columns.iter().any(|(of, column)| of == table && column == from);
+        let new = (mentions(from) && !mentions(to))
+            .then(|| known.mentions.iter().cloned().chain([to.into()]).collect::<Arc<[CompactString]>>());
+        if let Some(new) = &new {
+            for read in known.reads.clone() {
+                self.catalog.link_view(&read, view, new);
+            }
+        }
+        // To be changed, a view that a copy of the catalog shares is copied.
+        if !reads && new.is_none() {
+            return;
+        }
+        let Some(view) = self.known_mut(view) else { return };
+        if let Some(new) = new {
+            view.mentions = new;
+        }
+        let swap = swap(from, to);
+        for (_, column) in view.reads_columns.iter_mut().filter(|(of, _)| of == table) {
+            swap(column);
         }
     }
 }
 
-fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword: &impl Fn(&mut String)) {
+/// Puts one name in another's place.
+fn swap(from: &str, to: &str) -> impl Fn(&mut CompactString) {
+    move |name| {
+        if name == from {
+            *name = to.into();
+        }
+    }
+}
+
+fn rename_in(relation: &mut Relation, from: &str, to: &str) {
+    let swap = &swap(from, to);
+    let reword = &|text: &mut String| *text = renamed(text, from, to);
     let in_expr = |expr: &mut Expr| {
         expr.columns.iter_mut().chain(&mut expr.bare_column).for_each(|column| swap(&mut column.value));
     };
-    for column in &mut relation.columns {
-        swap(&mut column.name);
+    relation.columns.rename(from, |column| column.name = to.into());
+    relation.columns.rename_column(from, to, |column| {
         if let Some(generated) = &mut column.generated {
             generated.columns.iter_mut().for_each(swap);
             reword(&mut generated.text);
         }
-    }
+    });
     for key in relation.partition_by.iter_mut().flat_map(|by| &mut by.keys) {
         in_expr(key);
     }
-    relation.triggers.iter_mut().flat_map(|trigger| &mut trigger.columns).for_each(swap);
+    relation.triggers.rename_column(from, to, |trigger| trigger.columns.iter_mut().for_each(swap));
     relation.statistics.iter_mut().flat_map(|known| &mut known.columns).for_each(swap);
-    let named = relation.policies.iter_mut().flat_map(|policy| policy.expressions_mut());
-    named.flat_map(|named| &mut named.columns).for_each(swap);
-    relation.indexes.change_all(|index| {
+    relation.policies.rename_column(from, to, |policy| {
+        policy.expressions_mut().into_iter().flat_map(|named| &mut named.columns).for_each(swap);
+    });
+    relation.indexes.rename_column(from, to, |index| {
         for key in &mut index.keys {
             key.column.iter_mut().for_each(swap);
             key.columns.iter_mut().for_each(swap);
@@ -479,7 +513,7 @@ fn rename_in(relation: &mut Relation, swap: &impl Fn(&mut CompactString), reword
         index.include.iter_mut().for_each(swap);
         index.predicate.iter_mut().for_each(reword);
     });
-    relation.constraints.change_all(|constraint| match &mut constraint.detail {
+    relation.constraints.rename_column(from, to, |constraint| match &mut constraint.detail {
         ConstraintDetail::Check { expr, text } => {
             in_expr(expr);
             reword(text);

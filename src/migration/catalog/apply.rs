@@ -62,7 +62,7 @@ impl Replay<'_> {
                 }
                 let relation = Relation {
                     kind,
-                    columns,
+                    columns: columns.into_iter().collect(),
                     columns_known: known,
                     persistence: create.persistence,
                     born: self.born_if(create.if_not_exists),
@@ -83,7 +83,7 @@ impl Replay<'_> {
                 };
                 let relation = Relation {
                     kind: RelationKind::View,
-                    columns,
+                    columns: columns.into_iter().collect(),
                     columns_known: known,
                     born,
                     ..Relation::default()
@@ -134,7 +134,8 @@ impl Replay<'_> {
                     born: self.born_if(create.replace),
                     migration: self.catalog.migration,
                 };
-                let overloads = self.catalog.functions.get_or_default(&name);
+                self.catalog.note_function(&function);
+                let overloads = self.catalog.functions.get_or_insert_with(&name, Vec::new);
                 match overloads.iter_mut().find(|known| known.takes(&create.arguments)) {
                     Some(known) => *known = Function { born: known.born, ..function },
                     None => overloads.push(function),
@@ -167,6 +168,7 @@ impl Replay<'_> {
                 if let Some(from) = &trigger.from {
                     self.catalog.note_reader(from, Reader::Triggers(table.clone()));
                 }
+                self.catalog.note_word(&trigger.function.name, &table);
                 let relation = self.ensure(&table);
                 relation.triggers.remove(&trigger.name);
                 relation.triggers.push(trigger);
@@ -346,14 +348,17 @@ impl Replay<'_> {
         let mut reads: Vec<QName> = query.uses.iter().map(|used| self.resolve(&used.name)).collect();
         reads.sort();
         reads.dedup();
-        for relation in &reads {
-            self.catalog.views_over.get_or_default(relation).push(view.clone());
-        }
         let words = Words::of(self.text, query.span);
         let known: Option<Vec<&Relation>> = reads.iter().map(|read| self.catalog.relation(read)).collect();
         let columns = known.map_or_else(Vec::new, |known| words.columns_read(&known));
-        let mentions = words.mentions();
+        let mentions: Arc<[CompactString]> = words.mentions().into();
+        for relation in &reads {
+            self.catalog.link_view(relation, view, &mentions);
+        }
         let calls = self.called(query.calls.iter());
+        for called in &calls {
+            self.catalog.note_word(&called.function.name, view);
+        }
         if let Some(relation) = self.known_mut(view) {
             relation.reads = reads;
             relation.mentions = mentions;
@@ -393,6 +398,9 @@ impl Replay<'_> {
     fn names_of(&mut self, table: &QName, expression: Option<&Expr>) -> Names {
         let Some(expression) = expression else { return Names::default() };
         let calls = self.called(expression.calls.iter());
+        for called in &calls {
+            self.catalog.note_word(&called.function.name, table);
+        }
         Names {
             columns: expression.columns.iter().map(|column| column.value.clone()).collect(),
             needs: self.needs(&Reader::Policies(table.clone()), expression.uses.iter(), calls),

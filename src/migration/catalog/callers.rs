@@ -61,11 +61,12 @@ pub fn of(
         .iter()
         .filter(|known| arguments.is_none_or(|arguments| known.takes(arguments)));
     let (Some(only), None) = (meant.next(), meant.next()) else { return Vec::new() };
-    let same_name = || catalog.all_functions().filter(|other| other.name.name == name);
+    let related = catalog.functions_with(name);
+    let same_name = || related.iter().copied().filter(|other| other.name.name == name);
     // One that had the name before a renaming took its callers along, and this one may have had another.
     let renamed = |other: &Function| other.definition.name.name.value != other.name.name.as_str();
     let had_it = |other: &Function| renamed(other) && other.definition.name.name.value == name;
-    if of_builtin(name).is_some() || same_name().any(renamed) || catalog.all_functions().any(had_it) {
+    if of_builtin(name).is_some() || same_name().any(renamed) || related.iter().copied().any(had_it) {
         return Vec::new();
     }
     // Of several, the number of arguments may tell which is called.
@@ -86,7 +87,7 @@ pub fn of(
     let is_kept = |called: &Called| called.function == *function && is_it(called.arguments);
     let calls = |text: &str| text.contains(name) && calls_in(text, |call, _| is_called(call));
     let mut found = Vec::new();
-    for relation in catalog.relations() {
+    for relation in catalog.relations_with(name) {
         let table = &relation.name;
         for column in &relation.columns {
             if column.default.as_ref().is_some_and(|default| calls(&default.text)) {
@@ -120,7 +121,7 @@ pub fn of(
             found.push(Caller::View(table.clone()));
         }
     }
-    for known in catalog.types() {
+    for known in catalog.types_with(name) {
         let TypeKind::Domain(domain) = &known.kind else { continue };
         for (check, expr, _) in &domain.checks {
             if expr.calls.iter().any(is_called) {
@@ -128,9 +129,7 @@ pub fn of(
             }
         }
     }
-    let mut functions: Vec<&Function> = catalog.all_functions().collect();
-    functions.sort_by(|a, b| a.name.cmp(&b.name));
-    for known in functions {
+    for &known in &related {
         if !std::ptr::eq(known, only) && known.needs.calls.iter().any(is_kept) {
             found.push(Caller::Function(known.name.clone(), known.definition.arguments.clone()));
         }

@@ -102,7 +102,11 @@ impl Replay<'_> {
             self.copy_like(&mut relation, like);
         }
         let made_before = relation.constraints.end();
+        let is_copied = !relation.columns.is_empty();
         self.catalog.relations.insert(name.clone(), Arc::new(relation));
+        if is_copied {
+            self.catalog.note_relation(&name);
+        }
         for parent in parents {
             self.catalog.children.get_or_default(&parent).push(name.clone());
         }
@@ -166,6 +170,7 @@ impl Replay<'_> {
                     relation.constraints.push(Constraint { name, detail, born, ..owner });
                 }
             }
+            self.catalog.note_index(index, partition);
             self.catalog
                 .indexes
                 .insert(QName { schema: partition.schema.clone(), name: chosen }, partition.clone());
@@ -187,8 +192,8 @@ impl Replay<'_> {
             {
                 continue;
             }
-            if let ConstraintDetail::ForeignKey { target, .. } = &foreign_key.detail {
-                self.catalog.referencing.get_or_default(target).push(partition.clone());
+            if let ConstraintDetail::ForeignKey { target, target_columns, .. } = &foreign_key.detail {
+                self.catalog.link_foreign_key(target, partition, target_columns);
             }
             self.ensure(partition).constraints.push(Constraint { born, ..foreign_key });
         }
@@ -324,12 +329,13 @@ impl Replay<'_> {
                 _ => {}
             }
         }
+        self.catalog.note_column(&column, table);
         let name = column.name.clone();
         let owns_sequence = serial.is_some() || column.identity.is_some();
         let relation = self.ensure(table);
-        match relation.column_mut(&name) {
-            Some(known) => *known = column,
-            None => relation.columns.push(column),
+        match existing {
+            true => relation.columns.change(&name, |known| known.clone_from(&column)),
+            false => relation.columns.push(column),
         }
         if owns_sequence && !existing {
             self.own_sequence(table, &name, None, born);
@@ -362,7 +368,6 @@ impl Replay<'_> {
         if self.catalog.types.contains_key(&resolved) {
             stored.name = Name::made(Some(&resolved.schema), &resolved.name);
         }
-        self.catalog.note_type(&stored.name.name.value);
         stored
     }
 
@@ -427,7 +432,7 @@ impl Replay<'_> {
                 {
                     target_columns = columns.clone();
                 }
-                self.catalog.referencing.get_or_default(&target).push(table.clone());
+                self.catalog.link_foreign_key(&target, table, &target_columns);
                 validated &= constraint.enforced != Some(false);
                 (
                     ConstraintDetail::ForeignKey {
@@ -508,6 +513,9 @@ impl Replay<'_> {
             span: constraint.span,
             name,
         };
+        if let ConstraintDetail::Check { expr, .. } = &made.detail {
+            self.catalog.note_calls(&expr.calls, table);
+        }
         self.ensure(table).constraints.push(made);
     }
 
@@ -584,6 +592,7 @@ impl Replay<'_> {
         self.catalog
             .indexes
             .insert(QName { schema: table.schema.clone(), name: index.name.clone() }, table.clone());
+        self.catalog.note_index(&index, table);
         self.ensure(table).indexes.push(index);
     }
 

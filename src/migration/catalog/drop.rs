@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use rustc_hash::FxHashSet;
 
 use super::callers::{self, Caller};
 use super::relation::{Constraint, ConstraintDetail, Relation, RelationKind, Statistics};
@@ -123,6 +124,7 @@ impl Replay<'_> {
     /// Triggers call a function by its identity: they follow when it is renamed.
     pub(super) fn rename_called(&mut self, old: &QName, new: &QName) {
         for table in self.tables_calling(old) {
+            self.catalog.note_word(&new.name, &table);
             if let Some(relation) = self.known_mut(&table) {
                 for trigger in relation.triggers.iter_mut().filter(|trigger| trigger.function == *old) {
                     trigger.function = new.clone();
@@ -132,23 +134,22 @@ impl Replay<'_> {
     }
 
     pub(super) fn tables_calling(&self, function: &QName) -> Vec<QName> {
-        self.catalog
-            .relations
-            .values()
-            .filter(|relation| relation.triggers.iter().any(|trigger| trigger.function == *function))
-            .map(|relation| relation.name.clone())
-            .collect()
+        let relations = self.catalog.relations_with(&function.name).into_iter();
+        let calls = |relation: &&Relation| relation.triggers.iter().any(|it| it.function == *function);
+        relations.filter(calls).map(|relation| relation.name.clone()).collect()
     }
 
     pub(super) fn drop_schema(&mut self, schema: &str) {
         self.catalog.schemas.remove(schema);
-        let inside: Vec<QName> =
-            self.catalog.relations.keys().filter(|name| name.schema == schema).cloned().collect();
-        for name in inside {
+        for name in self.catalog.relations.in_schema(schema) {
             self.drop_relation(&name, true);
         }
-        self.catalog.types.retain(|name, _| name.schema != schema);
-        self.catalog.functions.retain(|name, _| name.schema != schema);
+        for name in self.catalog.types.in_schema(schema) {
+            self.catalog.types.remove(&name);
+        }
+        for name in self.catalog.functions.in_schema(schema) {
+            self.catalog.functions.remove(&name);
+        }
     }
 
     /// Drops a relation with its partitions and, as CASCADE would, the foreign keys and views that need it.
@@ -162,14 +163,15 @@ impl Replay<'_> {
             if relation.is_partitioned() || cascade {
                 open.extend(children);
             }
-            for referencing in self.catalog.referencing.remove(&name).unwrap_or_default() {
-                if let Some(other) = self.known_mut(&referencing) {
+            for link in self.catalog.referencing.remove(&name).unwrap_or_default() {
+                if let Some(other) = self.known_mut(&link.from) {
                     other.constraints.retain(|constraint| {
                         !matches!(&constraint.detail, ConstraintDetail::ForeignKey { target, .. } if *target == name)
                     });
                 }
             }
-            open.extend(self.catalog.views_over.remove(&name).unwrap_or_default());
+            let views = self.catalog.views_over.remove(&name).unwrap_or_default();
+            open.extend(views.into_iter().map(|link| link.from));
             let owned = self.catalog.sequences_of(&name).filter(|it| it.kind == RelationKind::Sequence);
             for sequence in owned.map(|it| it.name.clone()).collect::<Vec<_>>() {
                 self.catalog.relations.remove(&sequence);
@@ -346,31 +348,25 @@ impl Replay<'_> {
             self.drop_column(table, &column);
         }
         let Some(relation) = self.known_mut(table) else { return };
-        relation.columns.retain(|known| known.name != column);
-        let mut gone: Vec<CompactString> = Vec::new();
-        let is_indexed = relation.indexes.about(column).next().is_some();
-        relation.indexes.retain_if(is_indexed, |index| {
-            let uses = index.include.iter().any(|name| name == column)
+        relation.columns.remove(column);
+        let gone = relation.indexes.take_about(&[column], |index| {
+            index.include.iter().any(|name| name == column)
                 || index.keys.iter().any(|key| key.columns.iter().any(|name| name == column))
-                || index.keys.iter().any(|key| key.column.as_deref() == Some(column));
-            if uses {
-                gone.push(index.name.clone());
-            }
-            !uses
+                || index.keys.iter().any(|key| key.column.as_deref() == Some(column))
         });
-        let is_constrained = !gone.is_empty() || relation.constraints.about(column).next().is_some();
-        relation.constraints.retain_if(is_constrained, |constraint| match &constraint.detail {
-            ConstraintDetail::Check { expr, .. } => !expr.columns.iter().any(|name| name.value == column),
-            ConstraintDetail::NotNull { column: name } => name != column,
+        let gone: FxHashSet<CompactString> = gone.into_iter().map(|index| index.name).collect();
+        relation.constraints.take_about(&[column, ""], |constraint| match &constraint.detail {
+            ConstraintDetail::Check { expr, .. } => expr.columns.iter().any(|name| name.value == column),
+            ConstraintDetail::NotNull { column: name } => name == column,
             ConstraintDetail::PrimaryKey { columns, .. }
             | ConstraintDetail::Unique { columns, .. }
-            | ConstraintDetail::ForeignKey { columns, .. } => !columns.iter().any(|name| name == column),
-            ConstraintDetail::Exclude { index } => !gone.contains(index),
+            | ConstraintDetail::ForeignKey { columns, .. } => columns.iter().any(|name| name == column),
+            ConstraintDetail::Exclude { index } => gone.contains(index),
         });
         let of_column = |known: &mut Statistics| known.columns.iter().any(|name| name == column);
         let statistics: Vec<Statistics> = relation.statistics.extract_if(.., of_column).collect();
-        relation.triggers.retain(|trigger| !trigger.columns.iter().any(|name| name == column));
-        relation.policies.retain(|policy| !policy.names_column(column));
+        relation.triggers.take_about(&[column], |it| it.columns.iter().any(|name| name == column));
+        relation.policies.take_about(&[column], |it| it.names_column(column));
         for known in statistics {
             self.catalog.statistics.remove(&known.name);
         }

@@ -4,50 +4,154 @@
 //! a long list keeps where each name is, and what is taken out of it leaves a gap, lest all that is behind it be moved.
 
 use std::borrow::Borrow;
-use std::hash::Hash;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::hash::{BuildHasher, Hash};
 
 use compact_str::CompactString;
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::relation::{Born, Constraint, ConstraintDetail, Index, Policy, RewriteRule, Trigger};
+use super::chunks::{Chunks, Iter};
+use super::relation::{Born, Column, Constraint, ConstraintDetail, Index, Policy, RewriteRule, Trigger};
 use super::{Expr, QName};
 
-/// Up to this many are looked through, which is faster than to look them up.
-const FEW: usize = 16;
-
 /// What is found by a name.
-pub trait Named {
+pub trait Named: Clone {
     /// What it is found by.
-    type Name: Eq + Hash + Clone;
+    type Name: Eq + Hash;
+
+    /// Up to this many are looked through, which is faster than to look them up.
+    const FEW: usize = 16;
 
     /// The name.
     fn name(&self) -> &Self::Name;
 
-    /// Calls `note` for each column that it is about; for the empty name where it can't tell, or is the primary key.
+    /// Calls `note` for each column that it is about, besides its name; for the empty name where it can't tell, or is the
+    /// primary key.
     fn columns(&self, _note: &mut dyn FnMut(&str)) {}
 }
 
-/// Where in a list what is.
-#[derive(Clone, Debug)]
-struct Places<N> {
-    /// By name, in order.
-    named: FxHashMap<N, Vec<u32>>,
-    /// By column that they are about, in order; what was taken out may still be in it.
-    about: FxHashMap<CompactString, Vec<u32>>,
+/// Where in a list what is about a column, in order; what is no more about it may still be in it. What comes first mostly
+/// goes first.
+type About = FxHashMap<CompactString, VecDeque<u32>>;
+
+/// Where one is, with a part of the hash of its name: names aren't kept twice.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    hash: u32,
+    place: u32,
 }
 
-impl<N: Eq + Hash + Clone> Places<N> {
-    fn add<T: Named<Name = N>>(&mut self, one: &T, place: u32) {
-        self.named.entry(one.name().clone()).or_default().push(place);
+/// Where in a list what is.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    /// By name, in no order.
+    named: HashTable<Spot>,
+    /// By column that they are about.
+    about: About,
+}
+
+fn hash_of<Q: Hash + ?Sized>(name: &Q) -> u32 {
+    (FxBuildHasher.hash_one(name) >> 32) as u32
+}
+
+/// The hash as the table takes it: it looks at the highest and the lowest bits.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// The places of what is about one of these columns, in order.
+fn merged<'a>(about: &'a About, columns: &[&str]) -> impl Iterator<Item = u32> + use<'a> {
+    let mut lists: Vec<_> =
+        columns.iter().filter_map(|column| about.get(*column)).map(VecDeque::iter).collect();
+    let firsts = lists.iter_mut().enumerate().filter_map(|(list, places)| Some((*places.next()?, list)));
+    let mut open: BinaryHeap<Reverse<(u32, usize)>> = firsts.map(Reverse).collect();
+    let mut last = None;
+    std::iter::from_fn(move || {
+        loop {
+            let Reverse((place, list)) = open.pop()?;
+            let next = lists.get_mut(list).and_then(Iterator::next);
+            open.extend(next.map(|&next| Reverse((next, list))));
+            if last.replace(place) != Some(place) {
+                return Some(place);
+            }
+        }
+    })
+}
+
+fn note_columns<T: Named>(about: &mut About, one: &T, place: u32) {
+    one.columns(&mut |column| {
+        let places = match about.get_mut(column) {
+            Some(places) => places,
+            None => about.entry(column.into()).or_default(),
+        };
+        // Mostly it is the last one of the list.
+        match places.back() {
+            Some(last) if *last >= place => {
+                if let Err(at) = places.binary_search(&place) {
+                    places.insert(at, place);
+                }
+            }
+            _ => places.push_back(place),
+        }
+    });
+}
+
+impl Places {
+    fn add<T: Named>(&mut self, one: &T, place: u32) {
+        self.add_name(one, place);
+        note_columns(&mut self.about, one, place);
+    }
+
+    fn add_name<T: Named>(&mut self, one: &T, place: u32) {
+        let hash = hash_of(one.name());
+        self.named.insert_unique(spread(hash), Spot { hash, place }, |spot| spread(spot.hash));
+    }
+
+    fn remove<T: Named>(&mut self, one: &T, place: u32) {
+        self.remove_name(one, place);
         one.columns(&mut |column| {
-            let about = match self.about.get_mut(column) {
-                Some(about) => about,
-                None => self.about.entry(column.into()).or_default(),
-            };
-            if about.last() != Some(&place) {
-                about.push(place);
+            let Some(places) = self.about.get_mut(column) else { return };
+            if let Ok(at) = places.binary_search(&place) {
+                places.remove(at);
+            }
+            if places.is_empty() {
+                self.about.remove(column);
             }
         });
+    }
+
+    fn remove_name<T: Named>(&mut self, one: &T, place: u32) {
+        if let Ok(spot) = self.named.find_entry(spread(hash_of(one.name())), |spot| spot.place == place) {
+            spot.remove();
+        }
+    }
+
+    /// Where those of a name are, in no order.
+    fn of<'a, T: Named, Q: Eq + Hash + ?Sized>(
+        &'a self,
+        slots: &'a Chunks<T>,
+        name: &'a Q,
+    ) -> impl Iterator<Item = u32> + 'a
+    where
+        T::Name: Borrow<Q>,
+    {
+        let hash = hash_of(name);
+        let is_it = move |spot: &&Spot| {
+            spot.hash == hash && slots.get(spot.place as usize).is_some_and(|one| one.name().borrow() == name)
+        };
+        self.named.iter_hash(spread(hash)).filter(is_it).map(|spot| spot.place)
+    }
+
+    /// The same, in order.
+    fn sorted<T: Named, Q: Eq + Hash + ?Sized>(&self, slots: &Chunks<T>, name: &Q) -> Vec<u32>
+    where
+        T::Name: Borrow<Q>,
+    {
+        let mut places: Vec<u32> = self.of(slots, name).collect();
+        places.sort_unstable();
+        places
     }
 }
 
@@ -55,16 +159,16 @@ impl<N: Eq + Hash + Clone> Places<N> {
 #[derive(Clone, Debug)]
 pub struct List<T: Named> {
     /// In order; `None` where one was taken out. Once half of them are gaps, these are closed.
-    slots: Vec<Option<T>>,
+    slots: Chunks<T>,
     /// How many there are.
     len: usize,
-    /// Where in `slots` what is. Kept once there are more than [`FEW`] slots.
-    places: Option<Places<T::Name>>,
+    /// Where in `slots` what is. Kept once there are more than [`Named::FEW`] slots; most lists are short, and there are many.
+    places: Option<Box<Places>>,
 }
 
 impl<T: Named> Default for List<T> {
     fn default() -> Self {
-        List { slots: Vec::new(), len: 0, places: None }
+        List { slots: Chunks::default(), len: 0, places: None }
     }
 }
 
@@ -81,20 +185,34 @@ impl<T: Named> List<T> {
 
     /// All, in order.
     pub fn iter(&self) -> Iter<'_, T> {
-        self.slots.iter().flatten()
+        self.slots.iter()
     }
 
-    /// Calls `change` for all, which changes anything but their names.
-    pub fn change_all(&mut self, change: impl FnMut(&mut T)) {
-        self.slots.iter_mut().flatten().for_each(change);
-        if self.places.is_some() {
-            self.index();
+    /// A column that members are about has another name: calls `change` for some, among them all that are about it or can't
+    /// tell, which changes anything but their names.
+    pub fn rename_column(&mut self, from: &str, to: &str, mut change: impl FnMut(&mut T)) {
+        let Some(places) = &mut self.places else {
+            return self.slots.iter_mut().for_each(change);
+        };
+        let about = places.about.remove(from).unwrap_or_default();
+        let unsure = places.about.get("").into_iter().flatten();
+        for &place in about.iter().chain(unsure.filter(|place| about.binary_search(place).is_err())) {
+            self.slots.get_mut(place as usize).into_iter().for_each(&mut change);
+        }
+        if !about.is_empty() {
+            let now = places.about.entry(to.into()).or_default();
+            if now.is_empty() {
+                *now = about;
+            } else {
+                let both: BTreeSet<u32> = now.iter().chain(&about).copied().collect();
+                *now = both.into_iter().collect();
+            }
         }
     }
 
     /// All, to change anything but their names and what columns they are about.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().flatten()
+        self.slots.iter_mut()
     }
 
     /// The first of that name.
@@ -103,8 +221,22 @@ impl<T: Named> List<T> {
         T::Name: Borrow<Q>,
     {
         match &self.places {
-            Some(places) => self.slots.get(*places.named.get(name)?.first()? as usize)?.as_ref(),
+            Some(places) => self.slots.get(places.of(&self.slots, name).min()? as usize),
             None => self.iter().find(|one| one.name().borrow() == name),
+        }
+    }
+
+    /// The same, to change anything but its name and what columns it is about.
+    pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, name: &Q) -> Option<&mut T>
+    where
+        T::Name: Borrow<Q>,
+    {
+        match &self.places {
+            Some(places) => {
+                let place = places.of(&self.slots, name).min()?;
+                self.slots.get_mut(place as usize)
+            }
+            None => self.iter_mut().find(|one| one.name().borrow() == name),
         }
     }
 
@@ -114,31 +246,32 @@ impl<T: Named> List<T> {
         T::Name: Borrow<Q>,
     {
         let (found, rest) = match &self.places {
-            Some(places) => (places.named.get(name).map_or(&[][..], Vec::as_slice), &[][..]),
-            None => (&[][..], self.slots.as_slice()),
+            Some(places) => (places.sorted(&self.slots, name), None),
+            None => (Vec::new(), Some(self.iter())),
         };
-        let found = found.iter().filter_map(|&place| self.slots.get(place as usize)?.as_ref());
-        found.chain(rest.iter().flatten().filter(move |one| one.name().borrow() == name))
+        let found = found.into_iter().filter_map(|place| self.slots.get(place as usize));
+        found.chain(rest.into_iter().flatten().filter(move |one| one.name().borrow() == name))
     }
 
     /// Some, in order, among them all that are about a column; the empty name: that can't tell, or are the primary key.
     pub fn about(&self, column: &str) -> impl Iterator<Item = &T> {
         let (found, rest) = match &self.places {
-            Some(places) => (places.about.get(column).map_or(&[][..], Vec::as_slice), &[][..]),
-            None => (&[][..], self.slots.as_slice()),
+            Some(places) => (places.about.get(column), None),
+            None => (None, Some(self.iter())),
         };
-        let found = found.iter().filter_map(|&place| self.slots.get(place as usize)?.as_ref());
-        found.chain(rest.iter().flatten())
+        let found = found.into_iter().flatten().filter_map(|&place| self.slots.get(place as usize));
+        found.chain(rest.into_iter().flatten())
     }
 
-    /// As [`List::about`], for several columns.
-    pub fn about_any(&self, columns: &[&str]) -> Vec<&T> {
-        let Some(places) = &self.places else { return self.iter().collect() };
-        let about = columns.iter().filter_map(|column| places.about.get(*column));
-        let mut found: Vec<u32> = about.flatten().copied().collect();
-        found.sort_unstable();
-        found.dedup();
-        found.into_iter().filter_map(|place| self.slots.get(place as usize)?.as_ref()).collect()
+    /// As [`List::about`], for several columns. Those who ask mostly want the first that is of a kind, and thousands may be
+    /// about one column: they are looked for one by one.
+    pub fn about_any(&self, columns: &[&str]) -> impl Iterator<Item = &T> {
+        let (found, rest) = match &self.places {
+            Some(places) => (Some(merged(&places.about, columns)), None),
+            None => (None, Some(self.iter())),
+        };
+        let found = found.into_iter().flatten();
+        found.filter_map(|place| self.slots.get(place as usize)).chain(rest.into_iter().flatten())
     }
 
     /// Whether one has that name.
@@ -149,15 +282,18 @@ impl<T: Named> List<T> {
         self.get(name).is_some()
     }
 
-    /// Calls `change` for all of that name; it changes anything but the name.
+    /// Calls `change` for all of that name; it changes anything but the name, what columns they are about too.
     pub fn change<Q: Eq + Hash + ?Sized>(&mut self, name: &Q, mut change: impl FnMut(&mut T))
     where
         T::Name: Borrow<Q>,
     {
-        match &self.places {
+        match &mut self.places {
             Some(places) => {
-                for &place in places.named.get(name).into_iter().flatten() {
-                    self.slots.get_mut(place as usize).into_iter().flatten().for_each(&mut change);
+                for place in places.sorted(&self.slots, name) {
+                    if let Some(one) = self.slots.get_mut(place as usize) {
+                        change(one);
+                        note_columns(&mut places.about, one, place);
+                    }
                 }
             }
             None => self.iter_mut().filter(|one| one.name().borrow() == name).for_each(change),
@@ -172,11 +308,11 @@ impl<T: Named> List<T> {
         let Some(places) = &mut self.places else {
             return self.iter_mut().filter(|one| one.name().borrow() == name).for_each(change);
         };
-        for place in places.named.remove(name).into_iter().flatten() {
-            if let Some(Some(one)) = self.slots.get_mut(place as usize) {
+        for place in places.sorted(&self.slots, name) {
+            if let Some(one) = self.slots.get_mut(place as usize) {
+                places.remove_name(one, place);
                 change(one);
-                let new = places.named.entry(one.name().clone()).or_default();
-                new.insert(new.partition_point(|&other| other < place), place);
+                places.add_name(one, place);
             }
         }
     }
@@ -188,8 +324,8 @@ impl<T: Named> List<T> {
         if let Some(places) = &mut self.places {
             places.add(&one, place);
         }
-        self.slots.push(Some(one));
-        if self.places.is_none() && self.slots.len() > FEW {
+        self.slots.push(one);
+        if self.places.is_none() && self.slots.len() > T::FEW {
             self.index();
         }
     }
@@ -201,10 +337,10 @@ impl<T: Named> List<T> {
 
     /// Those added behind `end`, as long as none is taken out.
     pub fn since(&self, end: usize) -> Iter<'_, T> {
-        self.slots.get(end..).unwrap_or_default().iter().flatten()
+        self.slots.from(end)
     }
 
-    /// Takes out all of that name; gives whether there were any.
+    /// Takes out all of that name: gives whether there were any.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, name: &Q) -> bool
     where
         T::Name: Borrow<Q>,
@@ -214,60 +350,85 @@ impl<T: Named> List<T> {
             self.retain(|one| one.name().borrow() != name);
             return self.len < before;
         };
-        let Some(gone) = places.named.remove(name) else { return false };
-        for place in gone {
-            if self.slots.get_mut(place as usize).is_some_and(|slot| slot.take().is_some()) {
+        let gone = places.sorted(&self.slots, name);
+        for &place in &gone {
+            if let Some(one) = self.slots.take(place as usize) {
+                places.remove(&one, place);
                 self.len -= 1;
             }
         }
-        if self.len < self.slots.len() / 2 {
-            self.close_gaps();
+        if !gone.is_empty() {
+            self.close_some_gaps();
         }
-        true
+        !gone.is_empty()
     }
 
     /// Takes out those of which `keep` says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        let before = self.len;
-        for slot in &mut self.slots {
-            if slot.as_ref().is_some_and(|one| !keep(one)) {
-                *slot = None;
-                self.len -= 1;
-            }
+        // Where none goes nothing is copied.
+        let goes = |place: &usize| self.slots.get(*place).is_some_and(|one| !keep(one));
+        let gone: Vec<usize> = (0..self.slots.len()).filter(goes).collect();
+        for &place in &gone {
+            self.len -= usize::from(self.slots.take(place).is_some());
         }
-        if self.len < before {
+        if !gone.is_empty() {
             self.close_gaps();
         }
     }
 
-    /// The same, where it isn't known already that none goes.
-    pub fn retain_if(&mut self, may_go: bool, keep: impl FnMut(&T) -> bool) {
-        if may_go {
-            self.retain(keep);
+    /// Takes out those that are about one of these columns, or can't tell where the empty name is among them, and of which
+    /// `goes` says yes; gives them, in order. Where not all are looked at, it has to say no of all others.
+    pub fn take_about(&mut self, columns: &[&str], mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+        let found: Vec<u32> = match &self.places {
+            Some(places) => merged(&places.about, columns).collect(),
+            None => (0..self.slots.len() as u32).collect(), // files over 4 GiB are refused
+        };
+        let mut taken = Vec::new();
+        for place in found {
+            if !self.slots.get(place as usize).is_some_and(&mut goes) {
+                continue;
+            }
+            let Some(one) = self.slots.take(place as usize) else { continue };
+            self.len -= 1;
+            if let Some(places) = &mut self.places {
+                places.remove(&one, place);
+            }
+            taken.push(one);
+        }
+        if !taken.is_empty() {
+            self.close_some_gaps();
+        }
+        taken
+    }
+
+    /// Closes the gaps where they are many, or where nothing would be found by its place.
+    fn close_some_gaps(&mut self) {
+        if self.places.is_none() || self.len < self.slots.len() / 2 {
+            self.close_gaps();
         }
     }
 
     fn close_gaps(&mut self) {
-        self.slots.retain(Option::is_some);
+        let mut slots = Chunks::default();
+        std::mem::take(&mut self.slots).into_iter().for_each(|one| slots.push(one));
+        self.slots = slots;
         self.places = None;
-        if self.slots.len() > FEW {
+        if self.slots.len() > T::FEW {
             self.index();
         }
     }
 
     fn index(&mut self) {
-        let mut places = Places { named: FxHashMap::default(), about: FxHashMap::default() };
-        for (place, one) in (0u32..).zip(&self.slots) {
-            if let Some(one) = one {
+        let mut places = Places::default();
+        // files over 4 GiB are refused
+        for place in 0..self.slots.len() as u32 {
+            if let Some(one) = self.slots.get(place as usize) {
                 places.add(one, place);
             }
         }
-        self.places = Some(places);
+        self.places = Some(Box::new(places));
     }
 }
-
-/// The members of a [`List`], in order.
-pub type Iter<'a, T> = std::iter::Flatten<std::slice::Iter<'a, Option<T>>>;
 
 impl<'a, T: Named> IntoIterator for &'a List<T> {
     type Item = &'a T;
@@ -280,10 +441,10 @@ impl<'a, T: Named> IntoIterator for &'a List<T> {
 
 impl<T: Named> IntoIterator for List<T> {
     type Item = T;
-    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Option<T>>>;
+    type IntoIter = std::vec::IntoIter<T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.slots.into_iter().flatten()
+        self.slots.into_iter().collect::<Vec<T>>().into_iter()
     }
 }
 
@@ -348,6 +509,9 @@ impl Named for Trigger {
     fn name(&self) -> &CompactString {
         &self.name
     }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.columns.iter().for_each(|column| note(column));
+    }
 }
 
 impl Named for RewriteRule {
@@ -361,6 +525,22 @@ impl Named for Policy {
     type Name = CompactString;
     fn name(&self) -> &CompactString {
         &self.name
+    }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.named_columns().for_each(|column| note(column));
+    }
+}
+
+/// About the columns that it is generated from.
+impl Named for Column {
+    type Name = CompactString;
+    // Most tables have more than a few columns, and are looked into seldom.
+    const FEW: usize = 64;
+    fn name(&self) -> &CompactString {
+        &self.name
+    }
+    fn columns(&self, note: &mut dyn FnMut(&str)) {
+        self.generated.iter().flat_map(|from| &from.columns).for_each(|column| note(column));
     }
 }
 
@@ -405,6 +585,7 @@ mod tests {
     /// A list and a plain vector that is told the same.
     #[test]
     fn a_long_list_does_what_a_short_one_does() {
+        const FEW: usize = <CompactString as Named>::FEW;
         for many in [3, FEW, FEW + 1, 200] {
             let mut list: List<CompactString> = List::default();
             let mut plain: Vec<CompactString> = Vec::new();
@@ -443,5 +624,68 @@ mod tests {
                 plain.iter().all(|one| list.all(one.as_str()).eq(plain.iter().filter(|other| *other == one)))
             );
         }
+    }
+
+    /// A thing with a name and columns.
+    #[derive(Clone, Debug, PartialEq)]
+    struct About(CompactString, Vec<CompactString>);
+
+    impl Named for About {
+        type Name = CompactString;
+        const FEW: usize = 8;
+        fn name(&self) -> &CompactString {
+            &self.0
+        }
+        fn columns(&self, note: &mut dyn FnMut(&str)) {
+            self.1.iter().for_each(|column| note(column));
+        }
+    }
+
+    #[test]
+    fn what_is_about_a_column_is_found_and_little_else() {
+        let column = |number: usize| CompactString::from(format!("c{number}"));
+        let mut list: List<About> = List::default();
+        for number in 0..1000 {
+            list.push(About(
+                format!("n{number}").into(),
+                vec![column(number % 100), column(100 + number % 7)],
+            ));
+        }
+        let about = |list: &List<About>, columns: &[&str]| -> Vec<About> {
+            let found: Vec<About> = list.about_any(columns).cloned().collect();
+            let is_about = |one: &&About| one.1.iter().any(|column| columns.contains(&column.as_str()));
+            let meant: Vec<About> = list.iter().filter(is_about).cloned().collect();
+            assert!(found.len() < meant.len() + 20, "no more are looked at than a column has");
+            assert_eq!(found.into_iter().filter(|one| is_about(&one)).collect::<Vec<_>>(), meant);
+            meant
+        };
+        assert_eq!(about(&list, &["c50"]).len(), 10);
+        assert_eq!(about(&list, &["c50", "c51", "c51"]).len(), 20);
+        // About another column, by a change and by the column's new name.
+        list.change("n50", |one| one.1 = vec![column(51)]);
+        assert_eq!((about(&list, &["c50"]).len(), about(&list, &["c51"]).len()), (9, 11));
+        let mut changed = 0;
+        list.rename_column("c51", "c50", |one| {
+            changed += 1;
+            one.1.iter_mut().filter(|one| *one == "c51").for_each(|one| *one = "c50".into());
+        });
+        assert_eq!((changed, about(&list, &["c50"]).len(), about(&list, &["c51"]).len()), (11, 20, 0));
+        // Taken out, one column after the other.
+        let mut left = list.len();
+        for number in 0..100 {
+            let mut asked = 0;
+            let taken = list.take_about(&[&column(number)], |one| {
+                asked += 1;
+                one.1.contains(&column(number))
+            });
+            left -= taken.len();
+            assert!(asked < taken.len() + 200 && taken.is_sorted_by_key(|one| one.0.len()), "{number}");
+            assert_eq!((list.len(), list.iter().count()), (left, left));
+            assert!(
+                taken.iter().all(|one| !list.has(one.0.as_str()))
+                    && about(&list, &["c99"]).len() >= 10 * usize::from(number < 99)
+            );
+        }
+        assert_eq!(left, 0);
     }
 }

@@ -7,20 +7,24 @@
 mod alter;
 mod apply;
 pub(super) mod callers;
+mod chunks;
 mod create;
 mod difference;
 mod drop;
 mod families;
 mod index_columns;
 mod keys;
+mod links;
 mod list;
 mod map;
 pub mod naming;
 mod reads;
 mod relation;
 mod rename;
+mod schemas;
 mod snapshot;
 mod types;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +34,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::statement::{CreateRoutine, Expr, Name, PartitionBound, TypeName, has_placeholder, quote_ident};
 
+use links::Link;
 use map::SharedMap;
+use schemas::BySchema;
 
 pub use apply::Applied;
 pub use callers::Caller;
@@ -215,13 +221,13 @@ impl Unnamed {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     schemas: SharedMap<CompactString, Born>,
-    relations: SharedMap<QName, Arc<Relation>>,
+    relations: BySchema<Arc<Relation>>,
     /// Index → its table. Indexes share the relations' name space.
     indexes: SharedMap<QName, QName>,
     /// Extended statistics → their table.
     statistics: SharedMap<QName, QName>,
-    types: SharedMap<QName, Arc<Type>>,
-    functions: SharedMap<QName, Vec<Function>>,
+    types: BySchema<Arc<Type>>,
+    functions: BySchema<Vec<Function>>,
     extensions: SharedMap<CompactString, Born>,
     /// Publication → (all tables, tables).
     publications: SharedMap<CompactString, (bool, List<QName>)>,
@@ -230,9 +236,9 @@ pub struct Catalog {
     /// Parent → partitions, among them its DEFAULT; the partitions themselves say which is.
     defaults: SharedMap<QName, List<QName>>,
     /// Target → tables with a foreign key to it.
-    referencing: SharedMap<QName, List<QName>>,
+    referencing: SharedMap<QName, List<Link>>,
     /// Used relation → views and materialized views over it.
-    views_over: SharedMap<QName, List<QName>>,
+    views_over: SharedMap<QName, List<Link>>,
     /// Relation → what has named it in a policy, a rule, a constraint trigger's FROM or a body that is written as SQL, and may have
     /// gone since.
     read_by: SharedMap<QName, Vec<Reader>>,
@@ -240,9 +246,8 @@ pub struct Catalog {
     sequences: SharedMap<QName, List<QName>>,
     /// Composite type → tables OF it; the tables themselves say so too.
     typed: SharedMap<QName, List<QName>>,
-    /// The names, schemas left out, of all types that columns, domains and attributes ever had: of most relations nobody asks
-    /// in vain whether something has their row type.
-    type_names: SharedMap<CompactString, ()>,
+    /// Word → relations, types and functions that have it somewhere, or had: see `words`.
+    users: SharedMap<CompactString, List<QName>>,
     /// Whether the history is known from an empty database on: then what is absent does not exist.
     complete: bool,
     /// What was made and dropped under names that are known only at run time.
@@ -251,6 +256,8 @@ pub struct Catalog {
     migration: u32,
     /// What it has made or changed so far: see [`Catalog::touched`].
     touched: Vec<QName>,
+    /// How many names there may be in it before each is kept only once.
+    touched_at_most: usize,
     /// Temporary relations or functions are there.
     has_temporary: bool,
     /// Relations that migrations of other folders make: perhaps in the same database.
@@ -332,7 +339,7 @@ impl Catalog {
         let mut bare = self.clone();
         for relation in bare.relations.values_mut() {
             let relation = Arc::make_mut(relation);
-            for column in &mut relation.columns {
+            for column in relation.columns.iter_mut() {
                 column.default.iter_mut().for_each(|default| default.text.clear());
                 column.generated.iter_mut().for_each(|generated| generated.text.clear());
             }
@@ -407,8 +414,15 @@ impl Catalog {
     }
 
     fn touch(&mut self, name: &QName) {
-        if self.touched.last() != Some(name) {
-            self.touched.push(name.clone());
+        if self.touched.last() == Some(name) {
+            return;
+        }
+        self.touched.push(name.clone());
+        // A migration may change the same ones over and over.
+        if self.touched.len() > self.touched_at_most {
+            self.touched.sort_unstable();
+            self.touched.dedup();
+            self.touched_at_most = 2 * self.touched.len() + 64;
         }
     }
 
@@ -418,9 +432,15 @@ impl Catalog {
         self.touched.clear();
         // Another migration may be another session: what is temporary is gone.
         if std::mem::take(&mut self.has_temporary) {
-            self.relations.retain(|name, _| name.schema != TEMPORARY);
-            self.indexes.retain(|name, _| name.schema != TEMPORARY);
-            self.functions.retain(|name, _| name.schema != TEMPORARY);
+            for name in self.relations.in_schema(TEMPORARY) {
+                let Some(relation) = self.relations.remove(&name) else { continue };
+                for index in &relation.indexes {
+                    self.indexes.remove(&QName::new(TEMPORARY, &index.name));
+                }
+            }
+            for name in self.functions.in_schema(TEMPORARY) {
+                self.functions.remove(&name);
+            }
         }
     }
 
@@ -513,6 +533,14 @@ impl Catalog {
         all
     }
 
+    /// The relations in a schema, in the order of their names.
+    pub fn relations_in(&self, schema: &str) -> Vec<&Relation> {
+        let names = self.relations.in_schema(schema);
+        let mut found: Vec<&Relation> = names.iter().filter_map(|name| self.relation(name)).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
     /// All relations, for those who sort what they find.
     pub fn relations_unsorted(&self) -> impl Iterator<Item = &Relation> {
         self.relations.values().map(Arc::as_ref)
@@ -536,6 +564,14 @@ impl Catalog {
         all
     }
 
+    /// Those of them in a schema, in the order of their names.
+    pub fn types_in(&self, schema: &str) -> Vec<&Type> {
+        let names = self.types.in_schema(schema);
+        let mut found: Vec<&Type> = names.iter().filter_map(|name| self.type_named(name)).collect();
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
     /// The overloads of a function.
     pub fn functions(&self, name: &QName) -> &[Function] {
         self.functions.get(name).map_or(&[], Vec::as_slice)
@@ -548,7 +584,12 @@ impl Catalog {
 
     /// Whether a schema is known to exist.
     pub fn has_schema(&self, name: &str) -> bool {
-        self.schemas.contains_key(name) || name.starts_with("pg_") || name == "information_schema"
+        self.made_schema(name) || name.starts_with("pg_") || name == "information_schema"
+    }
+
+    /// Whether one is known to exist that isn't the server's own.
+    pub fn made_schema(&self, name: &str) -> bool {
+        self.schemas.contains_key(name)
     }
 
     /// All known schemas, sorted.
@@ -636,59 +677,6 @@ impl Catalog {
         found
     }
 
-    /// Foreign keys that point to `target`: (table, constraint), in the order of tables.
-    pub fn foreign_keys_to(&self, target: &QName) -> Vec<(&Relation, &Constraint)> {
-        let mut tables: Vec<&QName> = self.referencing.get(target).into_iter().flatten().collect();
-        tables.sort();
-        tables.dedup();
-        tables
-            .into_iter()
-            .filter_map(|table| self.relation(table))
-            .flat_map(|table| table.constraints.iter().map(move |constraint| (table, constraint)))
-            .filter(|(_, constraint)| {
-                matches!(&constraint.detail, ConstraintDetail::ForeignKey { target: to, .. } if to == target)
-            })
-            .collect()
-    }
-
-    /// Of the foreign keys that point to the table of an index, those that stand on this index: on the first of the
-    /// table's that has their columns.
-    pub fn foreign_keys_on(&self, table: &QName, index: &str) -> Vec<(&Relation, &Constraint)> {
-        let Some(relation) = self.relation(table) else { return Vec::new() };
-        let mut keys = self.foreign_keys_to(table);
-        keys.retain(|(_, key)| {
-            let ConstraintDetail::ForeignKey { target_columns, .. } = &key.detail else { return false };
-            relation.key_index(target_columns).is_some_and(|found| found.name == index)
-        });
-        keys
-    }
-
-    /// Foreign keys that point to a column.
-    pub fn foreign_keys_to_column(&self, table: &QName, column: &str) -> Vec<(&Relation, &Constraint)> {
-        let mut keys = self.foreign_keys_to(table);
-        keys.retain(|(_, key)| {
-            matches!(&key.detail, ConstraintDetail::ForeignKey { target_columns, .. }
-                if target_columns.iter().any(|target| target == column))
-        });
-        keys
-    }
-
-    /// Views and materialized views directly over a relation, sorted.
-    pub fn views_over(&self, relation: &QName) -> Vec<&Relation> {
-        let mut names: Vec<&QName> = self.views_over.get(relation).into_iter().flatten().collect();
-        names.sort();
-        names.dedup();
-        names.into_iter().filter_map(|name| self.relation(name)).collect()
-    }
-
-    /// Of those, the ones that certainly read a column.
-    pub fn views_reading<'a>(&'a self, relation: &QName, column: &str) -> impl Iterator<Item = &'a Relation> {
-        let reads = move |view: &&Relation| {
-            view.reads_columns.iter().any(|(of, read)| of == relation && read == column)
-        };
-        self.views_over(relation).into_iter().filter(reads)
-    }
-
     /// Policies that name a relation in a subquery: (table, policy).
     pub fn policies_over(&self, relation: &QName) -> Vec<(&Relation, &Policy)> {
         let tables = self.read_by.get(relation).into_iter().flatten().filter_map(|reader| match reader {
@@ -744,59 +732,37 @@ impl Catalog {
         functions.filter(|function| function.needs.relations.contains(relation)).collect()
     }
 
-    /// Views and materialized views over a relation at any depth, nearest first.
-    pub fn all_views_over<'a>(&'a self, relation: &'a QName) -> Vec<&'a Relation> {
-        let mut found: Vec<&Relation> = Vec::new();
-        let mut known: FxHashSet<&QName> = FxHashSet::default();
-        let mut open = vec![relation];
-        while let Some(next) = open.pop() {
-            for view in self.views_over(next) {
-                if known.insert(&view.name) {
-                    found.push(view);
-                    open.push(&view.name);
-                }
-            }
-        }
-        found
-    }
-
-    /// Takes note of the name of a type that something has.
-    fn note_type(&mut self, name: &CompactString) {
-        if !self.type_names.contains_key(name) {
-            self.type_names.insert(name.clone(), ());
-        }
-    }
-
     /// Tables, partitioned tables and materialized views with a column of this type (domain, enum,
     /// composite; arrays of it and domains over it count), with the columns.
     pub fn relations_using_type(&self, name: &QName) -> Vec<(&Relation, Vec<&Column>)> {
-        if !self.type_names.contains_key(&name.name) {
-            return Vec::new();
-        }
-        // By name, so that neither each type nor each column is compared with all of them.
-        let mut users: FxHashMap<&str, Vec<(&TypeName, &QName)>> = FxHashMap::default();
-        for (user, definition) in self.types.iter() {
-            match &definition.kind {
-                TypeKind::Domain(domain) => {
-                    users.entry(&domain.base.name.name.value).or_default().push((&domain.base, user));
-                }
-                TypeKind::Composite(attributes) => {
-                    for attribute in attributes {
-                        let written = &attribute.type_name;
-                        users.entry(&written.name.name.value).or_default().push((written, user));
-                    }
-                }
-                _ => {}
-            }
-        }
         let mut names: FxHashMap<&str, Vec<&QName>> = FxHashMap::default();
         let mut known: FxHashSet<&QName> = FxHashSet::from_iter([name]);
+        let mut holders: Vec<&QName> = Vec::new();
+        let mut in_any = false;
         let mut open = vec![name];
         while let Some(over) = open.pop() {
             names.entry(&over.name).or_default().push(over);
-            for (written, user) in users.get(over.name.as_str()).into_iter().flatten() {
-                if self.is_type(written, over) && known.insert(user) {
-                    open.push(user);
+            let is_over = |user: &&Type| match &user.kind {
+                TypeKind::Domain(domain) => self.is_type(&domain.base, over),
+                TypeKind::Composite(attributes) => {
+                    attributes.iter().any(|attribute| self.is_type(&attribute.type_name, over))
+                }
+                _ => false,
+            };
+            match self.users_of(&over.name) {
+                Some(users) => {
+                    for user in users {
+                        holders.push(user);
+                        let is_over = self.type_named(user).is_some_and(|user| is_over(&user));
+                        if is_over && known.insert(user) {
+                            open.push(user);
+                        }
+                    }
+                }
+                None => {
+                    in_any = true;
+                    let users = self.types().into_iter().filter(is_over);
+                    open.extend(users.map(|user| &user.name).filter(|user| known.insert(user)));
                 }
             }
         }
@@ -804,19 +770,18 @@ impl Catalog {
             let same_name = names.get(written.name.name.as_str()).into_iter().flatten();
             same_name.into_iter().any(|name| self.is_type(written, name))
         };
-        let mut found: Vec<(&Relation, Vec<&Column>)> = self
-            .relations
-            .values()
-            .filter(|relation| relation.kind.has_storage())
-            .map(|relation| {
-                let columns: Vec<&Column> =
-                    relation.columns.iter().filter(|column| is_one(&column.type_name)).collect();
-                (relation.as_ref(), columns)
-            })
-            .filter(|(_, columns)| !columns.is_empty())
-            .collect();
-        found.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-        found
+        let mut relations: Vec<&Relation> = match in_any {
+            true => self.relations_unsorted().collect(),
+            false => holders.into_iter().filter_map(|name| self.relation(name)).collect(),
+        };
+        relations.retain(|relation| relation.kind.has_storage());
+        relations.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        relations.dedup_by(|a, b| a.name == b.name);
+        let columns = relations.into_iter().map(|relation| {
+            let having = relation.columns.iter().filter(|column| is_one(&column.type_name));
+            (relation, having.collect::<Vec<&Column>>())
+        });
+        columns.filter(|(_, columns)| !columns.is_empty()).collect()
     }
 
     /// The tables OF a composite type, in the order of their names.

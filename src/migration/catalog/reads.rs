@@ -77,7 +77,9 @@ impl Words {
         let one_select = all.clone().filter(|&at| self.is(at, "select")).count() == 1;
         let others = self.aliases();
         let mut known: FxHashMap<&str, Vec<&Relation>> = FxHashMap::default();
+        let mut named: FxHashMap<&str, Vec<&Relation>> = FxHashMap::default();
         for relation in relations {
+            named.entry(&relation.name.name).or_default().push(relation);
             for column in &relation.columns {
                 known.entry(&column.name).or_default().push(relation);
             }
@@ -96,11 +98,12 @@ impl Words {
             }
             let Some(name) = self.column(at) else { continue };
             let Some(having) = known.get(name.as_str()) else { continue };
-            if others.contains(name) || relations.iter().any(|relation| relation.name.name == *name) {
+            if others.contains(name) || named.contains_key(name.as_str()) {
                 continue;
             }
-            let qualifier = self.qualifier(at);
-            let qualified = having.iter().find(|relation| Some(&relation.name.name) == qualifier);
+            let qualifier = self.qualifier(at).and_then(|qualifier| named.get(qualifier.as_str()));
+            let has_it = |relation: &&&Relation| relation.column(name).is_some();
+            let qualified = qualifier.and_then(|relations| relations.iter().find(has_it));
             let only = || having.first().filter(|_| having.len() == 1);
             found.extend(qualified.or_else(only).map(|of| (&of.name, name)));
         }

@@ -1,8 +1,8 @@
 //! A relation as the catalog knows it: columns, constraints, indexes and what hangs on them.
 
-use compact_str::CompactString;
-
 use std::sync::Arc;
+
+use compact_str::CompactString;
 
 use super::{ColumnOf, List, QName};
 use crate::migration::statement::{
@@ -84,7 +84,7 @@ pub struct Relation {
     /// What it is.
     pub kind: RelationKind,
     /// Columns, in order; dropped ones are gone.
-    pub columns: Vec<Column>,
+    pub columns: List<Column>,
     /// Whether `columns` is all there is: false for CREATE TABLE AS with `*`, a typed table of an unknown
     /// type, a relation of which only parts have been seen.
     pub columns_known: bool,
@@ -113,7 +113,7 @@ pub struct Relation {
     /// Views: relations read, and columns named.
     pub reads: Vec<QName>,
     /// Views: every identifier in the query, to tell whether a column may be used.
-    pub mentions: Vec<CompactString>,
+    pub mentions: Arc<[CompactString]>,
     /// Views: columns that the query certainly reads.
     pub reads_columns: Vec<ColumnOf>,
     /// Views: functions of the migrations that the query calls.
@@ -135,17 +135,18 @@ pub struct Relation {
 impl Relation {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
+        self.columns.get(name)
     }
 
     /// The columns that are generated from a column.
-    pub fn generated_from(&self, column: &str) -> impl Iterator<Item = &Column> {
+    pub fn generated_from<'a>(&'a self, column: &'a str) -> impl Iterator<Item = &'a Column> {
         let reads = move |generated: &Generated| generated.columns.iter().any(|from| from == column);
-        self.columns.iter().filter(move |known| known.generated.as_ref().is_some_and(reads))
+        self.columns.about(column).filter(move |known| known.generated.as_ref().is_some_and(reads))
     }
 
+    /// To change anything but what it is generated from.
     pub(super) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
-        self.columns.iter_mut().find(|column| column.name == name)
+        self.columns.get_mut(name)
     }
 
     /// The constraint of that name.
@@ -162,7 +163,7 @@ impl Relation {
     pub fn indexes_about(&self, columns: &[&str]) -> Vec<&Index> {
         // Which columns a predicate names isn't kept.
         let or_unknown: Vec<&str> = columns.iter().copied().chain([""]).collect();
-        self.indexes.about_any(&or_unknown)
+        self.indexes.about_any(&or_unknown).collect()
     }
 
     /// The primary key.
@@ -543,9 +544,14 @@ impl Policy {
         [&mut self.using, &mut self.check]
     }
 
+    /// The columns of its table that it names.
+    pub fn named_columns(&self) -> impl Iterator<Item = &CompactString> {
+        self.expressions().into_iter().flat_map(|it| &it.columns)
+    }
+
     /// Whether it names a column of its table.
     pub fn names_column(&self, column: &str) -> bool {
-        self.expressions().into_iter().flat_map(|it| &it.columns).any(|named| named == column)
+        self.named_columns().any(|named| named == column)
     }
 
     /// Whether it names a relation in a subquery.

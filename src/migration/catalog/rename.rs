@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::naming::cut;
 use super::relation::{Constraint, ConstraintDetail, Relation, of_whole};
-use super::{Function, List, QName, Reader, Type, TypeKind};
+use super::{Function, Link, List, QName, Reader, Type, TypeKind};
 use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind, RuleDefinition};
 
 use super::apply::Replay;
@@ -55,15 +55,11 @@ impl Replay<'_> {
                 if let Some(born) = self.catalog.schemas.remove(&old) {
                     self.catalog.schemas.insert(to.value.clone(), born);
                 }
-                let inside: Vec<QName> =
-                    self.catalog.relations.keys().filter(|name| name.schema == old).cloned().collect();
-                for relation in inside {
+                for relation in self.catalog.relations.in_schema(&old) {
                     let new = QName { schema: to.value.clone(), name: relation.name.clone() };
                     self.rename_relation(&relation, new);
                 }
-                let types: Vec<QName> =
-                    self.catalog.types.keys().filter(|name| name.schema == old).cloned().collect();
-                for named in types {
+                for named in self.catalog.types.in_schema(&old) {
                     let new = QName { schema: to.value.clone(), name: named.name.clone() };
                     self.rename_type(&named, new);
                 }
@@ -117,12 +113,13 @@ impl Replay<'_> {
                 }
                 for function in &mut moved {
                     function.name = new.clone();
+                    self.catalog.note_function(function);
                 }
                 if !stays.is_empty() {
                     self.catalog.functions.insert(old, stays);
                 }
                 if !moved.is_empty() {
-                    self.catalog.functions.get_or_default(&new).extend(moved);
+                    self.catalog.functions.get_or_insert_with(&new, Vec::new).extend(moved);
                 }
             }
             _ => {}
@@ -131,6 +128,7 @@ impl Replay<'_> {
 
     pub(super) fn rename_type(&mut self, old: &QName, new: QName) {
         let Some(found) = self.catalog.types.remove(old) else { return };
+        self.catalog.note_new_word(&old.name, &new.name);
         let using: Vec<QName> = self
             .catalog
             .relations_using_type(old)
@@ -139,7 +137,7 @@ impl Replay<'_> {
             .collect();
         for relation in using {
             let Some(relation) = self.known_mut(&relation) else { continue };
-            for column in &mut relation.columns {
+            for column in relation.columns.iter_mut() {
                 let written = &mut column.type_name.name;
                 let same_schema = written.schema.as_ref().is_some_and(|schema| schema.value == old.schema);
                 if same_schema && written.name.value == old.name {
@@ -155,9 +153,9 @@ impl Replay<'_> {
             }
             self.catalog.typed.insert(new.clone(), tables);
         }
-        self.catalog.note_type(&new.name);
         let renamed = Type { name: new.clone(), ..found.as_ref().clone() };
-        self.catalog.types.insert(new, Arc::new(renamed));
+        self.catalog.types.insert(new.clone(), Arc::new(renamed));
+        self.catalog.note_type_itself(&new);
     }
 
     /// What policies and bodies name follows.
@@ -273,12 +271,14 @@ impl Replay<'_> {
         self.catalog.list_sequence(&new, relation.owned_by.as_ref());
         self.catalog.touch(&new);
         self.catalog.relations.insert(new.clone(), Arc::new(relation));
+        self.catalog.note_relation(&new);
         let replace = |list: &mut Vec<QName>| {
             for name in list.iter_mut().filter(|name| *name == old) {
                 *name = new.clone();
             }
         };
         let replace_in = |list: &mut List<QName>| list.rename(old, |name| *name = new.clone());
+        let relink = |list: &mut List<Link>| list.rename(old, |link| link.from = new.clone());
         for parent in &parents {
             self.catalog.children.get_mut(parent).map(replace_in);
         }
@@ -297,9 +297,9 @@ impl Replay<'_> {
             self.catalog.defaults.insert(new.clone(), defaults);
         }
         let mut referencing = self.catalog.referencing.remove(old).unwrap_or_default();
-        replace_in(&mut referencing);
-        for table in &referencing {
-            let Some(table) = self.known_mut(table) else { continue };
+        relink(&mut referencing);
+        for link in &referencing {
+            let Some(table) = self.known_mut(&link.from) else { continue };
             for constraint in table.constraints.iter_mut() {
                 if let ConstraintDetail::ForeignKey { target, .. } = &mut constraint.detail
                     && target == old
@@ -310,11 +310,11 @@ impl Replay<'_> {
         }
         self.catalog.referencing.insert(new.clone(), referencing);
         for target in &targets {
-            self.catalog.referencing.get_mut(target).map(replace_in);
+            self.catalog.referencing.get_mut(target).map(relink);
         }
         let views = self.catalog.views_over.remove(old).unwrap_or_default();
-        for view in &views {
-            if let Some(view) = self.known_mut(view) {
+        for link in &views {
+            if let Some(view) = self.known_mut(&link.from) {
                 replace(&mut view.reads);
                 for (of, _) in view.reads_columns.iter_mut().filter(|(of, _)| of == old) {
                     *of = new.clone();
@@ -323,7 +323,7 @@ impl Replay<'_> {
         }
         self.catalog.views_over.insert(new.clone(), views);
         for read in &reads {
-            self.catalog.views_over.get_mut(read).map(replace_in);
+            self.catalog.views_over.get_mut(read).map(relink);
         }
         self.rename_read(old, &new);
         for (_, tables) in self.catalog.publications.values_mut() {

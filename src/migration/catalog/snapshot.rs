@@ -75,11 +75,9 @@ impl Catalog {
             self.relations.insert(name.clone(), Arc::new(relation));
         }
         let reads: Vec<QName> = told.reads.iter().map(|read| QName::new(&read.schema, &read.name)).collect();
+        let mentions = self.relation(&name).map(|known| known.mentions.clone()).unwrap_or_default();
         for read in &reads {
-            let over = self.views_over.get_or_default(read);
-            if !over.has(&name) {
-                over.push(name.clone());
-            }
+            self.link_view(read, &name, &mentions);
         }
         let Some(relation) = self.relations.get_mut(&name).map(Arc::make_mut) else { return };
         if !reads.is_empty() {

@@ -35,7 +35,8 @@ impl Replay<'_> {
             TypeDefinition::Range => TypeKind::Range,
             TypeDefinition::Base | TypeDefinition::Shell => TypeKind::Base,
         };
-        self.catalog.types.insert(name.clone(), Arc::new(Type { name, kind, born }));
+        self.catalog.types.insert(name.clone(), Arc::new(Type { name: name.clone(), kind, born }));
+        self.catalog.note_type_itself(&name);
     }
 
     pub(super) fn type_mut(&mut self, name: &Name) -> Option<&mut Type> {
@@ -61,6 +62,10 @@ impl Replay<'_> {
             _ => None,
         };
         self.alter_typed_tables(name, action);
+        let resolved = self.catalog.resolve_type(name, self.path);
+        for attribute in attributes.iter().flatten() {
+            self.catalog.note_type(attribute, &resolved);
+        }
         let Some(found) = self.type_mut(name) else { return };
         match (&mut found.kind, action) {
             (TypeKind::Enum(labels), TypeAction::AddValue { value, .. }) if !labels.has(value.as_str()) => {
@@ -122,6 +127,9 @@ impl Replay<'_> {
                             }
                             sql::AttributeActionKind::SetType { name, type_name } => {
                                 let stored = self.stored_type(type_name);
+                                for member in &family {
+                                    self.catalog.note_type(&stored, member);
+                                }
                                 self.on_column(table, false, &name.value, |known| {
                                     known.type_name = stored.clone();
                                 });
@@ -142,7 +150,8 @@ impl Replay<'_> {
             self.add_domain_constraint(&mut domain, &name, constraint);
         }
         let made = Type { name: name.clone(), kind: TypeKind::Domain(domain), born: self.born };
-        self.catalog.types.insert(name, Arc::new(made));
+        self.catalog.types.insert(name.clone(), Arc::new(made));
+        self.catalog.note_type_itself(&name);
     }
 
     pub(super) fn add_domain_constraint(
@@ -187,6 +196,9 @@ impl Replay<'_> {
             DomainAction::SetNotNull => domain.not_null = true,
             DomainAction::DropNotNull => domain.not_null = false,
             DomainAction::AddConstraint(constraint) => {
+                if let ConstraintKind::Check(expr) = &constraint.kind {
+                    self.catalog.note_calls(&expr.calls, &qualified);
+                }
                 self.add_domain_constraint(&mut domain, &qualified, constraint);
             }
             DomainAction::DropConstraint { name, .. } => {

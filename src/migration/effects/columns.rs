@@ -202,12 +202,8 @@ impl Computation<'_> {
                 );
             }
             for member in self.tree(table, only) {
-                for view in self.catalog.views_over(&member) {
-                    let named = |word: &str| view.mentions.iter().any(|m| m == word);
-                    if named(column) || named("*") || view.mentions.is_empty() {
-                        let name = view.name.clone();
-                        self.drop_view_and_above(&name, &format!("reads {member}.{column}"));
-                    }
+                for view in self.catalog.views_naming(&member, column) {
+                    self.drop_view_and_above(&view.name, &format!("reads {member}.{column}"));
                 }
             }
         }
@@ -432,7 +428,7 @@ impl Computation<'_> {
         }
         let referencing: Vec<(QName, CompactString, bool)> = self
             .catalog
-            .foreign_keys_to(&relation.name)
+            .foreign_keys_naming(&relation.name, &[column])
             .into_iter()
             .filter(|(_, constraint)| match &constraint.detail {
                 ConstraintDetail::ForeignKey { target_columns, .. } => {

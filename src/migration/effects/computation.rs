@@ -304,6 +304,11 @@ impl<'a> Computation<'a> {
         self.effects.destroys.push(Destroyed { what, name, relation, span: self.span, cascaded });
     }
 
+    /// Whether something of that name goes.
+    pub fn is_destroyed(&self, what: DestroyedKind, name: &str) -> bool {
+        self.places.destroyed.contains(&(what, name.to_owned()))
+    }
+
     /// The strongest lock on a relation so far.
     pub fn lock_on(&self, relation: &QName) -> Option<LockMode> {
         self.places.strongest.get(relation).copied()

@@ -2,9 +2,9 @@
 
 use compact_str::CompactString;
 
+use super::DestroyedKind;
 use super::columns::{member, names_word};
 use super::computation::{Computation, object_kind};
-use super::{Destroyed, DestroyedKind};
 use crate::migration::catalog::{Caller, ConstraintDetail, QName, Relation, RelationKind, callers};
 use crate::migration::lock_mode::LockMode;
 use crate::migration::statement::{Drop, DropName, Name, ObjectKind, TypeName};
@@ -251,26 +251,12 @@ impl Computation<'_> {
             return;
         }
         self.effects.reversible = false;
-        let mut inside: Vec<(QName, ObjectKind)> = self
-            .catalog
-            .relations_unsorted()
-            .filter(|relation| relation.name.schema == schema)
-            .map(|relation| (relation.name.clone(), object_kind(relation)))
-            .collect();
-        inside.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (relation, kind) in inside {
+        for relation in self.catalog.relations_in(&schema) {
             let why = format!("in schema {schema}");
-            self.drop_relation(&relation, kind, true, Some(why));
+            self.drop_relation(&relation.name, object_kind(relation), true, Some(why));
         }
-        let types: Vec<QName> = self
-            .catalog
-            .types()
-            .into_iter()
-            .filter(|found| found.name.schema == schema)
-            .map(|found| found.name.clone())
-            .collect();
-        for name in types {
-            self.drop_columns_of_type(&name);
+        for found in self.catalog.types_in(&schema) {
+            self.drop_columns_of_type(&found.name);
         }
     }
 
@@ -323,7 +309,7 @@ impl Computation<'_> {
     /// Column defaults that name a sequence or function: their tables are locked.
     fn drop_defaults(&mut self, named: &str) {
         let mut found: Vec<(QName, CompactString)> = Vec::new();
-        for relation in self.catalog.relations_unsorted() {
+        for relation in self.catalog.relations_with(named) {
             for column in &relation.columns {
                 if column.default.as_ref().is_some_and(|default| names_word(&default.text, named)) {
                     found.push((relation.name.clone(), column.name.clone()));
@@ -339,7 +325,7 @@ impl Computation<'_> {
     fn drop_uses_of_function(&mut self, name: &Name, arguments: Option<&[TypeName]>) {
         let function = self.catalog.resolve_function(name, &self.session.search_path);
         let mut found: Vec<(QName, String)> = Vec::new();
-        for relation in self.catalog.relations_unsorted() {
+        for relation in self.catalog.relations_with(&function.name) {
             for trigger in relation.triggers.iter().filter(|trigger| trigger.function == function) {
                 found.push((relation.name.clone(), format!("its trigger {} goes", trigger.name)));
             }
@@ -398,8 +384,7 @@ impl Computation<'_> {
     /// A function goes with something that its body names, and what calls it goes with it.
     fn drop_dependent_function(&mut self, name: &QName, arguments: &[TypeName]) {
         let shown = name.to_string();
-        let is_it = |d: &Destroyed| d.what == DestroyedKind::Object(ObjectKind::Function) && d.name == shown;
-        if !self.effects.destroys.iter().any(is_it) {
+        if !self.is_destroyed(DestroyedKind::Object(ObjectKind::Function), &shown) {
             self.destroy_object(ObjectKind::Function, shown, None, true);
             self.drop_callers(name, Some(arguments));
         }

@@ -211,7 +211,13 @@ impl Computation<'_> {
         targets.extend(self.catalog.partition_ancestors(table));
         let keys: Vec<(QName, CompactString, Vec<CompactString>, Option<&'static str>)> = targets
             .iter()
-            .flat_map(|target| self.catalog.foreign_keys_to(target))
+            .flat_map(|target| match changed {
+                Some(changed) => {
+                    let changed: Vec<&str> = changed.iter().map(CompactString::as_str).collect();
+                    self.catalog.foreign_keys_naming(target, &changed)
+                }
+                None => self.catalog.foreign_keys_to(target),
+            })
             .filter(|(_, constraint)| constraint.enforced)
             .filter_map(|(referencing, constraint)| match &constraint.detail {
                 ConstraintDetail::ForeignKey { columns, target_columns, on_delete, on_update, .. } => {

@@ -58,7 +58,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             }
         }
         Body::CreateSchema { name: Some(name), if_not_exists: false, .. }
-            if cx.before.schemas().contains(&name.as_str()) && name.as_str() != PUBLIC =>
+            if cx.before.made_schema(name.as_str()) && name.as_str() != PUBLIC =>
         {
             say(name.span, format!("the schema {}", quote_ident(name.as_str())));
         }

@@ -1,11 +1,13 @@
 //! `column_missing`: a column that the table doesn't have.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::Relation;
 use crate::migration::statement::{
-    ActionKind, Body, ColumnDefinition, Constraint, ConstraintKind, Ident, Name, ObjectKind, has_placeholder,
-    quote_ident,
+    ActionKind, Body, Constraint, ConstraintKind, Ident, Name, ObjectKind, has_placeholder, quote_ident,
 };
 
+use super::nearest::{lower, nearest};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.
@@ -24,17 +26,14 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if !matches!(alter.kind, ObjectKind::Type | ObjectKind::Index | ObjectKind::Sequence) =>
         {
             let Some(table) = known(cx, &alter.name) else { return };
-            let added: Vec<&ColumnDefinition> = alter
-                .actions
-                .iter()
-                .filter_map(|action| match &action.kind {
-                    ActionKind::AddColumn { column, .. } => Some(column.as_ref()),
-                    _ => None,
-                })
-                .collect();
+            let added = alter.actions.iter().filter_map(|action| match &action.kind {
+                ActionKind::AddColumn { column, .. } => Some(column.name.as_str()),
+                _ => None,
+            });
+            let added: FxHashSet<&str> = added.collect();
             for action in &alter.actions {
                 for column in named(&action.kind) {
-                    if !added.iter().any(|new| new.name == *column) {
+                    if !added.contains(column.as_str()) {
                         ask(table, column, sink);
                     }
                 }
@@ -87,15 +86,10 @@ fn ask(table: &Relation, column: &Ident, sink: &mut Sink) {
     if table.column(wanted).is_some() || SYSTEM.contains(&wanted) || has_placeholder(wanted) {
         return;
     }
-    let near = table
-        .columns
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&known.name.to_lowercase(), wanted), &known.name))
-        .filter(|(distance, _)| {
-            *distance <= 2 || wanted.len() > 4 && table.columns.len() > 1 && *distance <= 3
-        })
-        .min()
-        .map(|(_, name)| format!("; did you mean {}?", quote_ident(name)))
+    let known = table.columns.iter().map(|known| (lower(&known.name), &known.name));
+    let most = if wanted.len() > 4 && table.columns.len() > 1 { 3 } else { 2 };
+    let near = nearest(wanted, known, most)
+        .map(|name| format!("; did you mean {}?", quote_ident(name)))
         .unwrap_or_default();
     sink.say(
         column.span,

@@ -1,5 +1,7 @@
 //! `constraint_missing`: a constraint that the table or domain doesn't have.
 
+use rustc_hash::FxHashSet;
+
 use crate::migration::catalog::{Relation, RelationKind, TypeKind, naming};
 use crate::migration::statement::{ActionKind, Body, DomainAction, Ident, ObjectKind, quote_ident};
 
@@ -19,9 +21,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
     match &cx.statement.body {
         Body::AlterTable(alter) if matches!(alter.kind, ObjectKind::Table | ObjectKind::ForeignTable) => {
             let Some(table) = cx.relation(&alter.name).filter(|table| are_known(table)) else { return };
-            let mut added: Vec<&Ident> = Vec::new();
+            let mut added: FxHashSet<&str> = FxHashSet::default();
             for action in &alter.actions {
-                added.extend(action.added_constraints().iter().filter_map(|added| added.name.as_ref()));
+                let names = action.added_constraints().iter().filter_map(|added| added.name.as_ref());
+                added.extend(names.map(Ident::as_str));
                 let wanted = match &action.kind {
                     ActionKind::DropConstraint { name, if_exists: false, .. }
                     | ActionKind::ValidateConstraint { name }
@@ -29,7 +32,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     | ActionKind::RenameConstraint { name, .. } => name,
                     _ => continue,
                 };
-                if !added.contains(&wanted) && !has(table, wanted) {
+                if !added.contains(wanted.as_str()) && !has(table, wanted) {
                     let near = nearest(wanted, table.constraints.iter().map(|known| known.name.as_str()));
                     say(sink, wanted, &table.name.to_string(), near);
                 }
@@ -68,8 +71,7 @@ fn has(table: &Relation, wanted: &Ident) -> bool {
 
 /// The known name that is most like a missing one.
 fn nearest<'a>(wanted: &Ident, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let likeness = known.map(|known| (strsim::damerau_levenshtein(known, wanted.as_str()), known));
-    likeness.filter(|(distance, _)| *distance <= 3).min().map(|(_, name)| name)
+    super::nearest::nearest(wanted.as_str(), known.map(|known| (known.into(), known)), 3)
 }
 
 fn say(sink: &mut Sink, wanted: &Ident, of: &str, near: Option<&str>) {

@@ -99,7 +99,8 @@ impl Dependent {
 /// The defaults that count with a sequence.
 pub fn of_sequence(cx: &StatementContext<'_>, sequence: &QName, found: &mut BTreeSet<Dependent>) {
     let owner = cx.before.relation(sequence).and_then(|known| known.owned_by.as_ref());
-    for relation in cx.before.relations_unsorted() {
+    let own = owner.and_then(|(table, _)| cx.before.relation(table));
+    for relation in cx.before.relations_with(&sequence.name).into_iter().chain(own) {
         for column in &relation.columns {
             let Some(default) = &column.default else { continue };
             let counts = if default.serial {
@@ -150,7 +151,8 @@ pub fn of_function(
 ) {
     // Triggers call the one without arguments.
     if arguments.is_none_or(<[TypeName]>::is_empty) {
-        for relation in cx.before.relations_unsorted().filter(|relation| relation.partition_of.is_none()) {
+        let relations = cx.before.relations_with(&function.name).into_iter();
+        for relation in relations.filter(|relation| relation.partition_of.is_none()) {
             let calling = relation.triggers.iter().filter(|trigger| trigger.function == *function);
             found.extend(
                 calling.map(|trigger| Dependent::Trigger(relation.name.clone(), trigger.name.to_string())),
@@ -192,12 +194,12 @@ pub fn types_of(arguments: &[TypeName]) -> String {
 
 /// What a schema holds: relations and types, but for those that went with something else unseen.
 pub fn in_schema(catalog: &Catalog, schema: &str) -> Vec<String> {
-    let relations = catalog.relations().into_iter().filter(|relation| relation.owned_by.is_none());
+    let relations = catalog.relations_in(schema).into_iter();
     let relations = relations
-        .filter(|relation| relation.name.schema == schema)
+        .filter(|relation| relation.owned_by.is_none())
         .map(|relation| format!("{} {}", relation.kind.noun(), relation.name));
     let stays = |kind: &TypeKind| matches!(kind, TypeKind::Enum(_) | TypeKind::Composite(_));
-    let types = catalog.types().into_iter().filter(|known| known.name.schema == schema && stays(&known.kind));
+    let types = catalog.types_in(schema).into_iter().filter(|known| stays(&known.kind));
     relations.chain(types.map(|known| format!("type {}", known.name))).collect()
 }
 
@@ -207,7 +209,7 @@ pub fn of_type(cx: &StatementContext<'_>, name: &QName, found: &mut BTreeSet<Dep
     found
         .extend(cx.before.tables_of_type(name).into_iter().map(|table| Dependent::Typed(table.name.clone())));
     // What a function's type means isn't looked up again: the name means one type only.
-    let types = cx.before.types();
+    let types = cx.before.types_with(&name.name);
     if types.iter().filter(|known| known.name.name == name.name).count() != 1 {
         return;
     }
@@ -226,7 +228,7 @@ pub fn of_type(cx: &StatementContext<'_>, name: &QName, found: &mut BTreeSet<Dep
             }
         }
     }
-    for function in cx.before.all_functions() {
+    for function in cx.before.functions_with(&name.name) {
         let definition = &function.definition;
         if !definition.procedure && definition.arguments.iter().chain(&definition.returns).any(is) {
             found.insert(Dependent::Function(function.name.clone(), types_of(&definition.arguments)));

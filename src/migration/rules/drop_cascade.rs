@@ -1,5 +1,7 @@
 //! `drop_cascade`: CASCADE also drops what depends on the object.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashSet;
 
 use crate::migration::catalog::{Catalog, Constraint, ConstraintDetail, QName, Relation};
@@ -151,7 +153,7 @@ fn over_relation(catalog: &Catalog, relation: &QName, named: &FxHashSet<QName>) 
 /// Views that may use the column, foreign keys that point to it, columns generated from it.
 fn over_column(catalog: &Catalog, table: &QName, column: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for view in catalog.views_over(table) {
+    for view in catalog.views_naming(table, column) {
         if view.mentions.iter().any(|word| word == column) {
             found.push(format!("{} {}", view.kind.noun(), view.name));
             found.extend(over_relation(catalog, &view.name, &FxHashSet::default()));
@@ -178,17 +180,20 @@ fn foreign_key((table, key): (&Relation, &Constraint)) -> String {
 /// Columns whose default draws from the sequence.
 fn defaults_from(catalog: &Catalog, sequence: &QName) -> Vec<String> {
     let mut found = Vec::new();
-    for relation in catalog.relations() {
+    let owner = catalog.relation(sequence).and_then(|s| s.owned_by.as_ref());
+    let own = owner.and_then(|(table, _)| catalog.relation(table));
+    let counting: BTreeMap<&QName, &Relation> =
+        catalog.relations_with(&sequence.name).into_iter().chain(own).map(|it| (&it.name, it)).collect();
+    for relation in counting.into_values() {
         for column in &relation.columns {
             let draws = column.default.as_ref().is_some_and(|default| {
                 default.text.contains("nextval") && default.text.contains(sequence.name.as_str())
             });
-            let owned =
-                catalog.relation(sequence).and_then(|s| s.owned_by.as_ref()).is_some_and(|(table, c)| {
-                    *table == relation.name
-                        && *c == column.name
-                        && column.default.as_ref().is_some_and(|d| d.serial)
-                });
+            let owned = owner.is_some_and(|(table, c)| {
+                *table == relation.name
+                    && *c == column.name
+                    && column.default.as_ref().is_some_and(|d| d.serial)
+            });
             if draws || owned {
                 found.push(format!("the default of {}.{}", relation.name, quote_ident(&column.name)));
             }
@@ -203,10 +208,8 @@ fn triggers_of(catalog: &Catalog, function: &QName) -> Vec<String> {
             // A view names the functions that it calls among its words.
             || relation.mentions.contains(&function.name)
     };
-    let mut calling: Vec<&Relation> = catalog.relations_unsorted().filter(calls).collect();
-    calling.sort_by(|a, b| a.name.cmp(&b.name));
     let mut found = Vec::new();
-    for relation in calling {
+    for relation in catalog.relations_with(&function.name).into_iter().filter(calls) {
         for trigger in relation.triggers.iter().filter(|trigger| trigger.function == *function) {
             found.push(format!("trigger {} of {}", quote_ident(&trigger.name), relation.name));
         }

@@ -1,5 +1,10 @@
 //! `drop_constraint`: DROP CONSTRAINT gives up a guarantee about the data.
 
+use std::mem::{Discriminant, discriminant};
+
+use compact_str::CompactString;
+use rustc_hash::FxHashMap;
+
 use crate::migration::catalog::naming::with_new;
 use crate::migration::catalog::{Constraint, ConstraintDetail, QName, Relation};
 use crate::migration::statement::{
@@ -44,6 +49,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         use ActionKind::{AddConstraint, DropColumn, SetNotNull};
         matches!(action.kind, DropColumn { .. } | SetNotNull { .. } | AddConstraint(_))
     };
+    let mut alike = Alike::default();
     let settling: Vec<&Action> = alter.actions.iter().filter(settles).collect();
     for action in &alter.actions {
         let ActionKind::DropConstraint { name, if_exists, .. } = &action.kind else { continue };
@@ -52,7 +58,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if !cx.in_use_since(constraint.born) || !constraint.enforced {
                 continue;
             }
-            if known.is_some_and(|table| is_kept_up(table, constraint)) {
+            if known.is_some_and(|table| is_kept_up(table, constraint, &mut alike)) {
                 continue;
             }
             // The actions of one ALTER TABLE take effect together.
@@ -74,6 +80,11 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
     }
 }
+
+/// The first two constraints that do as much as those of a kind, over the same columns and to the same target: a statement
+/// may drop thousands over one column.
+type Alike<'a> =
+    FxHashMap<(Discriminant<ConstraintDetail>, Vec<CompactString>, Option<&'a QName>), Vec<&'a Constraint>>;
 
 /// Whether a statement gives a domain a CHECK.
 fn adds_check(statement: &Statement, domain: &QName) -> bool {
@@ -136,7 +147,7 @@ fn one_line(text: &str) -> String {
 
 /// Whether another constraint, validated and in force before this change, does the same work; or a NOT NULL does
 /// what a CHECK did.
-fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
+fn is_kept_up<'a>(table: &'a Relation, dropped: &'a Constraint, alike: &mut Alike<'a>) -> bool {
     if let ConstraintDetail::Check { expr, text } = &dropped.detail
         && let [column] = expr.columns.as_slice()
         && table.column(column.as_str()).is_some_and(|column| column.not_null)
@@ -145,28 +156,39 @@ fn is_kept_up(table: &Relation, dropped: &Constraint) -> bool {
         return true;
     }
     let columns = dropped.detail.columns();
-    let columns: Vec<&str> = columns.iter().map(|column| column.as_str()).chain([""]).collect();
-    table.constraints.about_any(&columns).into_iter().any(|other| {
-        other.name != dropped.name
-            && other.validated
-            && other.enforced
-            && match (&other.detail, &dropped.detail) {
-                (ConstraintDetail::Check { expr: new, .. }, ConstraintDetail::Check { expr: old, .. }) => {
-                    let covers = |column| new.columns.contains(column);
-                    !old.columns.is_empty() && old.columns.iter().all(covers)
-                }
-                (
-                    ConstraintDetail::Unique { columns: new, .. }
-                    | ConstraintDetail::PrimaryKey { columns: new, .. },
-                    ConstraintDetail::Unique { columns: old, .. },
-                ) => new.iter().all(|column| old.contains(column)),
-                (
-                    ConstraintDetail::ForeignKey { columns: new, target: to, .. },
-                    ConstraintDetail::ForeignKey { columns: old, target, .. },
-                ) => new == old && to == target,
-                _ => false,
+    let target = match &dropped.detail {
+        ConstraintDetail::ForeignKey { target, .. } => Some(target),
+        _ => None,
+    };
+    let like = (discriminant(&dropped.detail), columns, target);
+    // Of two at least one isn't that which is dropped.
+    let alike = alike.entry(like).or_insert_with_key(|(_, columns, _)| {
+        let columns: Vec<&str> = columns.iter().map(|column| column.as_str()).chain([""]).collect();
+        table.constraints.about_any(&columns).filter(|other| does_as_much(other, dropped)).take(2).collect()
+    });
+    alike.iter().any(|other| other.name != dropped.name)
+}
+
+/// Whether a constraint is validated, in force, and demands what `dropped` does.
+fn does_as_much(other: &Constraint, dropped: &Constraint) -> bool {
+    other.validated
+        && other.enforced
+        && match (&other.detail, &dropped.detail) {
+            (ConstraintDetail::Check { expr: new, .. }, ConstraintDetail::Check { expr: old, .. }) => {
+                let covers = |column| new.columns.contains(column);
+                !old.columns.is_empty() && old.columns.iter().all(covers)
             }
-    })
+            (
+                ConstraintDetail::Unique { columns: new, .. }
+                | ConstraintDetail::PrimaryKey { columns: new, .. },
+                ConstraintDetail::Unique { columns: old, .. },
+            ) => new.iter().all(|column| old.contains(column)),
+            (
+                ConstraintDetail::ForeignKey { columns: new, target: to, .. },
+                ConstraintDetail::ForeignKey { columns: old, target, .. },
+            ) => new == old && to == target,
+            _ => false,
+        }
 }
 
 /// Whether a later action of the transaction puts the like of it in its place, or drops a column of it.

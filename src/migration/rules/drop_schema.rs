@@ -21,9 +21,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         let inside: Vec<_> = cx
             .before
-            .relations()
+            .relations_in(schema)
             .into_iter()
-            .filter(|relation| relation.name.schema == schema && relation.kind.has_storage())
+            .filter(|relation| relation.kind.has_storage())
             .collect();
         let used: Vec<String> = inside
             .iter()

@@ -610,6 +610,7 @@ pub fn drop_constraint(table: &QName, name: &str) -> String {
 // Shared by rules: what they ask of the context, plans and switches they print, what a statement writes down.
 
 mod bulk;
+mod nearest;
 mod not_valid;
 pub mod outlook;
 pub mod outside;

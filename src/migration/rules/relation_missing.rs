@@ -5,6 +5,7 @@ use crate::migration::statement::{
     ActionKind, Body, Constraint, ConstraintKind, Name, ObjectKind, Query, ReindexTarget, Statement,
 };
 
+use super::nearest::{lower, nearest as most_like};
 use super::{Check, Rule, Sink, StatementContext};
 
 /// The rule.
@@ -200,13 +201,7 @@ fn nearest(cx: &StatementContext<'_>, missing: &QName, kind: Wanted) -> Option<S
     if kind != Wanted::Relation {
         return None;
     }
-    cx.before
-        .relations()
-        .into_iter()
-        .map(|relation| {
-            (strsim::damerau_levenshtein(&relation.name.name.to_lowercase(), &missing.name), &relation.name)
-        })
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, name)| name.to_string())
+    let known = cx.before.relations_unsorted();
+    let known = known.map(|relation| (lower(&relation.name.name), &relation.name));
+    most_like(&missing.name, known, 2).map(QName::to_string)
 }

@@ -306,7 +306,7 @@ impl Staged<'_> {
             )];
         }
         let mut referring = Vec::new();
-        for (child, constraint) in self.of.catalog.foreign_keys_to(table) {
+        for (child, constraint) in self.of.catalog.foreign_keys_naming(table, &[self.of.old]) {
             let ConstraintDetail::ForeignKey { columns, target_columns, on_delete, on_update, .. } =
                 &constraint.detail
             else {
@@ -427,8 +427,8 @@ impl Staged<'_> {
     /// The views that have to do without the old column.
     fn views(&self) -> Vec<String> {
         let (old, new) = (quote_ident(self.of.old), &self.new);
-        let reads = |view: &&Relation| view.mentions.iter().any(|name| name == self.of.old || name == "*");
-        let views = self.of.catalog.views_over(self.of.table).into_iter().filter(reads);
+        let known = |view: &&Relation| !view.mentions.is_empty();
+        let views = self.of.catalog.views_naming(self.of.table, self.of.old).into_iter().filter(known);
         views
             .map(|view| match (view.kind, self.of.type_name) {
                 (RelationKind::MaterializedView, _) => format!(

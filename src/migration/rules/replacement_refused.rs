@@ -41,7 +41,7 @@ fn view(cx: &StatementContext<'_>, sink: &mut Sink, new: &CreateView) {
         Some((old, new)) => {
             format!("calls {} in its place {}", quote_ident(&old.name), quote_ident(new))
         }
-        None => match old.columns.get(columns.len()) {
+        None => match old.columns.iter().nth(columns.len()) {
             Some(lost) => format!("has no {} any more", quote_ident(&lost.name)),
             None => return,
         },

@@ -124,7 +124,7 @@ fn judge(
 
 /// Whether a unique index over some of the columns rules duplicates out.
 fn is_unique_already(table: &Relation, columns: &[&str]) -> bool {
-    table.indexes.about_any(columns).into_iter().any(|index| {
+    table.indexes.about_any(columns).any(|index| {
         index.unique
             && index.valid
             && index.predicate.is_none()
