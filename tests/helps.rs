@@ -316,6 +316,33 @@ const CASES: &[Case<'static>] = &[
         ..CASE
     },
     Case {
+        what: "a serial key as pg_dump writes it becomes larger",
+        code: "column_type_rewrites",
+        setup: "CREATE TABLE t (id int NOT NULL, n int); CREATE SEQUENCE t_id_seq AS integer; ALTER SEQUENCE t_id_seq OWNED BY t.id;
+            ALTER TABLE ONLY t ALTER COLUMN id SET DEFAULT nextval('t_id_seq'::regclass); ALTER TABLE ONLY t ADD CONSTRAINT t_pkey PRIMARY KEY (id);
+            INSERT INTO t (n) SELECT generate_series(1, 3);",
+        change: "ALTER TABLE t ALTER id TYPE bigint;",
+        then: &[
+            "INSERT INTO t (n) VALUES (4) RETURNING id_new = 4",
+            "SELECT pg_get_serial_sequence('t', 'id_new') = 'public.t_id_seq'",
+            "SELECT seqtypid = 'bigint'::regtype FROM pg_sequence WHERE seqrelid = 't_id_seq'::regclass",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a column whose values the server draws is renamed, and each row has one value",
+        code: "rename_column",
+        setup: "CREATE SEQUENCE numbers; CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL DEFAULT 'A' || nextval('numbers'));
+            INSERT INTO t (id) VALUES (1), (2);",
+        change: "ALTER TABLE t RENAME code TO number;",
+        then: &[
+            "SELECT string_agg(number, ',' ORDER BY id) = 'A1,A2' FROM t",
+            "INSERT INTO t (id) VALUES (3) RETURNING number = 'A3'",
+        ],
+        never: &["SET DEFAULT nextval"],
+        ..CASE
+    },
+    Case {
         what: "an identity column from which another is computed is renamed",
         code: "rename_column",
         setup: r#"CREATE TABLE "T" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int,

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 
 use compact_str::CompactString;
 
+use crate::migration::catalog::callers::calls_in;
 use crate::migration::catalog::{
     Catalog, Column, Constraint, ConstraintDetail, QName, Relation, RelationKind, naming,
 };
+use crate::migration::effects::volatility::of_builtin;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
-use crate::migration::statement::{TypeName, quote_ident};
+use crate::migration::statement::{TypeName, Volatility, quote_ident};
 
 use super::add_foreign_key_validates;
 use super::create_index_on_partitioned_table::PartitionedIndex;
@@ -97,8 +99,8 @@ impl Staged<'_> {
         let collation =
             self.column.and_then(|column| column.collation.as_ref()).filter(|_| self.of.type_name.is_none());
         let collation = collation.map_or(String::new(), |name| format!(" COLLATE {}", quote_ident(name)));
-        // What numbers rows by itself no code writes: the database has to copy it.
-        let writer = if self.numbers() { "the trigger writes" } else { "then deploy code that writes" };
+        // What the database draws by itself no code writes: the database has to copy it.
+        let writer = if self.draws() { "the trigger writes" } else { "then deploy code that writes" };
         let assignment = format!("{new} = {}", self.of.value);
         let rows = plans::Rows::of(self.of.catalog, table);
         let backfill = plans::walk(rows, &assignment, None).unwrap_or_else(|| {
@@ -121,7 +123,7 @@ impl Staged<'_> {
              -- release 4, contract: after a release without {old} in the code, and a backup\n\
              {}\
              ALTER TABLE {table} DROP COLUMN {old};",
-            if self.numbers() { "code " } else { "" },
+            if self.draws() { "code " } else { "" },
             lines(&self.filled_from_now_on()),
             lines(&self.carried()),
             lines(&self.released()),
@@ -129,14 +131,16 @@ impl Staged<'_> {
         )
     }
 
-    /// Whether the database numbers the rows in the old column: serial, identity.
-    fn numbers(&self) -> bool {
+    /// Whether the database draws each row's value of the old column, so that a default of the new one would be another:
+    /// serial, identity, `gen_random_uuid()`.
+    fn draws(&self) -> bool {
         self.column.is_some_and(|column| {
-            column.identity.is_some() || column.default.as_ref().is_some_and(|default| default.serial)
+            column.identity.is_some()
+                || column.default.as_ref().is_some_and(|default| default.serial || is_volatile(&default.text))
         })
     }
 
-    /// The function and the trigger that copy what the database numbers.
+    /// The function and the trigger that copy what the database draws.
     fn trigger(&self) -> QName {
         QName {
             schema: self.of.table.schema.clone(),
@@ -147,7 +151,7 @@ impl Staged<'_> {
     /// What gives the new column a value in new rows.
     fn filled_from_now_on(&self) -> Vec<String> {
         let (table, old, new) = (self.of.table, quote_ident(self.of.old), &self.new);
-        if self.numbers() {
+        if self.draws() {
             let function = self.trigger();
             return vec![format!(
                 "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$\n\
@@ -161,25 +165,25 @@ impl Staged<'_> {
                 quote_ident(&function.name)
             )];
         }
-        let Some(default) = self.column.and_then(|column| column.default.as_ref()) else { return Vec::new() };
-        if default.text.is_empty() {
-            return Vec::new();
-        }
+        self.default().into_iter().collect()
+    }
+
+    /// The old column's default, for the new one.
+    fn default(&self) -> Option<String> {
+        let (table, old, new) = (self.of.table, quote_ident(self.of.old), &self.new);
+        let default = self.column?.default.as_ref().filter(|default| !default.text.is_empty())?;
         let cast = self.of.type_name.zip(self.of.type_text.as_deref());
-        match cast {
-            None => vec![format!("ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {};", default.text)],
+        Some(match cast {
+            None => format!("ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {};", default.text),
             Some((name, text)) if self.of.value == Replacement::cast(self.of.old, name, text) => {
-                vec![format!(
-                    "ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT ({})::{text};",
-                    default.text
-                )]
+                format!("ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT ({})::{text};", default.text)
             }
-            Some(_) => vec![format!(
+            Some(_) => format!(
                 "-- {old} has DEFAULT {}; what that is in the new type:\n\
                  -- ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT …;",
                 default.text
-            )],
-        }
+            ),
+        })
     }
 
     /// What the old column has, for the new one: NOT NULL, indexes, constraints.
@@ -383,7 +387,7 @@ impl Staged<'_> {
             steps.push(format!("-- {name} is computed from {old}"));
             steps.push(if self.alike() { sql } else { commented(&sql) });
         }
-        if !self.numbers() {
+        if !self.draws() {
             return steps;
         }
         let function = self.trigger();
@@ -402,23 +406,30 @@ impl Staged<'_> {
                 text(&table.to_string()),
                 text(self.of.new)
             ));
-        } else if let Some(sequence) = self
-            .of
-            .catalog
-            .sequences_of(table)
-            .filter(|it| it.owned_by.as_ref().is_some_and(|(_, column)| column == self.of.old))
-            .map(|it| &it.name)
-            .min()
-        {
-            let bigger = match self.of.type_name.map(|name| name.name.name.as_str()) {
-                Some("int8") => format!("ALTER SEQUENCE {sequence} AS bigint;\n"),
-                _ => String::new(),
-            };
-            steps.push(format!(
-                "{bigger}ALTER SEQUENCE {sequence} OWNED BY {table}.{new};\n\
-                 ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT nextval({});",
-                text(&sequence.to_string())
-            ));
+        } else {
+            let sequence = self
+                .of
+                .catalog
+                .sequences_of(table)
+                .filter(|it| it.owned_by.as_ref().is_some_and(|(_, column)| column == self.of.old))
+                .map(|it| &it.name)
+                .min();
+            // Else it would go with the old column.
+            if let Some(sequence) = sequence {
+                let bigger = match self.of.type_name.map(|name| name.name.name.as_str()) {
+                    Some("int8") => format!("ALTER SEQUENCE {sequence} AS bigint;\n"),
+                    _ => String::new(),
+                };
+                steps.push(format!("{bigger}ALTER SEQUENCE {sequence} OWNED BY {table}.{new};"));
+            }
+            let is_serial = column.and_then(|column| column.default.as_ref()).is_some_and(|it| it.serial);
+            match sequence.filter(|_| is_serial) {
+                Some(sequence) => steps.push(format!(
+                    "ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT nextval({});",
+                    text(&sequence.to_string())
+                )),
+                None => steps.extend(self.default()),
+            }
         }
         steps.push("COMMIT;".to_owned());
         steps
@@ -559,4 +570,12 @@ fn commented(sql: &str) -> String {
 
 fn lines(steps: &[String]) -> String {
     steps.iter().map(|step| format!("{step}\n")).collect()
+}
+
+/// Whether an expression may give another value each time: it calls a function that isn't known not to.
+fn is_volatile(expression: &str) -> bool {
+    expression.contains('(')
+        && calls_in(expression, |call, _| {
+            of_builtin(&call.name.name.value).is_none_or(|known| known == Volatility::Volatile)
+        })
 }
