@@ -316,6 +316,20 @@ const CASES: &[Case<'static>] = &[
         ..CASE
     },
     Case {
+        what: "an index that a type change builds anew is made again as it was, where it was",
+        code: "column_type_rebuilds_indexes",
+        setup: "CREATE SCHEMA s; CREATE TABLE s.t (id int PRIMARY KEY, uid varchar(10), n int); INSERT INTO s.t VALUES (1, 'a', 2);
+            CREATE UNIQUE INDEX t_uid ON s.t USING btree (n, uid DESC) WHERE (uid IS NOT NULL);",
+        change: r#"ALTER TABLE s.t ALTER uid TYPE varchar(20) COLLATE "C";"#,
+        then: &[
+            "SELECT indisunique AND indisvalid FROM pg_index WHERE indexrelid = 's.t_uid'::regclass",
+            "SELECT pg_get_indexdef('s.t_uid'::regclass) LIKE '%(n, uid DESC) WHERE (uid IS NOT NULL)'",
+            r#"SELECT attcollation = '"C"'::regcollation FROM pg_attribute WHERE attrelid = 's.t'::regclass AND attname = 'uid'"#,
+        ],
+        never: &["…"],
+        ..CASE
+    },
+    Case {
         what: "a serial key as pg_dump writes it becomes larger",
         code: "column_type_rewrites",
         setup: "CREATE TABLE t (id int NOT NULL, n int); CREATE SEQUENCE t_id_seq AS integer; ALTER SEQUENCE t_id_seq OWNED BY t.id;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::migration::catalog::{ConstraintDetail, QName};
-use crate::migration::effects::{IndexBuildReason, ScanReason};
+use crate::migration::effects::{IndexBuild, IndexBuildReason, ScanReason};
 use crate::migration::statement::{Action, ActionKind, Body, quote_ident};
 
-use super::{Check, Rule, Sink, StatementContext, joined};
+use super::{Check, Rule, Sink, StatementContext, joined, plans};
 
 pub static RULE: Rule = Rule {
     code: "column_type_rebuilds_indexes",
@@ -58,21 +58,49 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                     free.join("\n")
                 ));
             }
-        } else if !indexes.is_empty() {
-            let drops: Vec<String> = indexes
-                .iter()
-                .map(|name| format!("DROP INDEX CONCURRENTLY {};", quote_ident(name)))
-                .collect();
-            said.help(format!(
-                "-- where queries can do without the index for a while (or with a new one that fits already), outside a transaction\n\
-                 {}\n{statement};\nCREATE INDEX CONCURRENTLY … ON {} (…);",
-                drops.join("\n"),
-                joined(&built_on)
-            ));
+        } else if !built_on.is_empty() {
+            said.help(without_indexes(context, action, statement));
         } else if !checked.is_empty() {
             said.help(without_constraints(context, action, statement));
         }
     }
+}
+
+/// The change with the indexes taken away before it and made again, without blocking, after it.
+fn without_indexes(context: &StatementContext<'_>, action: &Action, statement: &str) -> String {
+    let (mut drops, mut creates, mut unique) = (Vec::new(), Vec::new(), Vec::new());
+    for build in built(context, action) {
+        let Some(name) = &build.index else { continue };
+        let known = context.before.relation(&build.relation).and_then(|table| table.index(name));
+        if known.is_some_and(|index| index.constraint.is_some()) {
+            continue;
+        }
+        let quoted = quote_ident(name);
+        drops.push(format!("DROP INDEX CONCURRENTLY {};", QName::new(&build.relation.schema, name)));
+        let is_unique = known.is_some_and(|index| index.unique);
+        if is_unique {
+            unique.push(name.as_str());
+        }
+        let kind = if is_unique { "UNIQUE INDEX" } else { "INDEX" };
+        let tail = known.map_or_else(|| "(…)".to_owned(), |index| plans::index_tail(index, str::to_owned));
+        creates.push(format!("CREATE {kind} CONCURRENTLY {quoted} ON {} {tail};", build.relation));
+    }
+    if drops.is_empty() {
+        return "The index of a constraint goes only with the constraint. Put a new column in the place of this one, in stages \
+                (rollsafe explain column_type_rewrites), or change it when nobody minds."
+            .to_owned();
+    }
+    let meanwhile = if unique.is_empty() {
+        String::new()
+    } else {
+        format!("\n-- until then nothing keeps out what {} would", joined(&unique))
+    };
+    format!(
+        "-- where queries can do without the index for a while (or with a new one that fits already), outside a transaction\n\
+         {}\n{statement};{meanwhile}\n{}",
+        drops.join("\n"),
+        creates.join("\n")
+    )
 }
 
 /// The change with the CHECKs taken away before it and put back, without blocking, after it.
@@ -103,14 +131,18 @@ fn without_constraints(context: &StatementContext<'_>, action: &Action, statemen
     )
 }
 
+/// What the action has built anew of tables where that takes long.
+fn built<'a>(context: &'a StatementContext<'_>, action: &Action) -> impl Iterator<Item = &'a IndexBuild> {
+    let is_meant =
+        |build: &&IndexBuild| build.reason == IndexBuildReason::ColumnType && context.heavy(&build.relation);
+    context.builds_at(action.span).filter(is_meant)
+}
+
 /// The indexes that the action has built anew, and their tables.
 fn rebuilt(context: &StatementContext<'_>, action: &Action) -> (Vec<String>, Vec<QName>) {
     let mut names = Vec::new();
     let mut tables: Vec<QName> = Vec::new();
-    for build in context.builds_at(action.span) {
-        if build.reason != IndexBuildReason::ColumnType || !context.heavy(&build.relation) {
-            continue;
-        }
+    for build in built(context, action) {
         names.extend(build.index.as_ref().map(ToString::to_string));
         if !tables.contains(&build.relation) {
             tables.push(build.relation.clone());
