@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::naming::cut;
 use super::relation::{Constraint, ConstraintDetail, Relation, of_whole};
 use super::{Function, Link, List, QName, Reader, Type, TypeKind};
-use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind, RuleDefinition};
+use crate::migration::statement::{AlterObject, Name, ObjectChange, ObjectKind, RuleDefinition, TypeName};
 
 use super::apply::Replay;
 
@@ -135,14 +135,24 @@ impl Replay<'_> {
             .into_iter()
             .map(|(relation, _)| relation.name.clone())
             .collect();
+        let follow = |written: &mut TypeName| {
+            let same_schema = written.name.schema.as_ref().is_some_and(|schema| schema.value == old.schema);
+            if same_schema && written.name.name.value == old.name {
+                written.name = Name::made(Some(&new.schema), &new.name);
+            }
+        };
         for relation in using {
             let Some(relation) = self.known_mut(&relation) else { continue };
-            for column in relation.columns.iter_mut() {
-                let written = &mut column.type_name.name;
-                let same_schema = written.schema.as_ref().is_some_and(|schema| schema.value == old.schema);
-                if same_schema && written.name.value == old.name {
-                    *written = Name::made(Some(&new.schema), &new.name);
+            relation.columns.iter_mut().for_each(|column| follow(&mut column.type_name));
+        }
+        let over: Vec<QName> = self.catalog.types_with(&old.name).iter().map(|it| it.name.clone()).collect();
+        for name in over {
+            match self.catalog.types.get_mut(&name).map(|known| &mut Arc::make_mut(known).kind) {
+                Some(TypeKind::Domain(domain)) => follow(&mut domain.base),
+                Some(TypeKind::Composite(attributes)) => {
+                    attributes.iter_mut().for_each(|attribute| follow(&mut attribute.type_name));
                 }
+                _ => {}
             }
         }
         if let Some(tables) = self.catalog.typed.remove(old) {
