@@ -63,6 +63,36 @@ const CASES: &[Case<'static>] = &[
         ..CASE
     },
     Case {
+        what: "a column whose type isn't known is renamed",
+        code: "rename_column",
+        setup: "CREATE TABLE t AS SELECT i AS id, max(i) AS m FROM generate_series(1, 3) i GROUP BY i; ALTER TABLE t ADD PRIMARY KEY (id);",
+        change: "ALTER TABLE t RENAME m TO n;",
+        fill: &["int"],
+        then: &["SELECT array_agg(n ORDER BY id) = ARRAY[1, 2, 3] FROM t"],
+        never: &["\"\""],
+        ..CASE
+    },
+    Case {
+        what: "a cast that is written out takes the default along",
+        code: "column_type_changed",
+        setup: "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL DEFAULT 'ok'); INSERT INTO t VALUES (1, 'sad');",
+        change: r#"ALTER TABLE t ALTER COLUMN "a" SET DATA TYPE "mood" USING ("a"::mood);"#,
+        then: &[
+            "SELECT a_new = 'sad' FROM t",
+            "INSERT INTO t (id) VALUES (2) RETURNING a_new = 'ok'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a base type is named for a domain with a condition",
+        code: "add_column_rewrites",
+        setup: "CREATE DOMAIN d AS varchar(9) CHECK (VALUE <> ''); CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);",
+        change: "ALTER TABLE t ADD COLUMN a d;",
+        fill: &["a <> ''"],
+        then: &["SELECT format_type(atttypid, atttypmod) = 'character varying(9)' FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"],
+        ..CASE
+    },
+    Case {
         what: "one domain in place of another over the same type",
         code: "column_type_changed",
         setup: "CREATE DOMAIN d AS text CHECK (length(VALUE) > 0); CREATE DOMAIN e AS text CHECK (length(VALUE) > 1);
