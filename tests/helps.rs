@@ -70,7 +70,6 @@ const CASES: &[Case<'static>] = &[
         fill: &["int"],
         then: &["SELECT array_agg(n ORDER BY id) = ARRAY[1, 2, 3] FROM t"],
         never: &["\"\""],
-        ..CASE
     },
     Case {
         what: "a cast that is written out takes the default along",
