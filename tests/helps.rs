@@ -42,6 +42,142 @@ const INDEX_VALID: &str = r#"SELECT bool_and(indisvalid) AND count(*) = 2 FROM p
 
 const CASES: &[Case<'static>] = &[
     Case {
+        what: "a walk over a key of a domain that takes no NULL",
+        code: "bulk_update",
+        setup: "CREATE DOMAIN d AS text NOT NULL CHECK (length(VALUE) > 0);
+            CREATE TABLE t (a d, b d, n int, PRIMARY KEY (a, b)); INSERT INTO t SELECT i, i, 0 FROM generate_series(1, 1500) i;",
+        change: "UPDATE t SET n = n + 1;",
+        then: &["SELECT bool_and(n = 1) AND count(*) = 1500 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "a column becomes one of a domain that takes no NULL",
+        code: "column_type_rewrites",
+        setup: "CREATE DOMAIN d AS text NOT NULL CHECK (length(VALUE) > 0);
+            CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, 'y');",
+        change: "ALTER TABLE t ALTER a TYPE d;",
+        then: &[
+            "SELECT array_agg(a_new ORDER BY id) = ARRAY['x', 'y'] FROM t",
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a_new'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a column whose type isn't known is renamed",
+        code: "rename_column",
+        setup: "CREATE TABLE t AS SELECT i AS id, max(i) AS m FROM generate_series(1, 3) i GROUP BY i; ALTER TABLE t ADD PRIMARY KEY (id);",
+        change: "ALTER TABLE t RENAME m TO n;",
+        fill: &["int"],
+        then: &["SELECT array_agg(n ORDER BY id) = ARRAY[1, 2, 3] FROM t"],
+        never: &["\"\""],
+    },
+    Case {
+        what: "a cast that is written out takes the default along",
+        code: "column_type_changed",
+        setup: "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL DEFAULT 'ok'); INSERT INTO t VALUES (1, 'sad');",
+        change: r#"ALTER TABLE t ALTER COLUMN "a" SET DATA TYPE "mood" USING ("a"::mood);"#,
+        then: &[
+            "SELECT a_new = 'sad' FROM t",
+            "INSERT INTO t (id) VALUES (2) RETURNING a_new = 'ok'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a base type is named for a domain with a condition",
+        code: "add_column_rewrites",
+        setup: "CREATE DOMAIN d AS varchar(9) CHECK (VALUE <> ''); CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);",
+        change: "ALTER TABLE t ADD COLUMN a d;",
+        fill: &["a <> ''"],
+        then: &["SELECT format_type(atttypid, atttypmod) = 'character varying(9)' FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"],
+        ..CASE
+    },
+    Case {
+        what: "one domain in place of another over the same type",
+        code: "column_type_changed",
+        setup: "CREATE DOMAIN d AS text CHECK (length(VALUE) > 0); CREATE DOMAIN e AS text CHECK (length(VALUE) > 1);
+            CREATE TABLE r (id d PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a d REFERENCES r ON DELETE CASCADE CHECK (a <> 'x'));
+            INSERT INTO r VALUES ('xy'); INSERT INTO t VALUES (1, 'xy');",
+        change: "ALTER TABLE t ALTER a TYPE e;",
+        then: &[
+            "SELECT atttypid = 'e'::regtype FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a_new'",
+            "SELECT count(*) = 2 AND bool_and(convalidated) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype IN ('f', 'c')",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a new column of a domain that takes no NULL",
+        code: "add_not_null_without_default",
+        setup: "CREATE DOMAIN d AS text NOT NULL; CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x');",
+        change: "ALTER TABLE t DROP COLUMN a, ADD COLUMN a d;",
+        fill: &["'y'", "'y'"],
+        then: &[
+            "SELECT a_new = 'y' FROM t",
+            "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a_new'",
+        ],
+        ..CASE
+    },
+    Case {
+        what: "a DELETE behind WITH",
+        code: "bulk_delete",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, k int); INSERT INTO t SELECT i, i % 500 FROM generate_series(1, 1500) i;",
+        change: "WITH numbered AS (SELECT id, row_number() OVER (PARTITION BY k ORDER BY id) AS n FROM t), -- of a kind
+                changed AS (SELECT id FROM numbered WHERE n > 1)
+            DELETE FROM t WHERE id IN (SELECT id FROM changed);",
+        then: &["SELECT count(*) = 500 AND max(id) = 500 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "an UPDATE behind WITH",
+        code: "bulk_update",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, k int); INSERT INTO t SELECT i, i FROM generate_series(1, 1500) i;",
+        change: "WITH done AS (SELECT id FROM t WHERE k > 1000) UPDATE t SET k = 0 WHERE t.id IN (SELECT done.id FROM done);",
+        then: &["SELECT count(*) = 500 FROM t WHERE k = 0"],
+        ..CASE
+    },
+    Case {
+        what: "constraints of a name, of which one can't be deferred",
+        code: "constraint_deferrability_changed",
+        setup: "CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE t (a int CONSTRAINT fk REFERENCES r);
+            CREATE TABLE u (a int CONSTRAINT fk REFERENCES r);",
+        change: "ALTER TABLE t ALTER CONSTRAINT fk DEFERRABLE INITIALLY DEFERRED;",
+        then: &["SELECT condeferrable AND NOT condeferred FROM pg_constraint WHERE conname = 'fk' AND conrelid = 't'::regclass"],
+        ..CASE
+    },
+    Case {
+        what: "a column of a primary key, which others refer to",
+        code: "drop_column",
+        setup: r#"CREATE TABLE t ("Id" text PRIMARY KEY, n int); CREATE TABLE c (t text CONSTRAINT c_t REFERENCES t); INSERT INTO t VALUES ('a', 1);"#,
+        change: r#"ALTER TABLE t DROP COLUMN "Id" CASCADE;"#,
+        then: &["SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped"],
+        ..CASE
+    },
+    Case {
+        what: "a foreign key of partitions beside the one that is to go",
+        code: "drop_constraint",
+        setup: "CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE p (a int CONSTRAINT fk REFERENCES r DEFERRABLE) PARTITION BY RANGE (a);
+            CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); INSERT INTO r VALUES (1); INSERT INTO p VALUES (1);",
+        change: "ALTER TABLE p DROP CONSTRAINT fk;",
+        then: &["SELECT count(*) = 2 AND bool_and(convalidated AND condeferrable) FROM pg_constraint WHERE conname LIKE 'fk_new%' AND conparentid IN (0, (SELECT oid FROM pg_constraint WHERE conname = 'fk_new' AND conrelid = 'p'::regclass))"],
+        ..CASE
+    },
+    Case {
+        what: "one row of a table",
+        code: "unique_added",
+        setup: "CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x');",
+        change: "CREATE UNIQUE INDEX one ON t ((true), lower(b));",
+        then: &["SELECT count(*) = 1 FROM t"],
+        ..CASE
+    },
+    Case {
+        what: "NOT NULL in one statement with a foreign key that goes",
+        code: "set_not_null_scans",
+        setup: "CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE t (a int CONSTRAINT fk REFERENCES r); INSERT INTO r VALUES (1); INSERT INTO t VALUES (1);",
+        change: "ALTER TABLE t ALTER a SET NOT NULL, DROP CONSTRAINT fk;",
+        then: &["SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"],
+        never: &["proves nothing"],
+        ..CASE
+    },
+    Case {
         what: "an index over sub-partitions",
         code: "create_index_on_partitioned_table",
         setup: TREE,
@@ -557,6 +693,37 @@ fn types_are_written_as_postgresql_writes_them() {
             found.iter().find(|finding| finding.code == "column_type_changed").map(|found| &found.message);
         let wanted = format!("takes t.a for {shown}: as inet");
         assert!(said.is_some_and(|said| said.contains(&wanted)), "{wanted}: {found:?}");
+    }
+}
+
+/// What names a variable of the block around it can't be pasted without that.
+#[test]
+fn a_change_that_names_variables_is_no_loop_of_its_own() {
+    let setup =
+        "CREATE TABLE t (id bigint PRIMARY KEY, a timestamptz, n int); INSERT INTO t VALUES (1, now(), 1);";
+    let helps = |change: &'static str| {
+        let found = findings(&Case { setup, change, ..CASE });
+        let helps: Vec<String> = found
+            .into_iter()
+            .filter(|finding| matches!(finding.code.as_ref(), "bulk_update" | "bulk_delete"))
+            .filter_map(|finding| Some(finding.help?.to_string()))
+            .collect();
+        assert_eq!(helps.len(), 1, "{change}: {helps:?}");
+        helps.concat()
+    };
+    for change in [
+        "DO $$ DECLARE oldest timestamptz; BEGIN SELECT min(a) INTO oldest FROM t; DELETE FROM t WHERE a > oldest; END $$;",
+        "DO $$ DECLARE v int := 2; BEGIN UPDATE t SET n = v; END $$;",
+        "CREATE FUNCTION f(\"When\" timestamptz) RETURNS void LANGUAGE sql AS $$ DELETE FROM t WHERE a > \"When\" $$; SELECT f(now());",
+        "WITH gone AS (DELETE FROM t WHERE n > 1 RETURNING id) SELECT count(*) FROM gone;",
+    ] {
+        assert!(!helps(change).contains("DO $"), "{change}");
+    }
+    for change in [
+        "DO $$ DECLARE v int := 2; BEGIN UPDATE t SET n = t.n; END $$;",
+        "DO $$ BEGIN DELETE FROM t WHERE a > now() - '1 d'::interval; END $$;",
+    ] {
+        assert!(helps(change).contains("DO $"), "{change}");
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn begin_change(f: &mut Facts, target: &Name, only: bool, access: Acc
         beside: Beside::Nothing,
         on_conflict: false,
         in_cte: f.in_cte,
+        names_variables: false,
     };
     let here = f.uses.len();
     PendingChange { change, sources: here..here, values: Vec::new(), filter: None }

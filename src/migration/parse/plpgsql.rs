@@ -10,7 +10,7 @@ use std::ops::Range;
 use compact_str::CompactString;
 
 use super::condition;
-use super::cursor::{Cursor, MAX_DEPTH, string_value};
+use super::cursor::{Cursor, MAX_DEPTH, string_value, unquote};
 use super::dynamic::{self, Constants, Text};
 use super::lex::{Lexer, Token, TokenKind};
 use super::query::select_behind;
@@ -87,11 +87,36 @@ fn variables_of(parameters: &[CompactString]) -> HashSet<String> {
 /// does.
 fn judge_again(text: &str, body: &mut Body, variables: &HashSet<String>) {
     let Body::Query(query) = body else { return };
+    for change in &mut query.changes {
+        change.names_variables = names_any(change.span.of(text), variables);
+    }
     for filter in query.changes.iter_mut().filter_map(|change| change.filter.as_mut()) {
         let judged = condition::judge_beside(filter.expr.span.of(text), variables);
         filter.bounded |= judged.bounded;
         filter.by = judged.by;
     }
+}
+
+/// Whether a text names one of the variables (in lower case) or a parameter by its number.
+fn names_any(text: &str, variables: &HashSet<String>) -> bool {
+    let mut lexer = Lexer::new(text, 0..text.len());
+    let mut behind_dot = false;
+    while let Some(token) = lexer.next_token() {
+        let written = token.span.of(text);
+        let names = match token.kind {
+            TokenKind::Parameter => true,
+            TokenKind::Word => !behind_dot && variables.contains(&written.to_lowercase()),
+            TokenKind::Quoted => {
+                !behind_dot && variables.contains(unquote(written, b'"').to_lowercase().as_str())
+            }
+            _ => false,
+        };
+        if names {
+            return true;
+        }
+        behind_dot = token.kind == TokenKind::Dot;
+    }
+    false
 }
 
 /// A place in the control flow.

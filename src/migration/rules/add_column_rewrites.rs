@@ -8,6 +8,7 @@ use crate::migration::statement::{
 
 use super::add_foreign_key_validates::{definition, stages};
 use super::add_unique_builds_index::steps;
+use super::rename_column::written;
 use super::{Check, Rule, Sink, StatementContext, plans};
 
 pub static RULE: Rule = Rule {
@@ -130,9 +131,11 @@ fn plan(
             )
         }
         RewriteReason::ConstrainedDomain { domain, .. } => {
+            let of = column.type_name.as_ref().and_then(|name| context.before.domains_of(name));
+            let base = of.map_or_else(|| "…".to_owned(), |of| written(&of.base));
             return format!(
                 "-- the domain's base type, and its condition as a CHECK that is validated afterwards\n\
-                 ALTER TABLE {table} ADD COLUMN {name} …; -- what {domain} is made of\n\
+                 ALTER TABLE {table} ADD COLUMN {name} {base}; -- what {domain} is made of\n\
                  ALTER TABLE {table} ADD CONSTRAINT {} CHECK (…) NOT VALID;\n\
                  -- next migration\n\
                  ALTER TABLE {table} VALIDATE CONSTRAINT {};",

@@ -30,6 +30,9 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         }
         let shown = quote_ident(column.name.as_str());
         let type_name = column.type_name.as_ref().map_or_else(|| "…".to_owned(), written);
+        // A domain that takes no NULL can't be that of a column which is to be filled later.
+        let domain = column.type_name.as_ref().and_then(|written| plans::while_empty(cx.before, written));
+        let empty_type = domain.map_or_else(|| type_name.clone(), |(_, base)| base);
         let remade = |other: &Action| matches!(&other.kind, ActionKind::DropColumn { column: gone, .. } if *gone == column.name);
         if alter.actions.iter().any(remade) {
             sink.say(
@@ -45,7 +48,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     cx.before,
                     &table,
                     &with_new(column.name.as_str()),
-                    &type_name,
+                    &empty_type,
                     cx.options.oldest()
                 )
             ));
@@ -68,7 +71,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 cx.before,
                 &table,
                 column.name.as_str(),
-                &type_name,
+                &empty_type,
                 cx.options.oldest()
             )
         ));

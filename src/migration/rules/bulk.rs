@@ -43,6 +43,18 @@ impl<'a> StatementContext<'a> {
             .collect()
     }
 
+    /// WITH and its queries before a change, which its expressions may name; `None` where a change can't be made by
+    /// itself: it is one of these queries, or changes rows beside another.
+    pub fn with_before(&self, change: &Change) -> Option<Option<&'a str>> {
+        let query = self.query_run()?;
+        if change.in_cte || query.changes.len() > 1 {
+            return None;
+        }
+        let before = self.text.get(query.span.start as usize..change.span.start as usize)?.trim_end();
+        let is_with = before.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("with"));
+        Some(Some(before).filter(|_| is_with))
+    }
+
     /// A heavy table of which this DO block changes rows without a bound, in one transaction.
     pub fn changed_in_block(&self) -> Option<QName> {
         let Body::Do(block) = &self.statement.body else { return None };

@@ -33,12 +33,14 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
             format!("this DELETE {which} {sized}: each of them stays locked until the transaction ends{why}")
         };
         let said = sink.say(change.span, message);
-        let plain = change.beside == Beside::Nothing && context.verbatim() && !looped;
-        said.help(match condition.filter(|_| plain) {
-            Some(filter) => format!(
+        let plain =
+            change.beside == Beside::Nothing && !change.names_variables && context.verbatim() && !looped;
+        let with = context.with_before(change).filter(|_| plain);
+        said.help(match condition.zip(with) {
+            Some((filter, with)) => format!(
                 "-- outside a transaction\n{}",
                 plans::delete_in_batches(
-                    plans::Rows::changed(context.before, &table, change),
+                    plans::Rows::changed(context.before, &table, change, with),
                     context.sql(filter.expr.span)
                 )
             ),

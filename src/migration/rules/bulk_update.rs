@@ -47,17 +47,19 @@ fn plan(context: &StatementContext<'_>, change: &Change, table: &QName) -> Optio
     let (first, last) = (change.columns.first()?, change.values.last()?);
     let plain = change.access == Access::Update
         && change.beside == Beside::Nothing
+        && !change.names_variables
         && change.columns.len() == change.values.len()
         && context.verbatim()
         && !context.inner.is_some_and(|inner| inner.in_loop);
     if !plain || first.span.start >= last.span.end {
         return None;
     }
+    let with = context.with_before(change)?;
     let assignments = context.sql(Span { start: first.span.start, end: last.span.end });
     let condition = change
         .filter
         .as_ref()
         .filter(|filter| !filter.always_true)
         .map(|filter| context.sql(filter.expr.span));
-    plans::walk(plans::Rows::changed(context.before, table, change), assignments, condition)
+    plans::walk(plans::Rows::changed(context.before, table, change, with), assignments, condition)
 }

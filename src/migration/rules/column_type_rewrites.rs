@@ -109,10 +109,19 @@ pub(super) fn replacement(
 ) -> String {
     let verbatim = context.verbatim();
     let type_text = if verbatim { context.sql(type_name.span).to_owned() } else { written(type_name) };
+    let cast = Replacement::cast(column.as_str(), type_name, &type_text);
+    // `USING "a"::t` says no more than its absence: what holds for the cast holds for the default.
+    let says_cast = |using: &Expr| {
+        using.inner_casts.is_empty()
+            && using.bare_column.as_ref() == Some(column)
+            && using.cast.as_deref().is_some_and(|to| written(to) == written(type_name))
+            && cast.ends_with(&type_text)
+    };
     let value = match using {
+        Some(using) if says_cast(using) => cast,
         Some(using) if verbatim => context.sql(using.span).to_owned(),
         Some(_) => "…".to_owned(),
-        None => Replacement::cast(column.as_str(), type_name, &type_text),
+        None => cast,
     };
     // PostgreSQL cuts a name that is too long, and then it may be the old one.
     let new = with_new(column.as_str());

@@ -46,7 +46,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             if matches!(cx.statement.body, Body::Execute { .. }) { cx.statement.span } else { change.span };
         sink.say(span, format!("every row of {table} is deleted, since {why}")).help(format!(
             "-- name the rows that are meant to go, in place of …, and delete them in batches\n{}",
-            plans::delete_in_batches(plans::Rows::changed(cx.before, &table, change), "…")
+            plans::delete_in_batches(plans::Rows::changed(cx.before, &table, change, None), "…")
         ));
     }
 }

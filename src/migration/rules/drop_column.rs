@@ -13,7 +13,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         return; // composite_type_changed
     }
     for action in &alter.actions {
-        let ActionKind::DropColumn { column, .. } = &action.kind else { continue };
+        let ActionKind::DropColumn { column, if_exists, .. } = &action.kind else { continue };
         if !cx.column_in_use(known, column) {
             continue;
         }
@@ -40,6 +40,6 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                  the column, or lists all columns as ORMs do, fails at once{also}"
             ),
         )
-        .help(plans::drop_column(&table, column.as_str(), &demands));
+        .help(plans::drop_column(cx.before, &table, column.as_str(), *if_exists, &demands));
     }
 }

@@ -11,6 +11,7 @@ use crate::migration::statement::{
     Action, ActionKind, Body, ConstraintKind, DomainAction, Ident, ObjectKind, Statement, quote_ident,
 };
 
+use super::add_foreign_key_validates::stages;
 use super::outlook::{actions_on, same_name};
 use super::replacement::foreign_key;
 use super::{Check, Rule, Sink, StatementContext};
@@ -73,7 +74,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         } else if *if_exists && known.is_some() && cx.before.complete() {
             continue; // nothing to drop
         }
-        let (message, help) = describe(&table, name.as_str(), constraint);
+        let (message, help) = describe(cx, &table, name.as_str(), constraint);
         let said = sink.say(action.span, message);
         if let Some(help) = help {
             said.help(help);
@@ -93,7 +94,12 @@ fn adds_check(statement: &Statement, domain: &QName) -> bool {
 }
 
 /// What goes with it, and how to do without the gap.
-fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (String, Option<String>) {
+fn describe(
+    cx: &StatementContext<'_>,
+    table: &QName,
+    name: &str,
+    constraint: Option<&Constraint>,
+) -> (String, Option<String>) {
     let shown = quote_ident(name);
     match constraint.map(|constraint| &constraint.detail) {
         Some(ConstraintDetail::ForeignKey { target, columns, target_columns, on_delete, on_update }) => (
@@ -102,15 +108,19 @@ fn describe(table: &QName, name: &str, constraint: Option<&Constraint>) -> (Stri
                  {target} ACCESS EXCLUSIVE as well as {table}"
             ),
             Some({
+                let deferrable = match constraint {
+                    Some(constraint) if constraint.deferrable => " DEFERRABLE",
+                    _ => "",
+                };
                 let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-                let definition = foreign_key(&columns, target, target_columns, (*on_delete, *on_update), "");
+                let definition =
+                    foreign_key(&columns, target, target_columns, (*on_delete, *on_update), deferrable);
                 let new = with_new(name);
                 let new = quote_ident(&new);
                 format!(
                     "-- to change it, add the new one first, then drop this one in a later migration\n\
-                     ALTER TABLE {table} ADD CONSTRAINT {new} {definition} NOT VALID;\n\
-                     -- next migration\n\
-                     ALTER TABLE {table} VALIDATE CONSTRAINT {new};"
+                     {}",
+                    stages(cx.before, table, &new, &definition, "", cx.options.oldest())
                 )
             }),
         ),

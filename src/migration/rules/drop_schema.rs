@@ -35,6 +35,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
             continue;
         }
         let shown = quote_ident(schema);
+        let if_exists = if drop.if_exists { "IF EXISTS " } else { "" };
         let holds =
             if used.is_empty() { "every table in it".to_owned() } else { format!("{} in it", joined(&used)) };
         sink.say(
@@ -46,7 +47,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
         )
         .help(format!(
             "-- drop what is in it one by one, each as a decision of its own; without CASCADE PostgreSQL refuses while \
-             anything is left\nDROP SCHEMA {shown};"
+             anything is left\nDROP SCHEMA {if_exists}{shown};"
         ));
     }
 }

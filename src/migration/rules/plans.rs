@@ -28,17 +28,29 @@ pub struct Rows<'a> {
     pub only: bool,
     /// What expressions call the table, where that is another name.
     pub alias: Option<&'a Ident>,
+    /// WITH and its queries, where expressions name those.
+    pub with: Option<&'a str>,
 }
 
 impl<'a> Rows<'a> {
     /// The rows of a table that expressions call by its name.
     pub fn of(catalog: &'a Catalog, table: &'a QName) -> Self {
-        Rows { catalog, table, only: false, alias: None }
+        Rows { catalog, table, only: false, alias: None, with: None }
     }
 
     /// The rows that a part of a query changes.
-    pub fn changed(catalog: &'a Catalog, table: &'a QName, change: &'a Change) -> Self {
-        Rows { catalog, table, only: change.only, alias: change.alias.as_ref() }
+    pub fn changed(
+        catalog: &'a Catalog,
+        table: &'a QName,
+        change: &'a Change,
+        with: Option<&'a str>,
+    ) -> Self {
+        Rows { catalog, table, only: change.only, alias: change.alias.as_ref(), with }
+    }
+
+    /// WITH and its queries, as they stand before the change, on lines of their own.
+    fn with(&self) -> String {
+        self.with.map_or(String::new(), |with| format!("{with}\n    "))
     }
 
     /// As it stands behind UPDATE and FROM.
@@ -62,7 +74,7 @@ pub fn backfill(catalog: &Catalog, table: &QName, assignments: &str, pending: &s
 
 /// A loop that deletes the rows of a condition in batches, with a commit and a pause between.
 pub fn delete_in_batches(rows: Rows<'_>, condition: &str) -> String {
-    batches(&format!("DELETE FROM {}", rows.written()), rows, condition)
+    batches(&format!("{}DELETE FROM {}", rows.with(), rows.written()), rows, condition)
 }
 
 fn batches(change: &str, rows: Rows<'_>, condition: &str) -> String {
@@ -133,28 +145,38 @@ pub(super) fn identifier(token: Token, text: &str) -> Option<CompactString> {
 /// [`backfill`] it ends whatever the new values are: a condition such as `n IS NULL` stays true for ever where the
 /// new value can be NULL. `None` for a table without a key.
 pub fn walk(rows: Rows<'_>, assignments: &str, condition: Option<&str>) -> Option<String> {
-    let key: Vec<_> = key_of(rows.known()?)?.into_iter().map(quote_ident).collect();
-    let (table, update) = (rows.table, rows.written());
+    let known = rows.known()?;
+    let key = key_of(known)?;
+    // A variable begins as NULL, which some domains take no more than their columns do.
+    let types: Vec<String> = key
+        .iter()
+        .map(|column| {
+            let domain = known.column(column).and_then(|column| while_empty(rows.catalog, &column.type_name));
+            domain.map_or_else(|| format!("{}.{}%TYPE", rows.table, quote_ident(column)), |(_, base)| base)
+        })
+        .collect();
+    let key: Vec<_> = key.into_iter().map(quote_ident).collect();
+    let (table, with, update) = (rows.table, rows.with(), rows.written());
     let only = if rows.only { "ONLY " } else { "" };
     let keys = key.join(", ");
-    let texts = [assignments, condition.unwrap_or(""), &keys, &update];
+    let texts = [assignments, condition.unwrap_or(""), &keys, &update, &with];
     let (done, upto) = (variable("done", &texts), variable("upto", &texts));
     let condition = condition.map_or(String::new(), |condition| format!(" AND ({condition})"));
     // One variable for each column of the key.
     let (mut declared, mut moved) = (String::new(), String::new());
     let (mut lasts, mut ends, mut backwards) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, column) in key.iter().enumerate() {
+    for (at, (column, type_name)) in key.iter().zip(&types).enumerate() {
         let number = if key.len() == 1 { String::new() } else { format!("_{}", at + 1) };
         let (last, end) = (format!("{done}{number}"), format!("{upto}{number}"));
         let note = if at == 0 { " -- the key that the last batch ended with" } else { "" };
-        declared.push_str(&format!("  {last} {table}.{column}%TYPE;{note}\n"));
+        declared.push_str(&format!("  {last} {type_name};{note}\n"));
         moved.push_str(&format!("    {last} := {end};\n"));
         backwards.push(format!("{column} DESC"));
         lasts.push(last);
         ends.push(end);
     }
-    for (end, column) in ends.iter().zip(&key) {
-        declared.push_str(&format!("  {end} {table}.{column}%TYPE;\n"));
+    for (end, type_name) in ends.iter().zip(&types) {
+        declared.push_str(&format!("  {end} {type_name};\n"));
     }
     let row = |parts: &[String]| {
         if parts.len() == 1 { parts.join("") } else { format!("({})", parts.join(", ")) }
@@ -179,7 +201,7 @@ pub fn walk(rows: Rows<'_>, assignments: &str, condition: Option<&str>) -> Optio
          BEGIN\n  \
            LOOP\n    \
              {next}\n    \
-             UPDATE {update} SET {assignments}\n    \
+             {with}UPDATE {update} SET {assignments}\n    \
              WHERE ({rest}) AND {compared} <= {end}{condition};\n    \
              COMMIT;\n\
              {moved}    \
@@ -187,6 +209,13 @@ pub fn walk(rows: Rows<'_>, assignments: &str, condition: Option<&str>) -> Optio
            END LOOP;\n\
          END\n"
     )))
+}
+
+/// What stands in for a type as long as there is no value: for a domain that takes no NULL, which domain that is, and the
+/// type under it.
+pub fn while_empty(catalog: &Catalog, type_name: &TypeName) -> Option<(QName, String)> {
+    let of = catalog.domains_of(type_name).filter(|of| of.not_null && !of.default)?;
+    Some((of.name, written(&of.base)))
 }
 
 /// The columns of the primary key, or of a unique constraint that holds no NULL.
@@ -355,8 +384,17 @@ fn unlimited(base: &TypeName) -> TypeName {
 }
 
 /// A column taken away, with a way back at each stage.
-pub fn drop_column(table: &QName, column: &str, demands: &Demands) -> String {
-    let lifted = demands.lifted(table, column);
+pub fn drop_column(
+    catalog: &Catalog,
+    table: &QName,
+    column: &str,
+    if_exists: bool,
+    demands: &Demands,
+) -> String {
+    let lifted = demands
+        .lifted(table, column)
+        .map(|lifted| format!("{}{lifted}", without_key(catalog, table, column)));
+    let if_exists = if if_exists { "IF EXISTS " } else { "" };
     let column = quote_ident(column);
     let first = lifted
         .map(|lifted| {
@@ -367,7 +405,30 @@ pub fn drop_column(table: &QName, column: &str, demands: &Demands) -> String {
         "{first}-- deploy code that neither reads nor writes {column} (an ORM must be told to ignore it), watch it for two weeks,\n\
          -- and see that a restorable backup has the table; then, in a release of its own:\n\
          -- rollsafe: ignore drop_column -- why nothing needs it any more\n\
-         ALTER TABLE {table} DROP COLUMN {column};"
+         ALTER TABLE {table} DROP COLUMN {if_exists}{column};"
+    )
+}
+
+/// What takes a primary key over a column away, which would keep it NOT NULL, and the foreign keys that need it.
+fn without_key(catalog: &Catalog, table: &QName, column: &str) -> String {
+    let key =
+        catalog.relation(table).and_then(|known| known.primary_key()).and_then(|key| match &key.detail {
+            ConstraintDetail::PrimaryKey { columns, index } if columns.iter().any(|c| c == column) => {
+                Some((key, index))
+            }
+            _ => None,
+        });
+    let Some((key, index)) = key else { return String::new() };
+    let drop =
+        |table: &QName, name: &str| format!("ALTER TABLE {table} DROP CONSTRAINT {};\n", quote_ident(name));
+    let referring = catalog.foreign_keys_on(table, index).into_iter();
+    let referring: String = referring
+        .filter(|(child, _)| child.partition_of.is_none())
+        .map(|(child, key)| drop(&child.name, &key.name))
+        .collect();
+    format!(
+        "-- the primary key takes no NULL: give {table} another one first, and what refers to it\n{referring}{}",
+        drop(table, &key.name)
     )
 }
 

@@ -34,8 +34,10 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 old: column.as_str(),
                 new: to.as_str(),
                 type_name: None,
+                // What CREATE TABLE AS makes has types that aren't known.
                 type_text: known
                     .and_then(|table| table.column(column.as_str()))
+                    .filter(|column| !column.type_name.name.name.value.is_empty())
                     .map(|column| written(&column.type_name)),
                 value: old.into_owned(),
                 version: cx.options.oldest(),

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use crate::migration::catalog::callers::calls_in;
 use crate::migration::catalog::{
-    Catalog, Column, Constraint, ConstraintDetail, QName, Relation, RelationKind, naming,
+    Catalog, Column, Constraint, ConstraintDetail, QName, Relation, RelationKind, TypeKind, naming,
 };
 use crate::migration::effects::volatility::of_builtin;
 use crate::migration::parse::lex::{Lexer, Token, TokenKind};
@@ -108,9 +108,14 @@ impl Staged<'_> {
             let pending = format!("{new}::text IS DISTINCT FROM ({})::{type_text}::text", self.of.value);
             plans::backfill(self.of.catalog, table, &assignment, &pending)
         });
+        let empty = self.while_empty();
+        let column_type = empty.as_ref().map_or(type_text, |(_, base)| base);
+        let empty_note = empty.as_ref().map_or(String::new(), |(domain, _)| {
+            format!("-- {domain} takes no NULL, which {new} holds until it is filled: the type under it stands in\n")
+        });
         format!(
             "-- release 1, expand: {writer} both columns and {}reads {old}\n\
-             ALTER TABLE {table} ADD COLUMN {new} {type_text}{collation};\n\
+             {empty_note}ALTER TABLE {table} ADD COLUMN {new} {column_type}{collation};\n\
              {}\
              \n\
              -- release 2, backfill (outside a transaction), once every instance writes both\n\
@@ -129,6 +134,12 @@ impl Staged<'_> {
             lines(&self.released()),
             lines(&self.contracted()),
         )
+    }
+
+    /// The domain of the new column that takes no NULL, and the type under it.
+    fn while_empty(&self) -> Option<(QName, String)> {
+        let type_name = self.of.type_name.or_else(|| self.column.map(|column| &column.type_name))?;
+        plans::while_empty(self.of.catalog, type_name)
     }
 
     /// Whether the database draws each row's value of the old column, so that a default of the new one would be another:
@@ -190,8 +201,21 @@ impl Staged<'_> {
     fn carried(&self) -> Vec<String> {
         let (Some(known), table) = (self.known, self.of.table) else { return Vec::new() };
         let mut steps = Vec::new();
-        if self.column.is_some_and(|column| column.not_null) {
+        let empty = self.while_empty();
+        if empty.is_some() || self.column.is_some_and(|column| column.not_null) {
             steps.push(plans::set_not_null(self.of.catalog, table, self.of.new, self.of.version));
+        }
+        if let Some((domain, _)) = empty
+            && let Some(TypeKind::Domain(known)) =
+                self.of.catalog.type_named(&domain).map(|known| &known.kind)
+            && known.checks.iter().next().is_some()
+        {
+            steps.push(format!(
+                "-- what {domain} checks, with {} in place of VALUE:\n\
+                 -- ALTER TABLE {table} ADD CONSTRAINT … CHECK (…) NOT VALID;\n\
+                 -- ALTER TABLE {table} VALIDATE CONSTRAINT …;",
+                self.new
+            ));
         }
         for index in
             known.indexes_about(&[self.of.old]).into_iter().filter(|index| index.constraint.is_none())
@@ -464,6 +488,10 @@ impl Staged<'_> {
     fn alike(&self) -> bool {
         let Some(to) = self.of.type_name else { return true };
         let Some(from) = self.column.map(|column| &column.type_name) else { return false };
+        // A domain's values are those of the type under it.
+        let under = |of: &TypeName| self.of.catalog.domains_of(of).map(|of| of.base);
+        let (from_base, to_base) = (under(from), under(to));
+        let (from, to) = (from_base.as_ref().unwrap_or(from), to_base.as_ref().unwrap_or(to));
         let family = |of: &TypeName| match of.name.name.as_str() {
             _ if of.dimensions > 0 || of.name.schema.is_some() => None,
             "int2" | "int4" | "int8" | "serial2" | "serial4" | "serial8" | "numeric" | "float4"

@@ -1,7 +1,7 @@
 //! SET NOT NULL that reads a table in use.
 
 use crate::finding::{Applicability, Edit};
-use crate::migration::catalog::{ConstraintDetail, QName};
+use crate::migration::catalog::{Constraint, ConstraintDetail, QName};
 use crate::migration::effects::ScanReason;
 use crate::migration::fix::place;
 use crate::migration::statement::{Action, ActionKind, AlterTable, Body, ConstraintKind, Ident, quote_ident};
@@ -49,7 +49,7 @@ fn check(context: &StatementContext<'_>, sink: &mut Sink) {
                 .before
                 .relation(&table)
                 .and_then(|known| known.constraint(name.as_str()))
-                .filter(|check| check.validated)
+                .filter(|check| check.validated && mentions_null(check, column))
                 .map(|_| name.as_str()),
             _ => None,
         });
@@ -174,15 +174,21 @@ fn join(edits: &mut Vec<Edit>, other: Option<Edit>) {
 /// A CHECK that says the same and only waits to be validated.
 fn waiting_check(context: &StatementContext<'_>, table: &QName, column: &Ident) -> Option<String> {
     let known = context.before.relation(table)?;
-    known.constraints.about(column.as_str()).find_map(|constraint| match &constraint.detail {
-        ConstraintDetail::Check { expr, text }
-            if !constraint.validated
-                && constraint.enforced
-                && expr.columns.as_slice() == std::slice::from_ref(column)
-                && says_not_null(text) =>
-        {
-            Some(quote_ident(&constraint.name).into_owned())
-        }
-        _ => None,
-    })
+    let waits = |constraint: &&Constraint| {
+        !constraint.validated && constraint.enforced && forbids_null(constraint, column)
+    };
+    let found = known.constraints.about(column.as_str()).find(waits)?;
+    Some(quote_ident(&found.name).into_owned())
+}
+
+/// Whether a constraint is a CHECK that may say that the column isn't NULL, among other things.
+fn mentions_null(constraint: &Constraint, column: &Ident) -> bool {
+    matches!(&constraint.detail, ConstraintDetail::Check { expr, text }
+        if expr.columns.contains(column) && text.to_ascii_lowercase().contains("not null"))
+}
+
+/// Whether a constraint is a CHECK that says no more than that the column isn't NULL.
+fn forbids_null(constraint: &Constraint, column: &Ident) -> bool {
+    matches!(&constraint.detail, ConstraintDetail::Check { expr, text }
+        if expr.columns.as_slice() == std::slice::from_ref(column) && says_not_null(text))
 }

@@ -43,7 +43,12 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 })
                 .collect();
             let predicate = index.predicate.as_ref().map(text);
-            let keys = Keys { columns: columns.as_deref(), shown: &keys.join(", "), predicate };
+            // A constant is no key to group by: its place among the output columns is.
+            let constant = index.columns.iter().any(|key| key.expr.columns.is_empty());
+            let places = || (1..=keys.len()).map(|at| at.to_string()).collect::<Vec<_>>().join(", ");
+            let shown = keys.join(", ");
+            let grouped = if constant { places() } else { shown.clone() };
+            let keys = Keys { columns: columns.as_deref(), shown: &shown, grouped: &grouped, predicate };
             judge(cx, sink, &table, known, &keys, cx.statement.span);
         }
         Body::AlterTable(_) => {
@@ -60,7 +65,8 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 }
                 let columns: Vec<&str> = unique.columns.iter().map(|column| column.as_str()).collect();
                 let shown: Vec<_> = columns.iter().map(|column| quote_ident(column)).collect();
-                let keys = Keys { columns: Some(&columns), shown: &shown.join(", "), predicate: None };
+                let shown = shown.join(", ");
+                let keys = Keys { columns: Some(&columns), shown: &shown, grouped: &shown, predicate: None };
                 judge(cx, sink, &table, known, &keys, action.span);
             }
         }
@@ -86,6 +92,8 @@ struct Keys<'a> {
     columns: Option<&'a [&'a str]>,
     /// As SQL writes them.
     shown: &'a str,
+    /// As GROUP BY takes them.
+    grouped: &'a str,
     /// WHERE, as written.
     predicate: Option<&'a str>,
 }
@@ -103,7 +111,7 @@ fn judge(
     {
         return;
     }
-    let shown = keys.shown;
+    let (shown, grouped) = (keys.shown, keys.grouped);
     let (these, filter) = match keys.predicate {
         Some(predicate) => (format!(" where {predicate}"), format!(" WHERE {predicate}")),
         None => Default::default(),
@@ -117,7 +125,7 @@ fn judge(
     )
     .help(format!(
         "-- count the duplicates, mend them, and deploy code that writes none first\n\
-         SELECT {shown}, count(*) FROM {table}{filter} GROUP BY {shown} HAVING count(*) > 1;\n\
+         SELECT {shown}, count(*) FROM {table}{filter} GROUP BY {grouped} HAVING count(*) > 1;\n\
          -- a CONCURRENTLY build that fails leaves an INVALID index behind, to be dropped with DROP INDEX CONCURRENTLY",
     ));
 }

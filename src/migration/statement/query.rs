@@ -69,6 +69,8 @@ pub struct Change {
     pub on_conflict: bool,
     /// It is in a CTE.
     pub in_cte: bool,
+    /// It names variables or parameters of the routine that it is in.
+    pub names_variables: bool,
 }
 
 /// The plain columns among the values that INSERT … SELECT and UPDATE write.
