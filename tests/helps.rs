@@ -466,6 +466,26 @@ const CASES: &[Case<'static>] = &[
         ..CASE
     },
     Case {
+        what: "a default that the statement changes as well is the one that the new column gets",
+        code: "column_type_rewrites",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, rank int NOT NULL DEFAULT 1728); INSERT INTO t VALUES (1, 5);",
+        change: "ALTER TABLE t ALTER rank DROP DEFAULT, ALTER rank TYPE float8, ALTER rank SET DEFAULT 0.1728;",
+        then: &["INSERT INTO t (id) VALUES (2) RETURNING rank_new = 0.1728", "SELECT rank_new = 5 FROM t WHERE id = 1"],
+        never: &["1728)::"],
+        ..CASE
+    },
+    Case {
+        what: "a number that the server draws becomes a text that it doesn't",
+        code: "column_type_rewrites",
+        setup: "CREATE TABLE t (id int PRIMARY KEY, code serial); INSERT INTO t (id) VALUES (1), (2);",
+        change: "ALTER TABLE t ALTER code DROP DEFAULT, ALTER code TYPE text;",
+        then: &[
+            "SELECT string_agg(code_new, ',' ORDER BY id) = '1,2' FROM t",
+            "SELECT NOT atthasdef FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'code_new'",
+        ],
+        ..CASE
+    },
+    Case {
         what: "a serial key as pg_dump writes it becomes larger",
         code: "column_type_rewrites",
         setup: "CREATE TABLE t (id int NOT NULL, n int); CREATE SEQUENCE t_id_seq AS integer; ALTER SEQUENCE t_id_seq OWNED BY t.id;

@@ -9,7 +9,7 @@ use crate::migration::statement::{Action, ActionKind, Body, Expr, Ident, TypeNam
 use crate::source::Span;
 
 use super::rename_column::written;
-use super::replacement::Replacement;
+use super::replacement::{NewDefault, Replacement};
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule = Rule {
@@ -133,7 +133,27 @@ pub(super) fn replacement(
         type_name: Some(type_name),
         type_text: Some(type_text),
         value,
+        default: default_after(context, column),
         version: context.options.oldest(),
     };
     replacement.plan()
+}
+
+/// What else the statement makes of the column's default.
+fn default_after(context: &StatementContext<'_>, column: &Ident) -> NewDefault {
+    let Body::AlterTable(alter) = &context.statement.body else { return NewDefault::Old };
+    let said = alter.actions.iter().filter_map(|action| match &action.kind {
+        ActionKind::SetDefault { column: of, default } if of == column => {
+            // What is known at run time only stands in no text.
+            Some(if context.verbatim() {
+                NewDefault::Set(context.sql(default.span).to_owned())
+            } else {
+                NewDefault::Old
+            })
+        }
+        ActionKind::DropDefault { column: of } if of == column => Some(NewDefault::Dropped),
+        _ => None,
+    });
+    // DROP DEFAULT comes first, whatever the order.
+    said.reduce(|a, b| if matches!(b, NewDefault::Dropped) { a } else { b }).unwrap_or(NewDefault::Old)
 }

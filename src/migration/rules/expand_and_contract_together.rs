@@ -9,7 +9,7 @@ use crate::migration::statement::{Access, ActionKind, Body, Name, Query, Stateme
 use crate::source::Span;
 
 use super::rename_column::written;
-use super::replacement::Replacement;
+use super::replacement::{NewDefault, Replacement};
 use super::{Check, Rule, RunContext, Sink};
 
 pub static RULE: Rule = Rule {
@@ -55,6 +55,7 @@ fn check(cx: &RunContext<'_>, sink: &mut Sink) {
                     type_name,
                     type_text: type_name.map(written),
                     value: value.unwrap_or_else(|| old_shown.clone().into_owned()),
+                    default: NewDefault::Old,
                     version: cx.options.oldest(),
                 };
                 sink.say(

@@ -2,7 +2,7 @@
 
 use crate::migration::statement::{ActionKind, ObjectKind, TypeName, quote_ident};
 
-use super::replacement::Replacement;
+use super::replacement::{NewDefault, Replacement};
 use super::{Check, Rule, Sink, StatementContext};
 
 pub static RULE: Rule =
@@ -40,6 +40,7 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                     .filter(|column| !column.type_name.name.name.value.is_empty())
                     .map(|column| written(&column.type_name)),
                 value: old.into_owned(),
+                default: NewDefault::Old,
                 version: cx.options.oldest(),
             };
             said.help(replacement.plan());

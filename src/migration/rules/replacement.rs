@@ -34,8 +34,20 @@ pub(super) struct Replacement<'a> {
     pub type_text: Option<String>,
     /// Its value from the old column's.
     pub value: String,
+    /// Its default.
+    pub default: NewDefault,
     /// The oldest version that the SQL has to run on.
     pub version: u16,
+}
+
+/// The default of the new column.
+pub(super) enum NewDefault {
+    /// The old column's.
+    Old,
+    /// None.
+    Dropped,
+    /// Another, as SQL writes it.
+    Set(String),
 }
 
 impl Replacement<'_> {
@@ -182,7 +194,13 @@ impl Staged<'_> {
     /// The old column's default, for the new one.
     fn default(&self) -> Option<String> {
         let (table, old, new) = (self.of.table, quote_ident(self.of.old), &self.new);
-        let default = self.column?.default.as_ref().filter(|default| !default.text.is_empty())?;
+        let default = match &self.of.default {
+            NewDefault::Old => self.column?.default.as_ref().filter(|default| !default.text.is_empty())?,
+            NewDefault::Dropped => return None,
+            NewDefault::Set(text) => {
+                return Some(format!("ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {text};"));
+            }
+        };
         let cast = self.of.type_name.zip(self.of.type_text.as_deref());
         Some(match cast {
             None => format!("ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {};", default.text),
@@ -447,7 +465,7 @@ impl Staged<'_> {
                 steps.push(format!("{bigger}ALTER SEQUENCE {sequence} OWNED BY {table}.{new};"));
             }
             let is_serial = column.and_then(|column| column.default.as_ref()).is_some_and(|it| it.serial);
-            match sequence.filter(|_| is_serial) {
+            match sequence.filter(|_| is_serial && matches!(self.of.default, NewDefault::Old)) {
                 Some(sequence) => steps.push(format!(
                     "ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT nextval({});",
                     text(&sequence.to_string())
