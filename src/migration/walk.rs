@@ -20,7 +20,7 @@ use super::rules::{
 };
 use super::session::{HeldLock, Opened, Session, Timeout};
 use super::statement::{
-    ActionKind, Body, Call, CreateRoutine, Inner, Name, Problem, Query, Routine, Statement,
+    ActionKind, Body, Call, ConstraintKind, CreateRoutine, Inner, Name, Problem, Query, Routine, Statement,
     TransactionControl,
 };
 use crate::source::Span;
@@ -786,8 +786,21 @@ fn unnamed_by(body: &Body) -> Unnamed {
                     ActionKind::RenameTo { .. } | ActionKind::SetSchema { .. } => {
                         (done.relations, done.indexes, done.gone) = (true, true, true);
                     }
-                    _ => {}
+                    ActionKind::OwnerTo { .. }
+                    | ActionKind::RowSecurity { .. }
+                    | ActionKind::ForceRowSecurity { .. }
+                    | ActionKind::SetOptions { .. }
+                    | ActionKind::SetColumnOptions { .. }
+                    | ActionKind::SetStatistics { .. }
+                    | ActionKind::SetStorage { .. }
+                    | ActionKind::SetTablespace { .. }
+                    | ActionKind::ValidateConstraint { .. }
+                    | ActionKind::Harmless => {}
+                    _ => done.parts = true,
                 }
+                done.indexes |= action.added_constraints().iter().any(|added| {
+                    matches!(added.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+                });
             }
             done
         }
@@ -813,9 +826,8 @@ fn unnamed_by(body: &Body) -> Unnamed {
         | Body::AlterSequence { .. }
         | Body::AlterDatabase { .. }
         | Body::AlterPublication { .. }
-        | Body::CreateRoutine(_)
-        | Body::CreateTrigger(_)
-        | Body::CreateRule { .. } => nothing,
+        | Body::CreateRoutine(_) => nothing,
+        Body::CreateTrigger(_) | Body::CreateRule { .. } => Unnamed { parts: true, ..nothing },
         _ => Unnamed { anything: true, ..nothing },
     }
 }
