@@ -59,8 +59,7 @@ pub(super) fn refusal(on: On<'_>) -> Option<Refusal> {
         }
         ActionKind::NotOfType if table.of_type.is_none() => {
             let made = on.beside(|other| matches!(other, ActionKind::OfType { .. }));
-            (!made)
-                .then(|| Refusal::new(format!("{} is OF no type", table.name), "table is not a typed table"))
+            (!made).then(|| Refusal::new(format!("{} is OF no type", table.name), "is not a typed table"))
         }
         _ => None,
     }
@@ -85,13 +84,13 @@ fn no_parent(parent: &Relation) -> Option<Refusal> {
     }
     parent.partition_of.as_ref().map(|of| {
         let why = format!("{} is a partition of {}", parent.name, of.parent);
-        Refusal::new(why, "cannot inherit from a partition")
+        Refusal::new(why, "cannot inherit from partition")
     })
 }
 
 fn not_partitioned(parent: &Relation) -> Option<Refusal> {
     (!parent.is_partitioned())
-        .then(|| Refusal::new(format!("{} has no PARTITION BY", parent.name), "table is not partitioned"))
+        .then(|| Refusal::new(format!("{} has no PARTITION BY", parent.name), "is not partitioned"))
 }
 
 fn attach(on: On<'_>, partition: &Name, bound: Option<&PartitionBound>) -> Option<Refusal> {
@@ -103,7 +102,7 @@ fn attach(on: On<'_>, partition: &Name, bound: Option<&PartitionBound>) -> Optio
     if let Some(of) = &part.partition_of {
         return Refusal::some(
             format!("{} is a partition of {}", part.name, of.parent),
-            "table is already a partition",
+            "is already a partition",
         );
     }
     if part.of_type.is_some() {

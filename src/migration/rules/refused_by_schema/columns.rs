@@ -112,13 +112,16 @@ fn of_state(on: On<'_>) -> Option<Refusal> {
                 None
             }
         }
-        // Before 17: "unrecognized parameter".
         ActionKind::SetOptions { options, reset: false }
             if on.table.is_partitioned() && options.iter().any(|it| !it.name.starts_with("toast.")) =>
         {
             Refusal::some(
                 format!("{} is partitioned, and stores nothing", on.table.name),
-                "cannot specify storage parameters for a partitioned table",
+                if on.cx.options.version < 17 {
+                    "unrecognized parameter"
+                } else {
+                    "cannot specify storage parameters for a partitioned table"
+                },
             )
         }
         ActionKind::AddIdentity { column, .. } => add_identity(on, column, is_own),

@@ -143,6 +143,13 @@ fn check(cx: &StatementContext<'_>, sink: &mut Sink) {
                 say(cx.statement.span, refusal);
             }
         }
+        Body::Query(query) => {
+            for change in &query.changes {
+                if let Some((column, refusal)) = rows::written(cx, change) {
+                    say(column.span, refusal);
+                }
+            }
+        }
         Body::Truncate(truncate) => {
             for (name, refusal) in rows::truncated(cx, truncate) {
                 say(name.span(), refusal);

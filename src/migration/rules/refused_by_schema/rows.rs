@@ -1,9 +1,10 @@
-//! TRUNCATE of a table whose rows others refer to, or that has none of its own.
+//! What can't be done to rows, whichever there are: TRUNCATE of a table that others refer to, values for a column that
+//! PostgreSQL makes.
 
 use rustc_hash::FxHashSet;
 
-use crate::migration::catalog::{Born, QName};
-use crate::migration::statement::{Name, Truncate, quote_ident};
+use crate::migration::catalog::{Born, QName, naming};
+use crate::migration::statement::{Access, Change, Ident, Name, Truncate, quote_ident};
 
 use super::{Refusal, StatementContext, sure};
 
@@ -34,4 +35,33 @@ pub(super) fn truncated<'a>(cx: &StatementContext<'_>, truncate: &'a Truncate) -
         Some((name, Refusal::new(why, "cannot truncate a table referenced in a foreign key constraint")))
     };
     truncate.tables.iter().filter_map(refusal).collect()
+}
+
+/// A value that is written to a column whose values PostgreSQL makes.
+pub(super) fn written<'a>(cx: &StatementContext<'_>, change: &'a Change) -> Option<(&'a Ident, Refusal)> {
+    let words = match change.access {
+        Access::Insert => "cannot insert a non-DEFAULT value into column",
+        Access::Update => "column can only be updated to DEFAULT",
+        _ => return None,
+    };
+    let table = sure(cx, &change.target)?;
+    // Before 17 a partition has no identity of its parent's; a rule may do something else instead.
+    if table.partition_of.is_some() || !table.inherits.is_empty() || !table.rules.is_empty() {
+        return None;
+    }
+    let (column, made) = change.columns.iter().find_map(|column| {
+        let known = table.column(naming::cut(column.as_str()))?;
+        match (known.identity, &known.generated) {
+            (Some(true), _) => Some((column, "GENERATED ALWAYS AS IDENTITY")),
+            (_, Some(_)) => Some((column, "generated from other columns")),
+            _ => None,
+        }
+    })?;
+    // DEFAULT may be what is written; OVERRIDING SYSTEM VALUE allows any.
+    let lower = cx.sql(change.span).to_ascii_lowercase();
+    if lower.contains("default") || lower.contains("overriding") {
+        return None;
+    }
+    let why = format!("{}.{} is {made}", table.name, quote_ident(column.as_str()));
+    Some((column, Refusal::new(why, words)))
 }
