@@ -84,7 +84,7 @@ fn whole<'a>(catalog: &'a Catalog, name: &QName) -> Option<&'a Relation> {
 }
 
 /// What a table is a partition of, or inherits from.
-fn parents<'a>(of: &'a Relation) -> impl Iterator<Item = &'a QName> {
+fn parents(of: &Relation) -> impl Iterator<Item = &QName> {
     of.partition_of.iter().map(|of| &of.parent).chain(&of.inherits)
 }
 
