@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::catalog::{Born, Catalog, QName, Unnamed};
+use super::catalog::{Born, Catalog, QName, RelationKind, Unnamed};
 use super::cost::Cost;
 use super::custom::{CustomRule, Noted, Surrounds};
 use super::effects::{self, Effects};
@@ -20,7 +20,7 @@ use super::rules::{
 };
 use super::session::{HeldLock, Opened, Session, Timeout};
 use super::statement::{
-    ActionKind, Body, Call, CreateRoutine, Inner, Name, Problem, Query, Routine, Statement,
+    ActionKind, Body, Call, ConstraintKind, CreateRoutine, Inner, Name, Problem, Query, Routine, Statement,
     TransactionControl,
 };
 use crate::source::Span;
@@ -520,7 +520,10 @@ impl<'a> Walk<'a> {
                 .iter()
                 .filter(|function| function.definition.arguments.len() >= call.arguments);
             // Which overload is called isn't known: with several, none is followed.
-            let (Some(function), None) = (fitting.next(), fitting.next()) else { continue };
+            let (Some(function), None) = (fitting.next(), fitting.next()) else {
+                self.unnamed.parts |= may_change_tables(statement, call, catalog, &self.session);
+                continue;
+            };
             let (definition, migration) = (function.definition.clone(), function.migration);
             let place = (migration, definition.source.unwrap_or(definition.name.span()));
             if self.calling.contains(&place) {
@@ -734,6 +737,29 @@ fn calls(statement: &Statement) -> &[Call] {
     }
 }
 
+/// Whether a function that nobody knows may do something to tables: an extension's may make triggers or partitions of one
+/// that it is given. One that is called for a value does nothing.
+fn may_change_tables(statement: &Statement, call: &Call, catalog: &Catalog, session: &Session) -> bool {
+    let is_value = matches!(&statement.body, Body::Query(query) if !query.changes.is_empty());
+    let function = call.name.name.as_str();
+    if is_value || function.starts_with("pg_") || function.starts_with("to_reg") {
+        return false;
+    }
+    if let Some(schema) = &call.name.schema {
+        return schema.value != "pg_catalog";
+    }
+    let names_table = |written: &str| {
+        let part = |part: &str| part.trim_matches('"').to_owned();
+        let name = match written.split_once('.') {
+            Some((schema, name)) => Name::made(Some(&part(schema)), &part(name)),
+            None => Name::made(None, &part(written)),
+        };
+        let known = catalog.relation(&catalog.resolve(&name, &session.search_path));
+        known.is_some_and(|known| known.kind != RelationKind::Sequence)
+    };
+    call.strings.iter().flatten().any(|written| names_table(written))
+}
+
 /// Whether a command of psql runs SQL that isn't in the file.
 fn runs_unread(command: &str) -> bool {
     matches!(command, "i" | "ir" | "include" | "include_relative" | "gexec")
@@ -786,8 +812,21 @@ fn unnamed_by(body: &Body) -> Unnamed {
                     ActionKind::RenameTo { .. } | ActionKind::SetSchema { .. } => {
                         (done.relations, done.indexes, done.gone) = (true, true, true);
                     }
-                    _ => {}
+                    ActionKind::OwnerTo { .. }
+                    | ActionKind::RowSecurity { .. }
+                    | ActionKind::ForceRowSecurity { .. }
+                    | ActionKind::SetOptions { .. }
+                    | ActionKind::SetColumnOptions { .. }
+                    | ActionKind::SetStatistics { .. }
+                    | ActionKind::SetStorage { .. }
+                    | ActionKind::SetTablespace { .. }
+                    | ActionKind::ValidateConstraint { .. }
+                    | ActionKind::Harmless => {}
+                    _ => done.parts = true,
                 }
+                done.indexes |= action.added_constraints().iter().any(|added| {
+                    matches!(added.kind, ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_))
+                });
             }
             done
         }
@@ -813,9 +852,8 @@ fn unnamed_by(body: &Body) -> Unnamed {
         | Body::AlterSequence { .. }
         | Body::AlterDatabase { .. }
         | Body::AlterPublication { .. }
-        | Body::CreateRoutine(_)
-        | Body::CreateTrigger(_)
-        | Body::CreateRule { .. } => nothing,
+        | Body::CreateRoutine(_) => nothing,
+        Body::CreateTrigger(_) | Body::CreateRule { .. } => Unnamed { parts: true, ..nothing },
         _ => Unnamed { anything: true, ..nothing },
     }
 }

@@ -569,6 +569,7 @@ const CODES: &[(&str, &str)] = &[
     ("policy_changed", "行セキュリティポリシーの変更により、参照できる行がすぐに変わります"),
     ("publication_changed", "パブリケーションの変更により、レプリケーションが止まるか、書き込みが失敗します"),
     ("refresh_materialized_view_blocks", "CONCURRENTLY なしの REFRESH MATERIALIZED VIEW により、ビューの読み取りが止まります"),
+    ("refused_by_schema", "現在のスキーマの状態のため、PostgreSQLがこの変更を拒否します"),
     ("reindex_blocks", "CONCURRENTLY なしの REINDEX により、書き込みなどの処理が止まります"),
     ("relation_missing", "どのマイグレーションでも作成されていないテーブルなどを使用しています"),
     ("rename_column", "列名の変更により、以前の列名を使うクエリが失敗します"),

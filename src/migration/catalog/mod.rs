@@ -203,6 +203,8 @@ pub struct Unnamed {
     pub indexes: bool,
     /// Dropped or renamed something: what is here may be gone.
     pub gone: bool,
+    /// Changed relations otherwise: their triggers, rules, constraints, parents, what their columns are like.
+    pub parts: bool,
     /// Columns of relations that nobody can tell have changed, or more than can be told: absence proves nothing at all.
     pub anything: bool,
 }
@@ -213,6 +215,7 @@ impl Unnamed {
         self.relations |= other.relations;
         self.indexes |= other.indexes;
         self.gone |= other.gone;
+        self.parts |= other.parts;
         self.anything |= other.anything;
     }
 }
@@ -302,9 +305,9 @@ impl Catalog {
         self.complete
     }
 
-    /// Whether what is here is there, and nothing else is: nothing was made or dropped under a name that nobody knows.
+    /// Whether what is here is there, and nothing else is: no relation was made or dropped under a name that nobody knows.
     pub fn exact(&self) -> bool {
-        self.complete && self.unnamed == Unnamed::default()
+        self.complete && Unnamed { parts: false, ..self.unnamed } == Unnamed::default()
     }
 
     /// What was made and dropped under names that are known only at run time.

@@ -17,7 +17,7 @@ pub use text::{apply, is_editable};
 const MOST_ROUNDS: usize = 20;
 
 /// Codes that a fix must never bring into a file: the file would no longer run, or do something else.
-const NEVER_NEW: [&str; 15] = [
+const NEVER_NEW: [&str; 16] = [
     "syntax_error",
     "statement_not_understood",
     "relation_missing",
@@ -27,6 +27,7 @@ const NEVER_NEW: [&str; 15] = [
     "still_depended_on",
     "unique_index_missing",
     "replacement_refused",
+    "refused_by_schema",
     "concurrently_in_transaction",
     "concurrently_on_partitioned_table",
     "not_allowed_in_transaction",

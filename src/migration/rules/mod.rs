@@ -732,6 +732,7 @@ mod owner_changed;
 mod policy_changed;
 mod publication_changed;
 mod refresh_materialized_view_blocks;
+mod refused_by_schema;
 mod reindex_blocks;
 pub mod relation_missing;
 mod rename_column;
@@ -913,6 +914,7 @@ pub static RULES: &[&Rule] = &[
     &still_depended_on::RULE,
     &unique_index_missing::RULE,
     &replacement_refused::RULE,
+    &refused_by_schema::RULE,
     &foreign_key_without_index::RULE,
     &foreign_key_type_mismatch::RULE,
     &index_redundant::RULE,
