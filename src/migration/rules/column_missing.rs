@@ -100,24 +100,9 @@ fn ask(table: &Relation, column: &Ident, sink: &mut Sink) {
 /// The table's own columns that an action names and needs.
 fn named(action: &ActionKind) -> Vec<&Ident> {
     match action {
-        ActionKind::DropColumn { column, if_exists: false, .. }
-        | ActionKind::SetType { column, .. }
-        | ActionKind::SetDefault { column, .. }
-        | ActionKind::DropDefault { column }
-        | ActionKind::SetNotNull { column }
-        | ActionKind::DropNotNull { column }
-        | ActionKind::SetExpression { column, .. }
-        | ActionKind::DropExpression { column, .. }
-        | ActionKind::AddIdentity { column, .. }
-        | ActionKind::AlterIdentity { column, .. }
-        | ActionKind::DropIdentity { column, .. }
-        | ActionKind::SetStatistics { column }
-        | ActionKind::SetColumnOptions { column, .. }
-        | ActionKind::SetStorage { column, .. }
-        | ActionKind::SetCompression { column, .. }
-        | ActionKind::RenameColumn { column, .. } => vec![column],
+        ActionKind::DropColumn { if_exists: true, .. } => Vec::new(),
         ActionKind::AddConstraint(constraint) => constrained(constraint),
-        _ => Vec::new(),
+        _ => action.altered_column().into_iter().collect(),
     }
 }
 

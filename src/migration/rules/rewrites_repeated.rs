@@ -112,18 +112,7 @@ fn fits(before: &ActionKind, after: &ActionKind) -> bool {
 fn column_of(action: &ActionKind) -> Option<&Ident> {
     match action {
         ActionKind::AddColumn { column, .. } => Some(&column.name),
-        ActionKind::DropColumn { column, .. }
-        | ActionKind::SetType { column, .. }
-        | ActionKind::SetDefault { column, .. }
-        | ActionKind::DropDefault { column }
-        | ActionKind::SetNotNull { column }
-        | ActionKind::DropNotNull { column }
-        | ActionKind::SetExpression { column, .. }
-        | ActionKind::DropExpression { column, .. }
-        | ActionKind::AddIdentity { column, .. }
-        | ActionKind::AlterIdentity { column, .. }
-        | ActionKind::DropIdentity { column, .. } => Some(column),
-        _ => None,
+        _ => action.altered_column(),
     }
 }
 

@@ -213,6 +213,31 @@ impl Action {
     }
 }
 
+impl ActionKind {
+    /// The column that is there before it, which it alters, drops or renames.
+    pub fn altered_column(&self) -> Option<&Ident> {
+        match self {
+            ActionKind::DropColumn { column, .. }
+            | ActionKind::SetType { column, .. }
+            | ActionKind::SetDefault { column, .. }
+            | ActionKind::DropDefault { column }
+            | ActionKind::SetNotNull { column }
+            | ActionKind::DropNotNull { column }
+            | ActionKind::SetExpression { column, .. }
+            | ActionKind::DropExpression { column, .. }
+            | ActionKind::AddIdentity { column, .. }
+            | ActionKind::AlterIdentity { column, .. }
+            | ActionKind::DropIdentity { column, .. }
+            | ActionKind::SetStatistics { column }
+            | ActionKind::SetColumnOptions { column, .. }
+            | ActionKind::SetStorage { column, .. }
+            | ActionKind::SetCompression { column, .. }
+            | ActionKind::RenameColumn { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+}
+
 /// The actions of ALTER TABLE.
 #[derive(Clone, Debug)]
 // Most actions are small; the few with an expression aren't worth a box in every pattern that takes them apart.
