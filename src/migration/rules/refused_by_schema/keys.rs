@@ -1,6 +1,8 @@
 //! Keys that can't be: a unique one without the column that the table is partitioned by, a foreign key to a table that
 //! doesn't last as long.
 
+use std::fmt::Display;
+
 use compact_str::CompactString;
 
 use crate::migration::catalog::{ConstraintDetail, Relation, naming};
@@ -13,21 +15,7 @@ use super::{Refusal, StatementContext, sure};
 
 /// Whether a table can't have the constraint that is added.
 pub(super) fn added(cx: &StatementContext<'_>, table: &Relation, constraint: &Constraint) -> Option<Refusal> {
-    match &constraint.kind {
-        ConstraintKind::PrimaryKey(key) | ConstraintKind::Unique(key) => {
-            if key.using_index.is_some() {
-                return None;
-            }
-            let columns: Vec<&str> = key.columns.iter().map(Ident::as_str).collect();
-            let by = table.partition_by.as_ref()?;
-            Some(Refusal::new(without_key(&table.name.to_string(), by, &columns)?, UNIQUE))
-        }
-        ConstraintKind::ForeignKey(key) => {
-            let target = sure(cx, &key.target)?;
-            count(target, key).or_else(|| persistence(table.persistence, target))
-        }
-        _ => None,
-    }
+    refused(cx, &table.name, table.partition_by.as_ref(), table.persistence, constraint)
 }
 
 /// The same for one of a new table.
@@ -36,15 +24,25 @@ pub(super) fn created(
     create: &CreateTable,
     constraint: &Constraint,
 ) -> Option<Refusal> {
+    refused(cx, &create.name, create.partition_by.as_ref(), create.persistence, constraint)
+}
+
+fn refused(
+    cx: &StatementContext<'_>,
+    table: &impl Display,
+    by: Option<&PartitionBy>,
+    persistence: Persistence,
+    constraint: &Constraint,
+) -> Option<Refusal> {
     match &constraint.kind {
-        ConstraintKind::PrimaryKey(key) | ConstraintKind::Unique(key) => {
+        // The index is there already.
+        ConstraintKind::PrimaryKey(key) | ConstraintKind::Unique(key) if key.using_index.is_none() => {
             let columns: Vec<&str> = key.columns.iter().map(Ident::as_str).collect();
-            let by = create.partition_by.as_ref()?;
-            Some(Refusal::new(without_key(&create.name.to_string(), by, &columns)?, UNIQUE))
+            Some(Refusal::new(without_key(&table.to_string(), by?, &columns)?, UNIQUE))
         }
         ConstraintKind::ForeignKey(key) => {
             let target = sure(cx, &key.target)?;
-            count(target, key).or_else(|| persistence(create.persistence, target))
+            count(target, key).or_else(|| shorter_lived(persistence, target))
         }
         _ => None,
     }
@@ -115,7 +113,7 @@ fn count(target: &Relation, key: &ForeignKey) -> Option<Refusal> {
 }
 
 /// What a row refers to lasts as long as the row.
-fn persistence(own: Persistence, target: &Relation) -> Option<Refusal> {
+fn shorter_lived(own: Persistence, target: &Relation) -> Option<Refusal> {
     use Persistence::{Permanent, Temporary, Unlogged};
     let words = match (own, target.persistence) {
         (Permanent, Unlogged | Temporary) => {
